@@ -1,0 +1,18 @@
+//! The pure domain of Connectus: types, rules and the workflow interpreter.
+//!
+//! Nothing here does I/O, reads a clock, draws a random number or awaits. Time and entropy arrive
+//! as arguments, so the same input always gives the same output, byte for byte.
+
+pub mod access;
+pub mod env;
+pub mod error;
+pub mod id;
+pub mod page;
+pub mod tenant;
+pub mod time;
+
+pub use env::Env;
+pub use error::{Code, Error, Result};
+pub use id::*;
+pub use tenant::{Actor, TenantCtx};
+pub use time::Timestamp;
