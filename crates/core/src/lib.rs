@@ -6,6 +6,7 @@
 pub mod access;
 pub mod env;
 pub mod error;
+pub mod event;
 pub mod id;
 pub mod page;
 pub mod tenant;
@@ -14,5 +15,6 @@ pub mod time;
 pub use env::Env;
 pub use error::{Code, Error, Result};
 pub use id::*;
+pub use page::Page;
 pub use tenant::{Actor, TenantCtx};
 pub use time::Timestamp;

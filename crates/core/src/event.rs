@@ -1,0 +1,147 @@
+//! Facts that happened. An event is appended in the transaction that made it true; audit, live
+//! streams, metrics and notifications are its readers.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    id::{EventId, TenantId},
+    time::Timestamp,
+};
+
+macro_rules! event_types {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        /// What kind of fact it is.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum EventType { $($(#[$doc])* #[serde(rename = $text)] $name,)* }
+
+        impl EventType {
+            /// All types, in the order of the list.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The name subscribers filter on.
+            pub const fn name(self) -> &'static str { match self { $(Self::$name => $text,)* } }
+
+            /// The type of a stored name; `None` for a name of a newer version.
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+event_types! {
+    /// A tenant was created.
+    TenantCreated = "tenant.created";
+    /// A tenant was changed.
+    TenantUpdated = "tenant.updated";
+    /// A user was created.
+    UserCreated = "user.created";
+    /// A user was changed.
+    UserUpdated = "user.updated";
+    /// A user was removed.
+    UserDeleted = "user.deleted";
+    /// Someone signed in.
+    UserSignedIn = "user.signed_in";
+    /// Someone signed out.
+    UserSignedOut = "user.signed_out";
+    /// A used refresh token came back: its family was revoked.
+    TokenReused = "user.token_reused";
+    /// An API key was made.
+    ApiKeyCreated = "api_key.created";
+    /// An API key was revoked.
+    ApiKeyRevoked = "api_key.revoked";
+    /// An integration was created.
+    IntegrationCreated = "integration.created";
+    /// An integration was changed.
+    IntegrationUpdated = "integration.updated";
+    /// An integration was deleted and its credential revoked.
+    IntegrationDeleted = "integration.deleted";
+    /// A connection test ended.
+    IntegrationTested = "integration.tested";
+    /// An OAuth round trip ended well.
+    IntegrationConnected = "integration.connected";
+    /// An access token was renewed.
+    CredentialRefreshed = "credential.refreshed";
+    /// The provider refuses the credential: connect again.
+    CredentialRejected = "credential.rejected";
+    /// A health score moved.
+    HealthChanged = "integration.health.changed";
+    /// Something to look at was logged.
+    HealthLogged = "health.logged";
+    /// A health log entry was resolved.
+    HealthResolved = "health.resolved";
+    /// A data flow was created.
+    FlowCreated = "flow.created";
+    /// A data flow was changed.
+    FlowUpdated = "flow.updated";
+    /// A data flow was deleted.
+    FlowDeleted = "flow.deleted";
+    /// A sync began.
+    SyncStarted = "flow.sync.started";
+    /// A sync wrote a checkpoint.
+    SyncProgressed = "flow.sync.progressed";
+    /// A sync ended well.
+    SyncCompleted = "flow.sync.completed";
+    /// A sync ended badly.
+    SyncFailed = "flow.sync.failed";
+    /// Rejected rows were tried again.
+    RowsReplayed = "flow.rows.replayed";
+    /// Records were changed by hand or by a workflow.
+    RecordsChanged = "collection.records.changed";
+    /// A workflow was created.
+    WorkflowCreated = "workflow.created";
+    /// A workflow was changed.
+    WorkflowUpdated = "workflow.updated";
+    /// A workflow was deleted.
+    WorkflowDeleted = "workflow.deleted";
+    /// A run was accepted.
+    RunCreated = "run.created";
+    /// A run began or resumed.
+    RunStarted = "run.started";
+    /// A step of a run ended.
+    RunStepFinished = "run.step.finished";
+    /// A run ended well.
+    RunCompleted = "run.completed";
+    /// A run ended badly.
+    RunFailed = "run.failed";
+    /// A run was cancelled.
+    RunCancelled = "run.cancelled";
+    /// A provider's webhook was accepted.
+    WebhookReceived = "webhook.received";
+}
+
+/// One fact.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Position in the tenant's order, from 1 without gaps.
+    pub seq: u64,
+    /// Identifier.
+    pub id: EventId,
+    /// The tenant it happened in.
+    pub tenant: TenantId,
+    /// What kind of fact.
+    #[serde(rename = "type")]
+    pub kind: EventType,
+    /// The object it is about: an identifier.
+    pub subject: String,
+    /// Particulars. Never holds secrets or provider payloads.
+    pub data: Value,
+    /// When.
+    pub at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_parse_back() {
+        for (index, kind) in EventType::ALL.iter().enumerate() {
+            assert_eq!(EventType::parse(kind.name()), Some(*kind));
+            let first = EventType::ALL.iter().position(|other| other.name() == kind.name());
+            assert_eq!(first, Some(index), "{}", kind.name());
+        }
+        assert_eq!(EventType::parse("nothing.happened"), None);
+    }
+}

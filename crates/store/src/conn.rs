@@ -1,0 +1,82 @@
+//! Connections: [`Conn`] reads, [`Tx`] also writes. Their methods, one file per aggregate, are the
+//! repositories.
+
+use std::ops::{Deref, DerefMut};
+
+use connectus_core::{Env, event::Event};
+use sqlx::{
+    PgConnection, Postgres, Sqlite, SqliteConnection, Transaction, pool::PoolConnection,
+};
+
+/// A database connection, of either kind.
+pub enum Conn {
+    /// A pooled SQLite reader.
+    Sqlite(PoolConnection<Sqlite>),
+    /// The one SQLite writer.
+    SqliteWriter(Box<SqliteConnection>),
+    /// A pooled PostgreSQL connection.
+    Postgres(PoolConnection<Postgres>),
+    /// A PostgreSQL connection inside a transaction.
+    PostgresTx(Transaction<'static, Postgres>),
+}
+
+/// The two driver types a statement can run on.
+pub(crate) enum Split<'c> {
+    Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
+}
+
+impl Conn {
+    pub(crate) fn split(&mut self) -> Split<'_> {
+        match self {
+            Self::Sqlite(conn) => Split::Sqlite(conn),
+            Self::SqliteWriter(conn) => Split::Sqlite(conn),
+            Self::Postgres(conn) => Split::Postgres(conn),
+            Self::PostgresTx(tx) => Split::Postgres(tx),
+        }
+    }
+
+    /// Whether the database is PostgreSQL, for the few statements that must differ.
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self, Self::Postgres(_) | Self::PostgresTx(_))
+    }
+}
+
+/// A transaction. What it writes, the events it emits and the audit rows it adds commit together;
+/// subscribers hear of the events only afterwards.
+pub struct Tx {
+    pub(crate) conn: Conn,
+    pub(crate) env: Env,
+    pub(crate) emitted: Vec<Event>,
+    pub(crate) wakes: bool,
+}
+
+impl Tx {
+    pub(crate) fn new(conn: Conn, env: Env) -> Self {
+        Self { conn, env, emitted: Vec::new(), wakes: false }
+    }
+
+    /// The clock and entropy of the process.
+    pub fn env(&self) -> &Env {
+        &self.env
+    }
+
+    /// Asks that the engine look for runnable work once this transaction has committed.
+    pub fn wake_engine(&mut self) {
+        self.wakes = true;
+    }
+}
+
+impl Deref for Tx {
+    type Target = Conn;
+
+    fn deref(&self) -> &Conn {
+        &self.conn
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut Conn {
+        &mut self.conn
+    }
+}

@@ -1,0 +1,245 @@
+//! Opening a database and running work on it.
+
+use std::{path::PathBuf, str::FromStr, time::Duration};
+
+use connectus_core::{Code, Env, Error, Result, event::Event};
+use futures::future::BoxFuture;
+use sqlx::{
+    ConnectOptions, Connection, PgPool, SqlitePool,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio::sync::{Notify, broadcast};
+
+use crate::{
+    conn::{Conn, Tx},
+    error::StoreError,
+    seal::Sealer,
+    writer::Writer,
+};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
+
+/// Connections that read at once. SQLite readers never block each other or the writer.
+const READERS: u32 = 8;
+/// How long a caller waits for a free connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Events a slow subscriber may lag behind before it is told to catch up from the table.
+const EVENT_BUFFER: usize = 1024;
+
+/// Where the data lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// A file of this machine, owned by one process.
+    Sqlite(PathBuf),
+    /// A PostgreSQL server, by its URL.
+    Postgres(String),
+}
+
+/// How to open a store.
+pub struct StoreConfig {
+    /// Where the data lives.
+    pub database: Database,
+    /// The clock and entropy source.
+    pub env: Env,
+    /// The key that seals secrets.
+    pub sealer: Sealer,
+}
+
+/// The database of one installation. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    backend: Backend,
+    env: Env,
+    sealer: Sealer,
+    events: broadcast::Sender<Event>,
+    wake: std::sync::Arc<Notify>,
+}
+
+#[derive(Clone)]
+enum Backend {
+    Sqlite { readers: SqlitePool, writer: Writer },
+    Postgres(PgPool),
+}
+
+impl Store {
+    /// Opens the database, brings its schema up to date and checks the master key against it.
+    ///
+    /// # Errors
+    /// `unavailable` when the database cannot be opened; `invalid` when the master key is another
+    /// one than that which sealed the secrets in it.
+    pub async fn open(config: StoreConfig) -> Result<Self> {
+        let StoreConfig { database, env, sealer } = config;
+        let (events, _) = broadcast::channel(EVENT_BUFFER);
+        let backend = match &database {
+            Database::Sqlite(path) => open_sqlite(path, &env).await?,
+            Database::Postgres(url) => open_postgres(url).await?,
+        };
+        let store = Self { backend, env, sealer, events, wake: std::sync::Arc::default() };
+        store.check_master_key().await?;
+        Ok(store)
+    }
+
+    /// A connection for reading.
+    ///
+    /// # Errors
+    /// `unavailable` when none is free in time or the database is down.
+    pub async fn read(&self) -> Result<Conn> {
+        match &self.backend {
+            Backend::Sqlite { readers, .. } => readers.acquire().await.map(Conn::Sqlite),
+            Backend::Postgres(pool) => pool.acquire().await.map(Conn::Postgres),
+        }
+        .map_err(|error| StoreError::from(error).into())
+    }
+
+    /// Runs `work` as one transaction and returns what it returns, after the commit.
+    ///
+    /// An error rolls everything back. The work keeps its place in the queue and commits even when
+    /// the caller goes away meanwhile.
+    ///
+    /// # Errors
+    /// What `work` returns, or what the database says at commit.
+    pub async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        let (value, emitted, wakes) = match &self.backend {
+            Backend::Sqlite { writer, .. } => writer.run(work).await?,
+            Backend::Postgres(pool) => postgres_transaction(pool, &self.env, work).await?,
+        };
+        for event in emitted {
+            // No subscriber is not an error.
+            let _ = self.events.send(event);
+        }
+        if wakes {
+            self.wake.notify_one();
+        }
+        Ok(value)
+    }
+
+    /// Events as they are committed by this process. A lagging receiver must read the table.
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    /// Waits until a committed transaction asked the engine to look for work.
+    pub async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    /// The clock and entropy source.
+    pub fn env(&self) -> &Env {
+        &self.env
+    }
+
+    /// What seals and opens secrets.
+    pub fn sealer(&self) -> &Sealer {
+        &self.sealer
+    }
+
+    /// `sqlite` or `postgres`.
+    pub fn kind(&self) -> &'static str {
+        match self.backend {
+            Backend::Sqlite { .. } => "sqlite",
+            Backend::Postgres(_) => "postgres",
+        }
+    }
+
+    /// Finishes queued writes and closes all connections.
+    pub async fn close(&self) {
+        match &self.backend {
+            Backend::Sqlite { readers, writer } => {
+                writer.close().await;
+                readers.close().await;
+            }
+            Backend::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+fn sqlite_options(path: &std::path::Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+        .pragma("temp_store", "memory")
+        .pragma("cache_size", "-8000")
+        .statement_cache_capacity(256)
+        .log_statements(tracing::log::LevelFilter::Trace)
+}
+
+async fn open_sqlite(path: &std::path::Path, env: &Env) -> Result<Backend> {
+    let opened = |error: sqlx::Error| {
+        Error::new(
+            Code::Unavailable,
+            "The database file cannot be opened. Check that the data directory exists and is \
+             writable, and that no other process uses it.",
+        )
+        .caused_by(error)
+    };
+    let mut writer = SqliteConnection::connect_with(&sqlite_options(path)).await.map_err(opened)?;
+    MIGRATIONS.run(&mut writer).await.map_err(migration_failed)?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .min_connections(0)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(sqlite_options(path).read_only(true).create_if_missing(false))
+        .await
+        .map_err(opened)?;
+    Ok(Backend::Sqlite { readers, writer: Writer::start(writer, env.clone()) })
+}
+
+async fn open_postgres(url: &str) -> Result<Backend> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|_| {
+            Error::invalid("DATABASE_URL", "is not a PostgreSQL URL (postgres://user@host/name).")
+        })?
+        .log_statements(tracing::log::LevelFilter::Trace)
+        .statement_cache_capacity(256);
+    let pool = PgPoolOptions::new()
+        .max_connections(READERS * 2)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options)
+        .await
+        .map_err(|error| {
+            Error::new(
+                Code::Unavailable,
+                "PostgreSQL cannot be reached at DATABASE_URL. Check host, port, user and database.",
+            )
+            .caused_by(error)
+        })?;
+    MIGRATIONS.run(&pool).await.map_err(migration_failed)?;
+    Ok(Backend::Postgres(pool))
+}
+
+fn migration_failed(error: sqlx::migrate::MigrateError) -> Error {
+    Error::new(
+        Code::Unavailable,
+        "The database schema cannot be brought up to date. It may belong to a newer version.",
+    )
+    .caused_by(error)
+}
+
+async fn postgres_transaction<T, F>(
+    pool: &PgPool,
+    env: &Env,
+    work: F,
+) -> Result<(T, Vec<Event>, bool)>
+where
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>>,
+{
+    let transaction = pool.begin().await.map_err(StoreError::from)?;
+    let mut tx = Tx::new(Conn::PostgresTx(transaction), env.clone());
+    // An error drops the transaction, which rolls it back.
+    let value = work(&mut tx).await?;
+    let Tx { conn, emitted, wakes, .. } = tx;
+    if let Conn::PostgresTx(transaction) = conn {
+        transaction.commit().await.map_err(StoreError::from)?;
+    }
+    Ok((value, emitted, wakes))
+}

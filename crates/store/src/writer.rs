@@ -1,0 +1,168 @@
+//! The one SQLite writer. Jobs queue up; whatever has queued commits together, so that the cost of
+//! one fsync is shared (group commit). A failing job is undone alone, by its savepoint.
+
+use std::panic::AssertUnwindSafe;
+
+use connectus_core::{Code, Env, Error, Result, event::Event};
+use futures::{FutureExt, future::BoxFuture};
+use sqlx::{Connection, Executor, sqlite::SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    conn::{Conn, Tx},
+    error::StoreError,
+};
+
+/// Jobs that may wait; beyond it callers wait for a place.
+const QUEUE: usize = 1024;
+/// Jobs that commit together at most, so that one commit stays short.
+const GROUP: usize = 128;
+
+/// Tells a caller how its job ended: what it emitted and whether it wakes the engine, once durable.
+type Settle = Box<dyn FnOnce(Result<(Vec<Event>, bool)>) + Send>;
+type Work = Box<dyn for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, (Result<()>, Settle)> + Send>;
+
+struct Job {
+    work: Work,
+    /// Tells the caller why the work could not even begin.
+    refuse: oneshot::Sender<Error>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Writer {
+    jobs: mpsc::Sender<Option<Job>>,
+}
+
+impl Writer {
+    pub(crate) fn start(conn: SqliteConnection, env: Env) -> Self {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        tokio::spawn(write_loop(Box::new(conn), env, queue));
+        Self { jobs }
+    }
+
+    pub(crate) async fn run<T, F>(&self, work: F) -> Result<(T, Vec<Event>, bool)>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let (refuse, refused) = oneshot::channel();
+        let work: Work = Box::new(move |tx| {
+            Box::pin(async move {
+                match AssertUnwindSafe(work(tx)).catch_unwind().await {
+                    Ok(Ok(value)) => (Ok(()), settle_with(answer, value)),
+                    Ok(Err(error)) => (Err(error.clone()), settle_failed(answer, error)),
+                    Err(_) => {
+                        let error = Error::internal("a write job panicked");
+                        (Err(error.clone()), settle_failed(answer, error))
+                    }
+                }
+            })
+        });
+        self.jobs.send(Some(Job { work, refuse })).await.map_err(|_| closed())?;
+        match answered.await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(refused.await.unwrap_or_else(|_| closed())),
+        }
+    }
+
+    /// Commits what is queued and ends the loop.
+    pub(crate) async fn close(&self) {
+        let _ = self.jobs.send(None).await;
+        self.jobs.closed().await;
+    }
+}
+
+type Answer<T> = oneshot::Sender<Result<(T, Vec<Event>, bool)>>;
+
+fn settle_with<T: Send + 'static>(answer: Answer<T>, value: T) -> Settle {
+    Box::new(move |outcome| {
+        let _ = answer.send(outcome.map(|(emitted, wakes)| (value, emitted, wakes)));
+    })
+}
+
+fn settle_failed<T: Send + 'static>(answer: Answer<T>, error: Error) -> Settle {
+    Box::new(move |_| {
+        let _ = answer.send(Err(error));
+    })
+}
+
+fn closed() -> Error {
+    Error::new(Code::Unavailable, "The database is closing; try again when it is up.")
+}
+
+async fn write_loop(
+    conn: Box<SqliteConnection>,
+    env: Env,
+    mut queue: mpsc::Receiver<Option<Job>>,
+) {
+    let mut tx = Tx::new(Conn::SqliteWriter(conn), env);
+    let mut group = Vec::with_capacity(GROUP);
+    let mut open = true;
+    while open && queue.recv_many(&mut group, GROUP).await > 0 {
+        let jobs: Vec<Job> = group
+            .drain(..)
+            .filter_map(|job| {
+                open &= job.is_some();
+                job
+            })
+            .collect();
+        commit_group(&mut tx, jobs).await;
+    }
+    queue.close();
+    if let Conn::SqliteWriter(conn) = tx.conn {
+        // A clean close checkpoints the WAL; failing that, the next open does.
+        let _ = conn.close().await;
+    }
+}
+
+struct Settled {
+    settle: Settle,
+    emitted: Vec<Event>,
+    wakes: bool,
+}
+
+async fn commit_group(tx: &mut Tx, jobs: Vec<Job>) {
+    if jobs.is_empty() {
+        return;
+    }
+    if let Err(error) = execute(tx, "BEGIN IMMEDIATE").await {
+        for job in jobs {
+            let _ = job.refuse.send(error.clone());
+        }
+        return;
+    }
+    let mut settled = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        settled.extend(run_job(tx, job).await);
+    }
+    let committed = execute(tx, "COMMIT").await;
+    if committed.is_err() {
+        let _ = execute(tx, "ROLLBACK").await;
+    }
+    for Settled { settle, emitted, wakes } in settled {
+        settle(committed.clone().map(|()| (emitted, wakes)));
+    }
+}
+
+async fn run_job(tx: &mut Tx, job: Job) -> Option<Settled> {
+    tx.emitted.clear();
+    tx.wakes = false;
+    if let Err(error) = execute(tx, "SAVEPOINT job").await {
+        let _ = job.refuse.send(error);
+        return None;
+    }
+    let (outcome, settle) = (job.work)(tx).await;
+    if outcome.is_err() {
+        let _ = execute(tx, "ROLLBACK TO job").await;
+        tx.emitted.clear();
+        tx.wakes = false;
+    }
+    let _ = execute(tx, "RELEASE job").await;
+    Some(Settled { settle, emitted: std::mem::take(&mut tx.emitted), wakes: tx.wakes })
+}
+
+async fn execute(tx: &mut Tx, sql: &'static str) -> Result<()> {
+    let Conn::SqliteWriter(conn) = &mut tx.conn else { return Err(closed()) };
+    conn.execute(sql).await.map(drop).map_err(|error| StoreError::from(error).into())
+}
