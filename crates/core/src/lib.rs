@@ -9,6 +9,7 @@ pub mod error;
 pub mod event;
 pub mod id;
 pub mod page;
+pub mod provider;
 pub mod tenant;
 pub mod time;
 

@@ -1,0 +1,168 @@
+//! What a provider can be told to do.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// An HTTP method.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// Read.
+    #[default]
+    Get,
+    /// Create or ask.
+    Post,
+    /// Replace.
+    Put,
+    /// Change.
+    Patch,
+    /// Remove.
+    Delete,
+}
+
+impl Method {
+    /// The method as it travels.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// How a body travels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// JSON.
+    #[default]
+    Json,
+    /// A form; values that are not text travel as JSON text.
+    Form,
+}
+
+/// A templated request without a name.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// The method.
+    #[serde(default)]
+    pub method: Method,
+    /// The path under the base URL. Values put into it are percent-encoded.
+    pub path: String,
+    /// The query; a value whose template finds nothing is left out.
+    #[serde(default)]
+    pub query: BTreeMap<String, Value>,
+    /// Further headers.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The body; a member whose template finds nothing is left out.
+    #[serde(default)]
+    pub body: Option<Value>,
+    /// How the body travels.
+    #[serde(default)]
+    pub encoding: Encoding,
+}
+
+/// Something a provider can be told to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Action {
+    /// The stable name, unique within its pack.
+    pub name: String,
+    /// What it does, in one sentence.
+    pub description: String,
+    /// The JSON Schema of its input.
+    pub input: Value,
+    /// The request. Templates see `input`, `config` and, in a batch, `items`.
+    pub request: Call,
+    /// Which credential methods it works with; empty means all but secret URLs.
+    #[serde(default)]
+    pub auth: Vec<String>,
+    /// How many things one call may carry.
+    #[serde(default)]
+    pub batch: Option<Batch>,
+    /// Whether doing it twice does harm.
+    pub idempotency: Idempotency,
+    /// Where the result stands in the answer.
+    #[serde(default)]
+    pub result: ResultShape,
+}
+
+/// Several things in one call.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    /// The most things in one call. Longer inputs are cut into several calls.
+    pub max: u32,
+    /// The input field that holds the list.
+    pub field: String,
+    /// The template of one thing; it sees `item` and `index` (its place in the whole list).
+    pub item: Value,
+    /// In an answer's error: the path of the value that names the thing it is about.
+    #[serde(default)]
+    pub error_ref: Option<String>,
+}
+
+/// Whether doing it twice does harm, and what prevents it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Idempotency {
+    /// The same call twice leaves the same state.
+    Idempotent,
+    /// The provider drops a second call with the same key.
+    Keyed {
+        /// The body field that carries the key.
+        field: String,
+        /// The form the provider wants.
+        #[serde(default)]
+        format: KeyFormat,
+    },
+    /// After an unknown outcome, look first, then decide.
+    VerifyThenRetry {
+        /// The action to look with; it gets the same input.
+        lookup: String,
+    },
+    /// Never repeated without a person when the outcome is unknown.
+    AtMostOnce,
+}
+
+impl Idempotency {
+    /// The word shown in capabilities.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Idempotent => "idempotent",
+            Self::Keyed { .. } => "keyed",
+            Self::VerifyThenRetry { .. } => "verify_then_retry",
+            Self::AtMostOnce => "at_most_once",
+        }
+    }
+}
+
+/// The form of an idempotency key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyFormat {
+    /// As it is.
+    #[default]
+    Plain,
+    /// A UUID made from the key's SHA-256.
+    Uuid,
+}
+
+/// Where the result stands in an answer, as dotted paths.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ResultShape {
+    /// The list of things made or changed; none: the answer itself is the one thing.
+    pub records: Option<String>,
+    /// The id within a thing.
+    pub id: Option<String>,
+    /// The list of errors of a partly successful batch.
+    pub errors: Option<String>,
+}
