@@ -6,6 +6,7 @@
 pub mod access;
 pub mod env;
 pub mod error;
+pub mod expr;
 pub mod event;
 pub mod id;
 pub mod page;
