@@ -1,1 +1,3 @@
+//! The `connectus` command.
+
 fn main() {}

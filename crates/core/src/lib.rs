@@ -9,8 +9,10 @@ pub mod error;
 pub mod expr;
 pub mod event;
 pub mod id;
+mod named;
 pub mod page;
 pub mod provider;
+pub mod run;
 pub mod tenant;
 pub mod time;
 

@@ -1,0 +1,3 @@
+//! Outside services Connectus can connect to.
+
+pub mod list;

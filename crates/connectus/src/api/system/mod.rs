@@ -1,0 +1,3 @@
+//! The process itself: health, readiness, metrics, documentation.
+
+pub mod health;

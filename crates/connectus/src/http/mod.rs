@@ -1,0 +1,15 @@
+//! How requests become calls of operations, and errors become problem documents.
+
+pub mod body;
+pub mod caller;
+pub mod etag;
+pub mod operation;
+pub mod paging;
+pub mod problem;
+pub mod router;
+
+pub use body::Body;
+pub use caller::Caller;
+pub use operation::{Access, Operation};
+pub use paging::Paging;
+pub use problem::{ApiResult, Problem};

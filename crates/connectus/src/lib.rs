@@ -1,0 +1,8 @@
+//! The binary's parts: HTTP API, authentication, command line, configuration, telemetry.
+//!
+//! The way in is [`app::App`], which holds what a process has; [`api::operations`] is the one list
+//! of everything the HTTP API can do.
+
+pub mod api;
+pub mod app;
+pub mod http;

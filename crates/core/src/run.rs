@@ -1,0 +1,176 @@
+//! Runs: durable executions of every kind, and the queues they wait in.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    error::{Code, Error},
+    id::{RunId, TenantId},
+    named::named,
+    time::Timestamp,
+};
+
+named! {
+    /// What a run executes.
+    pub enum RunKind as "kind" {
+        /// A workflow definition, by the interpreter.
+        Workflow = "workflow",
+        /// A data flow.
+        Sync = "sync",
+    }
+}
+
+named! {
+    /// Where a run stands.
+    pub enum RunStatus as "status" {
+        /// Waiting for its turn or its due time.
+        Queued = "queued",
+        /// Being worked on, or waiting for a timer or signal of its own.
+        Running = "running",
+        /// Ended well.
+        Completed = "completed",
+        /// Ended badly.
+        Failed = "failed",
+        /// Stopped by someone.
+        Cancelled = "cancelled",
+    }
+}
+
+impl RunStatus {
+    /// Whether nothing more will happen.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// A named lane of runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// Name.
+    pub name: &'static str,
+    /// Share of attention; higher goes first, and waiting ages a run upwards.
+    pub weight: i64,
+    /// Runs worked on at once.
+    pub concurrency: usize,
+    /// Seconds after which an attempt is given up.
+    pub timeout_secs: u64,
+}
+
+/// All queues. Weights and limits are those of the requirements (C-50, R-170, R-171).
+pub const QUEUES: &[Queue] = &[
+    Queue { name: "generation", weight: 100, concurrency: 10, timeout_secs: 3600 },
+    Queue { name: "workflow", weight: 80, concurrency: 64, timeout_secs: 3600 },
+    Queue { name: "delivery", weight: 70, concurrency: 32, timeout_secs: 300 },
+    Queue { name: "quality", weight: 60, concurrency: 8, timeout_secs: 3600 },
+    Queue { name: "extraction", weight: 50, concurrency: 4, timeout_secs: 3600 },
+    Queue { name: "sync", weight: 40, concurrency: 8, timeout_secs: 6 * 3600 },
+    Queue { name: "export", weight: 30, concurrency: 4, timeout_secs: 3600 },
+    Queue { name: "maintenance", weight: 10, concurrency: 2, timeout_secs: 3600 },
+];
+
+/// The queue of a name.
+pub fn queue(name: &str) -> Option<&'static Queue> {
+    QUEUES.iter().find(|queue| queue.name == name)
+}
+
+impl RunKind {
+    /// The queue its runs wait in.
+    pub const fn queue(self) -> &'static str {
+        match self {
+            Self::Workflow => "workflow",
+            Self::Sync => "sync",
+        }
+    }
+}
+
+/// Why a run or a step ended badly, as stored and shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// A stable error code.
+    pub code: String,
+    /// What happened and what to do.
+    pub message: String,
+    /// Whether trying again could have helped.
+    #[serde(default)]
+    pub transient: bool,
+    /// Seconds the other side asked us to wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        Self {
+            code: error.code.name().to_owned(),
+            message: error.detail.clone(),
+            transient: error.is_transient(),
+            retry_after: error.retry_after,
+        }
+    }
+}
+
+impl Failure {
+    /// A run that someone stopped.
+    pub fn cancelled() -> Self {
+        Self {
+            code: "cancelled".to_owned(),
+            message: "The run was cancelled.".to_owned(),
+            transient: false,
+            retry_after: None,
+        }
+    }
+
+    /// The error code it came from, where it is one of ours.
+    pub fn known_code(&self) -> Option<Code> {
+        Code::ALL.iter().copied().find(|code| code.name() == self.code)
+    }
+}
+
+/// One durable execution.
+#[derive(Clone, Debug, Serialize)]
+pub struct Run {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Identifier.
+    pub id: RunId,
+    /// What it executes.
+    pub kind: RunKind,
+    /// The lane it waits in.
+    pub queue: String,
+    /// Order within the lane; higher goes first.
+    pub priority: i64,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// The workflow or data flow it runs.
+    pub subject_id: String,
+    /// The pinned definition, by content; empty for kinds without one.
+    pub definition_hash: String,
+    /// The interpreter version it pins; 0 for kinds without one.
+    pub interp_version: u32,
+    /// A second start with the same key is the same run.
+    pub dedupe_key: Option<String>,
+    /// What started it: `manual`, `schedule`, `webhook`, `retry`.
+    pub trigger: String,
+    /// What it was given.
+    pub input: Value,
+    /// What it made.
+    pub output: Option<Value>,
+    /// Why it ended badly.
+    pub error: Option<Failure>,
+    /// How far it is, in the words of its kind.
+    pub progress: Option<Value>,
+    /// Who started it.
+    pub started_by: String,
+    /// How often a process died while working on it.
+    pub crashes: u32,
+    /// Whether someone asked to stop it.
+    pub cancel_requested: bool,
+    /// Not before this time.
+    pub due_at: Timestamp,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When work on it began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
