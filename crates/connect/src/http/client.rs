@@ -1,0 +1,231 @@
+//! The guarded client: checks, limits, one lane per origin.
+
+use std::{
+    collections::HashMap,
+    error::Error as _,
+    fmt,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use bytes::BytesMut;
+use connectus_core::{Code, Error, Result};
+use tokio::sync::Semaphore;
+
+use super::{
+    policy::{EgressPolicy, Target},
+    request::{GuardedRequest, GuardedResponse},
+    resolve::{GuardedResolver, Refused, Resolver, SystemResolver},
+};
+
+/// Sizes and times of the guarded client.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Largest body read, decompressed, in bytes.
+    pub body_bytes: usize,
+    /// Time to connect, TLS included.
+    pub connect: Duration,
+    /// Time for a whole exchange.
+    pub exchange: Duration,
+    /// Requests under way to one origin.
+    pub per_origin: usize,
+    /// Origins kept open.
+    pub origins: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 10 * 1024 * 1024,
+            connect: Duration::from_secs(5),
+            exchange: Duration::from_secs(30),
+            per_origin: 16,
+            origins: 128,
+        }
+    }
+}
+
+/// The one way out. Cheap to clone; clones share connections.
+#[derive(Clone)]
+pub struct Guarded(Arc<Inner>);
+
+struct Inner {
+    policy: Arc<EgressPolicy>,
+    resolver: Arc<dyn Resolver>,
+    limits: Limits,
+    lanes: Mutex<HashMap<String, Arc<Lane>>>,
+    tls: OnceLock<rustls::ClientConfig>,
+}
+
+/// The connections to one origin.
+struct Lane {
+    client: reqwest::Client,
+    permits: Semaphore,
+}
+
+impl Guarded {
+    /// A client with the operating system's resolver and the usual limits.
+    pub fn new(policy: EgressPolicy) -> Self {
+        Self::with(policy, Arc::new(SystemResolver), Limits::default())
+    }
+
+    /// A client with a resolver and limits of one's own.
+    pub fn with(policy: EgressPolicy, resolver: Arc<dyn Resolver>, limits: Limits) -> Self {
+        Self(Arc::new(Inner {
+            policy: Arc::new(policy),
+            resolver,
+            limits,
+            lanes: Mutex::default(),
+            tls: OnceLock::new(),
+        }))
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> &EgressPolicy {
+        &self.0.policy
+    }
+
+    /// Sends one request and reads the answer. Redirects are returned, never followed.
+    ///
+    /// # Errors
+    /// `egress_denied` before anything is sent; `timeout`, `provider_unavailable` afterwards;
+    /// `provider_refused` when the answer is larger than the limit.
+    pub async fn send(&self, request: GuardedRequest) -> Result<GuardedResponse> {
+        let target = self.0.policy.target(&request.url)?;
+        let limit = request.timeout.unwrap_or(self.0.limits.exchange);
+        let lane = self.lane(&target)?;
+        let exchange = async {
+            // The semaphore is never closed, so a failure here can only be a defect.
+            let _permit = lane.permits.acquire().await.map_err(Error::internal)?;
+            self.exchange(&lane.client, target, request).await
+        };
+        tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| {
+            let secs = limit.as_secs();
+            let detail = format!("The provider did not answer within {secs} seconds.");
+            Err(Error::new(Code::Timeout, detail))
+        })
+    }
+
+    async fn exchange(
+        &self,
+        client: &reqwest::Client,
+        target: Target,
+        request: GuardedRequest,
+    ) -> Result<GuardedResponse> {
+        let mut response = client
+            .request(request.method, target.url)
+            .headers(request.headers)
+            .body(request.body)
+            .send()
+            .await
+            .map_err(transport)?;
+        let most = self.0.limits.body_bytes;
+        if response.content_length().is_some_and(|length| length > most as u64) {
+            return Err(too_large(most));
+        }
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(transport)? {
+            if body.len() + chunk.len() > most {
+                return Err(too_large(most));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let status = response.status().as_u16();
+        let headers = std::mem::take(response.headers_mut());
+        Ok(GuardedResponse { status, headers, body: body.freeze() })
+    }
+
+    fn lane(&self, target: &Target) -> Result<Arc<Lane>> {
+        let origin = target.origin();
+        let mut lanes = self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lane) = lanes.get(&origin) {
+            return Ok(lane.clone());
+        }
+        let lane = Arc::new(Lane {
+            client: self.build(target)?,
+            permits: Semaphore::new(self.0.limits.per_origin),
+        });
+        if lanes.len() >= self.0.limits.origins {
+            lanes.retain(|_, lane| Arc::strong_count(lane) > 1);
+        }
+        if lanes.len() < self.0.limits.origins {
+            lanes.insert(origin, lane.clone());
+        }
+        Ok(lane)
+    }
+
+    fn build(&self, target: &Target) -> Result<reqwest::Client> {
+        let resolver = GuardedResolver {
+            policy: self.0.policy.clone(),
+            resolver: self.0.resolver.clone(),
+            port: target.port,
+        };
+        reqwest::Client::builder()
+            .tls_backend_preconfigured(self.tls()?)
+            .dns_resolver(Arc::new(resolver))
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .referer(false)
+            .connect_timeout(self.0.limits.connect)
+            .pool_idle_timeout(Duration::from_secs(60))
+            .user_agent(concat!("Connectus/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(Error::internal)
+    }
+
+    /// Reading the system's root certificates takes milliseconds, so it happens once and late.
+    fn tls(&self) -> Result<rustls::ClientConfig> {
+        if let Some(config) = self.0.tls.get() {
+            return Ok(config.clone());
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier =
+            rustls_platform_verifier::Verifier::new(provider.clone()).map_err(|error| {
+                Error::new(
+                    Code::Unavailable,
+                    "No root certificates were found; install the package ca-certificates.",
+                )
+                .caused_by(error)
+            })?;
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(Error::internal)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        Ok(self.0.tls.get_or_init(|| config).clone())
+    }
+}
+
+impl fmt::Debug for Guarded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guarded").field("policy", &self.0.policy).finish_non_exhaustive()
+    }
+}
+
+fn too_large(most: usize) -> Error {
+    let detail = format!("The provider's answer is larger than {} MB.", most / (1024 * 1024));
+    Error::new(Code::ProviderRefused, detail)
+}
+
+fn transport(error: reqwest::Error) -> Error {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if let Some(Refused(refusal)) = inner.downcast_ref::<Refused>() {
+            return refusal.clone();
+        }
+        source = inner.source();
+    }
+    // The URL may hold a secret path; the cause is kept without it.
+    let error = error.without_url();
+    let cause = format!("{error:?}");
+    if error.is_timeout() {
+        return Error::new(Code::Timeout, "The provider did not answer in time.").caused_by(cause);
+    }
+    let detail = if error.is_connect() {
+        "The provider cannot be reached. Check the base URL and the network."
+    } else {
+        "The connection to the provider broke off."
+    };
+    Error::new(Code::ProviderUnavailable, detail).caused_by(cause)
+}

@@ -1,0 +1,1 @@
+//! What data cannot say about a provider, one file each.
