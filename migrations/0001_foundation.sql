@@ -349,7 +349,7 @@ CREATE TABLE runs (
     PRIMARY KEY (tenant_id, id)
 );
 CREATE UNIQUE INDEX runs_by_dedupe_key ON runs (tenant_id, dedupe_key);
-CREATE INDEX runs_open ON runs (status, due_at);
+CREATE INDEX runs_ready ON runs (status, queue, priority DESC, due_at);
 CREATE INDEX runs_by_subject ON runs (tenant_id, subject_id, created_at);
 CREATE INDEX runs_by_time ON runs (tenant_id, created_at);
 
@@ -406,6 +406,18 @@ CREATE TABLE run_timers (
     FOREIGN KEY (tenant_id, run_id) REFERENCES runs (tenant_id, id) ON DELETE CASCADE
 );
 CREATE INDEX run_timers_due ON run_timers (fire_at);
+
+-- Signals wait here until the run has read them into its journal.
+CREATE TABLE run_signals (
+    tenant_id TEXT   NOT NULL,
+    run_id    TEXT   NOT NULL,
+    id        TEXT   NOT NULL,
+    name      TEXT   NOT NULL,
+    value     TEXT   NOT NULL,
+    sent_at   BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, run_id, id),
+    FOREIGN KEY (tenant_id, run_id) REFERENCES runs (tenant_id, id) ON DELETE CASCADE
+);
 
 -- What a step did to the outside world, written before and after the call.
 CREATE TABLE effects (

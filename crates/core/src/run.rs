@@ -25,8 +25,10 @@ named! {
     pub enum RunStatus as "status" {
         /// Waiting for its turn or its due time.
         Queued = "queued",
-        /// Being worked on, or waiting for a timer or signal of its own.
+        /// Being worked on.
         Running = "running",
+        /// Begun, and waiting for a timer, a signal or its next attempt.
+        Waiting = "waiting",
         /// Ended well.
         Completed = "completed",
         /// Ended badly.
@@ -40,6 +42,20 @@ impl RunStatus {
     /// Whether nothing more will happen.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+}
+
+named! {
+    /// Where a workflow stands.
+    pub enum WorkflowStatus as "status" {
+        /// Being written; only people start it.
+        Draft = "draft",
+        /// Its trigger counts.
+        Active = "active",
+        /// Its trigger is ignored for now.
+        Paused = "paused",
+        /// It cannot run until someone mends it.
+        Error = "error",
     }
 }
 

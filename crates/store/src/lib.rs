@@ -14,9 +14,15 @@ mod store;
 pub mod system;
 mod writer;
 
+pub mod effects;
 mod events;
 mod installation;
-mod tenants;
+pub mod journal;
+mod receipts;
+pub mod runs;
+pub mod steps;
+pub mod tenants;
+pub mod workflows;
 
 pub use conn::{Conn, Tx};
 pub use error::{StoreError, StoreResult};

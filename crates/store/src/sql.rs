@@ -24,6 +24,13 @@ pub(crate) use sql;
 /// Every statement of the crate, by file. A file that is missing here fails the tidy check.
 pub const ALL: &[(&str, &[(&str, &str)])] = &[
     ("events", crate::events::STATEMENTS),
+    ("effects", crate::effects::STATEMENTS),
+    ("journal", crate::journal::STATEMENTS),
+    ("receipts", crate::receipts::STATEMENTS),
+    ("runs", crate::runs::STATEMENTS),
+    ("runs/ready", crate::runs::READY_STATEMENTS),
+    ("steps", crate::steps::STATEMENTS),
+    ("workflows", crate::workflows::STATEMENTS),
     ("installation", crate::installation::STATEMENTS),
     ("tenants", crate::tenants::STATEMENTS),
 ];

@@ -1,0 +1,139 @@
+//! The effect ledger: what was sent to the outside world, under which key, and what came back.
+
+use connectus_core::{RunId, TenantCtx};
+use serde_json::Value;
+use sqlx::FromRow;
+
+use crate::{
+    conn::{Conn, Tx},
+    error::StoreResult,
+    sql::{on, sql},
+};
+
+sql! {
+    SEND = "INSERT INTO effects (tenant_id, key, run_id, step_id, action, kind, state, created_at, \
+            updated_at) VALUES ($1, $2, $3, $4, $5, $6, 'sent', $7, $7) \
+            ON CONFLICT (tenant_id, key) DO UPDATE SET \
+            attempts = effects.attempts + 1, updated_at = excluded.updated_at";
+    ANSWER = "UPDATE effects SET state = $3, answer = $4, updated_at = $5 \
+              WHERE tenant_id = $1 AND key = $2";
+    GET = "SELECT key, step_id, action, kind, state, attempts, answer FROM effects \
+           WHERE tenant_id = $1 AND key = $2";
+}
+
+/// What is known of an effect.
+#[derive(Clone, Debug)]
+pub struct Effect {
+    /// The idempotency key: tenant, run and step.
+    pub key: String,
+    /// The step.
+    pub step_id: String,
+    /// The action.
+    pub action: String,
+    /// `idempotent`, `keyed`, `verify_then_retry` or `at_most_once`.
+    pub kind: String,
+    /// `sent` while the outcome is unknown, then `done` or `refused`.
+    pub state: String,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// What came back.
+    pub answer: Option<Value>,
+}
+
+/// An effect about to be sent.
+#[derive(Clone, Debug)]
+pub struct NewEffect {
+    /// The idempotency key.
+    pub key: String,
+    /// The step.
+    pub step_id: String,
+    /// The action.
+    pub action: String,
+    /// The action's kind.
+    pub kind: &'static str,
+}
+
+#[derive(FromRow)]
+struct Row {
+    key: String,
+    step_id: String,
+    action: String,
+    kind: String,
+    state: String,
+    attempts: i64,
+    answer: Option<String>,
+}
+
+impl Tx {
+    /// Records that an effect is about to be sent, once more or for the first time.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn send_effect(
+        &mut self,
+        ctx: &TenantCtx,
+        run: &RunId,
+        effect: &NewEffect,
+    ) -> StoreResult<()> {
+        let now = self.env.now().0;
+        on!(self, c => sqlx::query(SEND)
+            .bind(ctx.tenant().as_str())
+            .bind(&effect.key)
+            .bind(run.as_str())
+            .bind(&effect.step_id)
+            .bind(&effect.action)
+            .bind(effect.kind)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop)?);
+        Ok(())
+    }
+
+    /// Records what came back: `done` with an answer, or `refused`.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn answer_effect(
+        &mut self,
+        ctx: &TenantCtx,
+        key: &str,
+        answer: Result<&Value, ()>,
+    ) -> StoreResult<()> {
+        let now = self.env.now().0;
+        let state = if answer.is_ok() { "done" } else { "refused" };
+        on!(self, c => sqlx::query(ANSWER)
+            .bind(ctx.tenant().as_str())
+            .bind(key)
+            .bind(state)
+            .bind(answer.ok().map(Value::to_string))
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop)?);
+        Ok(())
+    }
+}
+
+impl Conn {
+    /// What is known of an effect.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn effect(&mut self, ctx: &TenantCtx, key: &str) -> StoreResult<Option<Effect>> {
+        let row: Option<Row> = on!(self, c => sqlx::query_as(GET)
+            .bind(ctx.tenant().as_str()).bind(key).fetch_optional(c).await?);
+        row.map(|row| {
+            Ok(Effect {
+                key: row.key,
+                step_id: row.step_id,
+                action: row.action,
+                kind: row.kind,
+                state: row.state,
+                attempts: u32::try_from(row.attempts).unwrap_or_default(),
+                answer: row.answer.map(|text| serde_json::from_str(&text)).transpose()?,
+            })
+        })
+        .transpose()
+    }
+}

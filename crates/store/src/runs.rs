@@ -1,0 +1,394 @@
+//! Runs: durable executions of every kind.
+
+use connectus_core::{
+    Env, Page, Result, RunId, TenantCtx, TenantId, Timestamp,
+    page::Listing,
+    run::{Failure, Run, RunKind, RunStatus},
+};
+use serde_json::Value;
+use sqlx::FromRow;
+
+use crate::{
+    conn::{Conn, Tx},
+    error::StoreResult,
+    sql::{on, sql},
+};
+
+mod ready;
+
+pub use ready::ReadyRun;
+pub(crate) use ready::STATEMENTS as READY_STATEMENTS;
+
+macro_rules! columns {
+    () => {
+        "tenant_id, id, kind, queue, priority, status, subject_id, definition_hash, \
+         interp_version, dedupe_key, trigger, input, output, error, progress, started_by, \
+         crashes, cancel_requested, due_at, created_at, started_at, finished_at"
+    };
+}
+
+macro_rules! filter {
+    () => {
+        " FROM runs WHERE tenant_id = $1 \
+         AND (CAST($2 AS TEXT) IS NULL OR kind = $2) \
+         AND (CAST($3 AS TEXT) IS NULL OR status = $3) \
+         AND (CAST($4 AS TEXT) IS NULL OR subject_id = $4)"
+    };
+}
+
+sql! {
+    INSERT = "INSERT INTO runs (tenant_id, id, kind, queue, priority, status, subject_id, \
+              definition_hash, interp_version, dedupe_key, trigger, input, started_by, due_at, \
+              created_at) \
+              VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+              ON CONFLICT (tenant_id, dedupe_key) DO NOTHING";
+    GET = concat!("SELECT ", columns!(), " FROM runs WHERE tenant_id = $1 AND id = $2");
+    BY_DEDUPE_KEY = concat!(
+        "SELECT ", columns!(), " FROM runs WHERE tenant_id = $1 AND dedupe_key = $2");
+    OPEN_OF_SUBJECT = concat!(
+        "SELECT ", columns!(), " FROM runs WHERE tenant_id = $1 AND subject_id = $2 \
+         AND status IN ('queued', 'running', 'waiting') ORDER BY created_at LIMIT 1");
+    LIST = concat!(
+        "SELECT ", columns!(), filter!(), " ORDER BY created_at DESC, id DESC LIMIT $5 OFFSET $6");
+    COUNT = concat!("SELECT COUNT(*)", filter!());
+    BEGIN = "UPDATE runs SET status = 'running', started_at = COALESCE(started_at, $3) \
+             WHERE tenant_id = $1 AND id = $2";
+    SUSPEND = "UPDATE runs SET status = 'waiting', due_at = $3 WHERE tenant_id = $1 AND id = $2";
+    FINISH = "UPDATE runs SET status = $3, output = $4, error = $5, finished_at = $6 \
+              WHERE tenant_id = $1 AND id = $2";
+    PROGRESS = "UPDATE runs SET progress = $3 WHERE tenant_id = $1 AND id = $2";
+    CRASHES = "UPDATE runs SET crashes = $3 WHERE tenant_id = $1 AND id = $2";
+    CANCEL = "UPDATE runs SET cancel_requested = TRUE, due_at = $3, \
+              status = CASE WHEN status = 'waiting' THEN 'queued' ELSE status END \
+              WHERE tenant_id = $1 AND id = $2 AND status IN ('queued', 'running', 'waiting')";
+}
+
+/// Which runs a listing wants.
+#[derive(Clone, Debug, Default)]
+pub struct RunFilter {
+    /// Only this kind.
+    pub kind: Option<RunKind>,
+    /// Only this status.
+    pub status: Option<RunStatus>,
+    /// Only runs of this workflow or data flow.
+    pub subject_id: Option<String>,
+}
+
+/// A run to be accepted.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    /// What it executes.
+    pub kind: RunKind,
+    /// The workflow or data flow.
+    pub subject_id: String,
+    /// The pinned definition, by content; empty for kinds without one.
+    pub definition_hash: String,
+    /// The pinned interpreter version; 0 for kinds without one.
+    pub interp_version: u32,
+    /// A second start with the same key is the same run.
+    pub dedupe_key: Option<String>,
+    /// What starts it: `manual`, `schedule`, `webhook`, `retry`.
+    pub trigger: String,
+    /// What it is given.
+    pub input: Value,
+    /// Order within its queue; higher goes first.
+    pub priority: i64,
+    /// Not before this time; `None` is now.
+    pub due_at: Option<Timestamp>,
+}
+
+impl NewRun {
+    /// A run with the usual settings: now, no dedupe key, no definition.
+    pub fn new(kind: RunKind, subject_id: impl Into<String>, trigger: &str, input: Value) -> Self {
+        Self {
+            kind,
+            subject_id: subject_id.into(),
+            definition_hash: String::new(),
+            interp_version: 0,
+            dedupe_key: None,
+            trigger: trigger.to_owned(),
+            input,
+            priority: 0,
+            due_at: None,
+        }
+    }
+
+    fn accept(self, ctx: &TenantCtx, env: &Env) -> Run {
+        let now = env.now();
+        Run {
+            tenant: ctx.tenant().clone(),
+            id: env.id(),
+            queue: self.kind.queue().to_owned(),
+            kind: self.kind,
+            priority: self.priority,
+            status: RunStatus::Queued,
+            subject_id: self.subject_id,
+            definition_hash: self.definition_hash,
+            interp_version: self.interp_version,
+            dedupe_key: self.dedupe_key,
+            trigger: self.trigger,
+            input: self.input,
+            output: None,
+            error: None,
+            progress: None,
+            started_by: ctx.actor().label(),
+            crashes: 0,
+            cancel_requested: false,
+            due_at: self.due_at.unwrap_or(now),
+            created_at: now,
+            started_at: None,
+            finished_at: None,
+        }
+    }
+}
+
+#[derive(FromRow)]
+pub(crate) struct Row {
+    tenant_id: String,
+    id: String,
+    kind: String,
+    queue: String,
+    priority: i64,
+    status: String,
+    subject_id: String,
+    definition_hash: String,
+    interp_version: i64,
+    dedupe_key: Option<String>,
+    trigger: String,
+    input: String,
+    output: Option<String>,
+    error: Option<String>,
+    progress: Option<String>,
+    started_by: String,
+    crashes: i64,
+    cancel_requested: bool,
+    due_at: i64,
+    created_at: i64,
+    started_at: Option<i64>,
+    finished_at: Option<i64>,
+}
+
+impl Row {
+    pub(crate) fn run(self) -> StoreResult<Run> {
+        let json = |text: Option<String>| text.map(|text| serde_json::from_str(&text)).transpose();
+        Ok(Run {
+            tenant: TenantId::trusted(self.tenant_id),
+            id: RunId::trusted(self.id),
+            kind: self.kind.parse()?,
+            queue: self.queue,
+            priority: self.priority,
+            status: self.status.parse()?,
+            subject_id: self.subject_id,
+            definition_hash: self.definition_hash,
+            interp_version: u32::try_from(self.interp_version).unwrap_or_default(),
+            dedupe_key: self.dedupe_key,
+            trigger: self.trigger,
+            input: serde_json::from_str(&self.input)?,
+            output: json(self.output)?,
+            error: self.error.map(|text| serde_json::from_str(&text)).transpose()?,
+            progress: json(self.progress)?,
+            started_by: self.started_by,
+            crashes: u32::try_from(self.crashes).unwrap_or_default(),
+            cancel_requested: self.cancel_requested,
+            due_at: Timestamp(self.due_at),
+            created_at: Timestamp(self.created_at),
+            started_at: self.started_at.map(Timestamp),
+            finished_at: self.finished_at.map(Timestamp),
+        })
+    }
+}
+
+impl Tx {
+    /// Accepts a run and wakes the engine. With a dedupe key that is taken, the run that took it
+    /// is returned and the flag is false.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn insert_run(&mut self, ctx: &TenantCtx, new: NewRun) -> Result<(Run, bool)> {
+        let run = new.accept(ctx, &self.env);
+        if self.insert_run_row(&run).await? {
+            self.wake_engine();
+            return Ok((run, true));
+        }
+        let key = run.dedupe_key.as_deref().unwrap_or_default();
+        Ok((self.run_by_dedupe_key(ctx, key).await?, false))
+    }
+
+    async fn insert_run_row(&mut self, run: &Run) -> StoreResult<bool> {
+        let inserted = on!(self, c => sqlx::query(INSERT)
+            .bind(run.tenant.as_str())
+            .bind(run.id.as_str())
+            .bind(run.kind.name())
+            .bind(&run.queue)
+            .bind(run.priority)
+            .bind(&run.subject_id)
+            .bind(&run.definition_hash)
+            .bind(i64::from(run.interp_version))
+            .bind(run.dedupe_key.as_deref())
+            .bind(&run.trigger)
+            .bind(run.input.to_string())
+            .bind(&run.started_by)
+            .bind(run.due_at.0)
+            .bind(run.created_at.0)
+            .execute(c)
+            .await?
+            .rows_affected());
+        Ok(inserted == 1)
+    }
+
+    async fn run_by_dedupe_key(&mut self, ctx: &TenantCtx, key: &str) -> StoreResult<Run> {
+        let row: Row = on!(self, c => sqlx::query_as(BY_DEDUPE_KEY)
+            .bind(ctx.tenant().as_str()).bind(key).fetch_one(c).await?);
+        row.run()
+    }
+
+    /// Marks a run as being worked on.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn begin_run(&mut self, ctx: &TenantCtx, run: &RunId) -> StoreResult<()> {
+        let now = self.env.now().0;
+        on!(self, c => sqlx::query(BEGIN)
+            .bind(ctx.tenant().as_str()).bind(run.as_str()).bind(now)
+            .execute(c).await.map(drop)?);
+        Ok(())
+    }
+
+    /// Puts a run to rest until `due_at`; [`Timestamp`] of the far future rests until a signal.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn suspend_run(
+        &mut self,
+        ctx: &TenantCtx,
+        run: &RunId,
+        due_at: Timestamp,
+    ) -> StoreResult<()> {
+        on!(self, c => sqlx::query(SUSPEND)
+            .bind(ctx.tenant().as_str()).bind(run.as_str()).bind(due_at.0)
+            .execute(c).await.map(drop)?);
+        Ok(())
+    }
+
+    /// Ends a run.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn finish_run(
+        &mut self,
+        ctx: &TenantCtx,
+        run: &RunId,
+        status: RunStatus,
+        outcome: Result<&Value, &Failure>,
+    ) -> StoreResult<()> {
+        let now = self.env.now().0;
+        let output = outcome.ok().map(Value::to_string);
+        let error = outcome.err().map(serde_json::to_string).transpose()?;
+        on!(self, c => sqlx::query(FINISH)
+            .bind(ctx.tenant().as_str())
+            .bind(run.as_str())
+            .bind(status.name())
+            .bind(output)
+            .bind(error)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop)?);
+        Ok(())
+    }
+
+    /// Records how far a run is.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn set_run_progress(
+        &mut self,
+        ctx: &TenantCtx,
+        run: &RunId,
+        progress: &Value,
+    ) -> StoreResult<()> {
+        on!(self, c => sqlx::query(PROGRESS)
+            .bind(ctx.tenant().as_str()).bind(run.as_str()).bind(progress.to_string())
+            .execute(c).await.map(drop)?);
+        Ok(())
+    }
+
+    /// Records how often a process died, or an attempt failed, while working on a run.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn set_run_crashes(
+        &mut self,
+        ctx: &TenantCtx,
+        run: &RunId,
+        crashes: u32,
+    ) -> StoreResult<()> {
+        on!(self, c => sqlx::query(CRASHES)
+            .bind(ctx.tenant().as_str()).bind(run.as_str()).bind(i64::from(crashes))
+            .execute(c).await.map(drop)?);
+        Ok(())
+    }
+
+    /// Asks an open run to stop. False when it has ended already or does not exist.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn request_run_cancel(&mut self, ctx: &TenantCtx, run: &RunId) -> StoreResult<bool> {
+        let now = self.env.now().0;
+        let touched = on!(self, c => sqlx::query(CANCEL)
+            .bind(ctx.tenant().as_str()).bind(run.as_str()).bind(now)
+            .execute(c).await?.rows_affected());
+        self.wake_engine();
+        Ok(touched == 1)
+    }
+}
+
+impl Conn {
+    /// A run.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn run(&mut self, ctx: &TenantCtx, run: &RunId) -> StoreResult<Option<Run>> {
+        let row: Option<Row> = on!(self, c => sqlx::query_as(GET)
+            .bind(ctx.tenant().as_str()).bind(run.as_str()).fetch_optional(c).await?);
+        row.map(Row::run).transpose()
+    }
+
+    /// The oldest run of a workflow or data flow that has not ended.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn open_run_of(&mut self, ctx: &TenantCtx, subject: &str) -> StoreResult<Option<Run>> {
+        let row: Option<Row> = on!(self, c => sqlx::query_as(OPEN_OF_SUBJECT)
+            .bind(ctx.tenant().as_str()).bind(subject).fetch_optional(c).await?);
+        row.map(Row::run).transpose()
+    }
+
+    /// Runs that match, newest first.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn runs(
+        &mut self,
+        ctx: &TenantCtx,
+        filter: &RunFilter,
+        page: Page,
+    ) -> StoreResult<Listing<Run>> {
+        let tenant = ctx.tenant().as_str();
+        let (kind, status) = (filter.kind.map(RunKind::name), filter.status.map(RunStatus::name));
+        let subject = filter.subject_id.as_deref();
+        let (total,): (i64,) = on!(self, c => sqlx::query_as(COUNT)
+            .bind(tenant).bind(kind).bind(status).bind(subject).fetch_one(c).await?);
+        let rows: Vec<Row> = on!(self, c => sqlx::query_as(LIST)
+            .bind(tenant)
+            .bind(kind)
+            .bind(status)
+            .bind(subject)
+            .bind(i64::from(page.limit))
+            .bind(i64::try_from(page.offset).unwrap_or(i64::MAX))
+            .fetch_all(c)
+            .await?);
+        let items = rows.into_iter().map(Row::run).collect::<StoreResult<_>>()?;
+        Ok(Listing { items, total_count: u64::try_from(total).unwrap_or_default() })
+    }
+}

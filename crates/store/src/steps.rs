@@ -1,0 +1,268 @@
+//! Steps of a run: the view people read, and the attempts the engine resumes from.
+
+use connectus_core::{RunId, TenantCtx, Timestamp, run::Failure};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::FromRow;
+
+use crate::{
+    conn::{Conn, Tx},
+    error::StoreResult,
+    sql::{on, sql},
+};
+
+sql! {
+    BEGIN = "INSERT INTO run_steps (tenant_id, run_id, step_id, position, name, action, status, \
+             attempts, input, compensation, started_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8, $9, $10) \
+             ON CONFLICT (tenant_id, run_id, step_id) DO UPDATE SET \
+             status = 'running', attempts = excluded.attempts, next_attempt_at = NULL";
+    END = "UPDATE run_steps SET status = $4, output = $5, error = $6, next_attempt_at = $7, \
+           finished_at = $8 WHERE tenant_id = $1 AND run_id = $2 AND step_id = $3";
+    OF_RUN = "SELECT step_id, position, name, action, status, attempts, input, output, error, \
+              compensation, next_attempt_at, started_at, finished_at FROM run_steps \
+              WHERE tenant_id = $1 AND run_id = $2 ORDER BY position";
+    ATTEMPT = "INSERT INTO step_attempts (tenant_id, run_id, step_id, attempt, error, started_at, \
+               finished_at) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+               ON CONFLICT (tenant_id, run_id, step_id, attempt) DO NOTHING";
+    ATTEMPTS = "SELECT step_id, attempt, error, started_at, finished_at FROM step_attempts \
+                WHERE tenant_id = $1 AND run_id = $2 ORDER BY started_at, step_id, attempt";
+}
+
+/// A step of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepRow {
+    /// The step's path within the run.
+    pub step_id: String,
+    /// Its place in the order of beginning.
+    pub position: i64,
+    /// What its author called it.
+    pub name: String,
+    /// The action it executes.
+    pub action: String,
+    /// `running`, `retrying`, `completed` or `failed`.
+    pub status: String,
+    /// Attempts begun so far.
+    pub attempts: u32,
+    /// What it was given.
+    pub input: Value,
+    /// What it made.
+    pub output: Option<Value>,
+    /// Why it failed, last.
+    pub error: Option<Failure>,
+    /// Whether it undoes another step.
+    pub compensation: bool,
+    /// When the next attempt is due.
+    pub next_attempt_at: Option<Timestamp>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// One attempt of a step.
+#[derive(Clone, Debug, Serialize)]
+pub struct AttemptRow {
+    /// The step.
+    pub step_id: String,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// Why it failed, if it did.
+    pub error: Option<Failure>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Timestamp,
+}
+
+/// A step that begins an attempt.
+#[derive(Clone, Debug)]
+pub struct StepBegin {
+    /// The step's path within the run.
+    pub step_id: String,
+    /// Its place in the order of beginning.
+    pub position: i64,
+    /// What its author called it.
+    pub name: String,
+    /// The action it executes.
+    pub action: String,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// What it is given.
+    pub input: Value,
+    /// Whether it undoes another step.
+    pub compensation: bool,
+}
+
+/// How an attempt of a step ended.
+#[derive(Clone, Debug)]
+pub struct StepEnd {
+    /// The step's path within the run.
+    pub step_id: String,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// When the attempt began.
+    pub started_at: Timestamp,
+    /// What it made or why it failed.
+    pub outcome: Result<Value, Failure>,
+    /// When the next attempt is due; `None` when this was the last.
+    pub next_attempt_at: Option<Timestamp>,
+}
+
+#[derive(FromRow)]
+struct Row {
+    step_id: String,
+    position: i64,
+    name: String,
+    action: String,
+    status: String,
+    attempts: i64,
+    input: String,
+    output: Option<String>,
+    error: Option<String>,
+    compensation: bool,
+    next_attempt_at: Option<i64>,
+    started_at: i64,
+    finished_at: Option<i64>,
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(text: Option<String>) -> StoreResult<Option<T>> {
+    Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
+}
+
+impl Row {
+    fn step(self) -> StoreResult<StepRow> {
+        Ok(StepRow {
+            step_id: self.step_id,
+            position: self.position,
+            name: self.name,
+            action: self.action,
+            status: self.status,
+            attempts: u32::try_from(self.attempts).unwrap_or_default(),
+            input: serde_json::from_str(&self.input)?,
+            output: parsed(self.output)?,
+            error: parsed(self.error)?,
+            compensation: self.compensation,
+            next_attempt_at: self.next_attempt_at.map(Timestamp),
+            started_at: Timestamp(self.started_at),
+            finished_at: self.finished_at.map(Timestamp),
+        })
+    }
+}
+
+#[derive(FromRow)]
+struct AttemptRecord {
+    step_id: String,
+    attempt: i64,
+    error: Option<String>,
+    started_at: i64,
+    finished_at: i64,
+}
+
+impl Tx {
+    /// Records the intent of an attempt, before anything leaves.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn begin_step(
+        &mut self,
+        ctx: &TenantCtx,
+        run: &RunId,
+        step: &StepBegin,
+    ) -> StoreResult<()> {
+        let now = self.env.now().0;
+        on!(self, c => sqlx::query(BEGIN)
+            .bind(ctx.tenant().as_str())
+            .bind(run.as_str())
+            .bind(&step.step_id)
+            .bind(step.position)
+            .bind(&step.name)
+            .bind(&step.action)
+            .bind(i64::from(step.attempt))
+            .bind(step.input.to_string())
+            .bind(step.compensation)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop)?);
+        Ok(())
+    }
+
+    /// Records how an attempt ended.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn end_step(
+        &mut self,
+        ctx: &TenantCtx,
+        run: &RunId,
+        end: &StepEnd,
+    ) -> StoreResult<()> {
+        let (tenant, now) = (ctx.tenant().as_str(), self.env.now().0);
+        let (status, output, error) = match (&end.outcome, end.next_attempt_at) {
+            (Ok(output), _) => ("completed", Some(output.to_string()), None),
+            (Err(error), Some(_)) => ("retrying", None, Some(serde_json::to_string(error)?)),
+            (Err(error), None) => ("failed", None, Some(serde_json::to_string(error)?)),
+        };
+        on!(self, c => sqlx::query(END)
+            .bind(tenant)
+            .bind(run.as_str())
+            .bind(&end.step_id)
+            .bind(status)
+            .bind(output.as_deref())
+            .bind(error.as_deref())
+            .bind(end.next_attempt_at.map(|at| at.0))
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop)?);
+        on!(self, c => sqlx::query(ATTEMPT)
+            .bind(tenant)
+            .bind(run.as_str())
+            .bind(&end.step_id)
+            .bind(i64::from(end.attempt))
+            .bind(error.as_deref())
+            .bind(end.started_at.0)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop)?);
+        Ok(())
+    }
+}
+
+impl Conn {
+    /// The steps of a run, in the order they began.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn steps(&mut self, ctx: &TenantCtx, run: &RunId) -> StoreResult<Vec<StepRow>> {
+        let rows: Vec<Row> = on!(self, c => sqlx::query_as(OF_RUN)
+            .bind(ctx.tenant().as_str()).bind(run.as_str()).fetch_all(c).await?);
+        rows.into_iter().map(Row::step).collect()
+    }
+
+    /// Every ended attempt of every step of a run, oldest first.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn step_attempts(
+        &mut self,
+        ctx: &TenantCtx,
+        run: &RunId,
+    ) -> StoreResult<Vec<AttemptRow>> {
+        let rows: Vec<AttemptRecord> = on!(self, c => sqlx::query_as(ATTEMPTS)
+            .bind(ctx.tenant().as_str()).bind(run.as_str()).fetch_all(c).await?);
+        rows.into_iter()
+            .map(|row| {
+                Ok(AttemptRow {
+                    step_id: row.step_id,
+                    attempt: u32::try_from(row.attempt).unwrap_or_default(),
+                    error: parsed(row.error)?,
+                    started_at: Timestamp(row.started_at),
+                    finished_at: Timestamp(row.finished_at),
+                })
+            })
+            .collect()
+    }
+}
