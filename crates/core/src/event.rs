@@ -43,6 +43,8 @@ event_types! {
     UserDeleted = "user.deleted";
     /// Someone signed in.
     UserSignedIn = "user.signed_in";
+    /// Someone failed to sign in.
+    SignInRefused = "user.sign_in_refused";
     /// Someone signed out.
     UserSignedOut = "user.signed_out";
     /// A used refresh token came back: its family was revoked.
@@ -71,6 +73,8 @@ event_types! {
     HealthLogged = "health.logged";
     /// A health log entry was resolved.
     HealthResolved = "health.resolved";
+    /// A provider's call budget is used up until it resets.
+    BudgetExhausted = "budget.exhausted";
     /// A data flow was created.
     FlowCreated = "flow.created";
     /// A data flow was changed.
@@ -85,10 +89,14 @@ event_types! {
     SyncCompleted = "flow.sync.completed";
     /// A sync ended badly.
     SyncFailed = "flow.sync.failed";
+    /// A sync was stopped by a person.
+    SyncCancelled = "flow.sync.cancelled";
     /// Rejected rows were tried again.
     RowsReplayed = "flow.rows.replayed";
     /// Records were changed by hand or by a workflow.
     RecordsChanged = "collection.records.changed";
+    /// A collection was exported.
+    CollectionExported = "collection.exported";
     /// A workflow was created.
     WorkflowCreated = "workflow.created";
     /// A workflow was changed.
@@ -101,6 +109,8 @@ event_types! {
     RunStarted = "run.started";
     /// A step of a run ended.
     RunStepFinished = "run.step.finished";
+    /// A run waits for a person or a signal.
+    RunWaiting = "run.waiting";
     /// A run ended well.
     RunCompleted = "run.completed";
     /// A run ended badly.
@@ -109,6 +119,24 @@ event_types! {
     RunCancelled = "run.cancelled";
     /// A provider's webhook was accepted.
     WebhookReceived = "webhook.received";
+    /// A webhook was refused: bad signature, stale or malformed.
+    WebhookRefused = "webhook.refused";
+}
+
+impl EventType {
+    /// The text before the first dot: `flow` of `flow.sync.completed`.
+    pub fn family(self) -> &'static str {
+        self.name().split('.').next().unwrap_or_default()
+    }
+
+    /// Whether a subscription covers it: the exact name, a prefix ending in `.*`, or `*`.
+    pub fn matches(self, pattern: &str) -> bool {
+        match pattern.strip_suffix('*') {
+            Some("") => true,
+            Some(prefix) => prefix.ends_with('.') && self.name().starts_with(prefix),
+            None => self.name() == pattern,
+        }
+    }
 }
 
 /// One fact.
@@ -143,5 +171,50 @@ mod tests {
             assert_eq!(first, Some(index), "{}", kind.name());
         }
         assert_eq!(EventType::parse("nothing.happened"), None);
+    }
+
+    #[test]
+    fn names_are_a_family_and_a_fact() {
+        for kind in EventType::ALL {
+            let name = kind.name();
+            assert!(name.contains('.'), "{name} has no family");
+            assert!(
+                name.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'.' | b'_')),
+                "{name}"
+            );
+        }
+        assert_eq!(EventType::SyncCompleted.family(), "flow");
+    }
+
+    #[test]
+    fn subscriptions_match_by_name_prefix_or_all() {
+        for (pattern, expected) in [
+            ("*", true),
+            ("flow.*", true),
+            ("flow.sync.*", true),
+            ("flow.sync.completed", true),
+            ("flow", false),
+            ("fl*", false),
+            ("run.*", false),
+            ("", false),
+        ] {
+            assert_eq!(EventType::SyncCompleted.matches(pattern), expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn an_event_travels_as_json() {
+        let event = Event {
+            seq: 7,
+            id: EventId::trusted("evt_1"),
+            tenant: TenantId::trusted("ten_1"),
+            kind: EventType::WebhookReceived,
+            subject: "hook_1".into(),
+            data: serde_json::json!({"event": "contact.creation"}),
+            at: Timestamp::from_secs(0),
+        };
+        let text = serde_json::to_string(&event).unwrap();
+        assert!(text.contains(r#""type":"webhook.received""#), "{text}");
+        assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
     }
 }

@@ -4,15 +4,22 @@
 //! as arguments, so the same input always gives the same output, byte for byte.
 
 pub mod access;
+pub mod audit;
+pub mod canonical;
+pub mod collection;
 pub mod env;
 pub mod error;
 pub mod expr;
 pub mod event;
+pub mod flow;
+pub mod health;
 pub mod id;
+pub mod integration;
 mod named;
 pub mod page;
 pub mod provider;
 pub mod run;
+pub mod schedule;
 pub mod tenant;
 pub mod time;
 
