@@ -1,0 +1,51 @@
+//! A store of a test's own, gone when the test is.
+
+use connectus_core::Result;
+use connectus_store::{
+    Database, Store, StoreConfig,
+    seal::{Key, Sealer},
+};
+
+use crate::sim::SimEnv;
+
+/// The master key of test installations.
+pub const MASTER_KEY: [u8; 32] = *b"a master key for tests, 32 bytes";
+
+/// An open store with the clock and entropy it runs on.
+#[derive(Clone)]
+pub struct TestStore {
+    /// The store.
+    pub store: Store,
+    /// Its clock and entropy.
+    pub sim: SimEnv,
+    /// Where it lives.
+    pub database: Database,
+}
+
+impl TestStore {
+    /// Creates the schema in an empty database and opens it.
+    ///
+    /// # Errors
+    /// What [`Store::open`] says.
+    pub async fn open(database: Database) -> Result<Self> {
+        let sim = SimEnv::default();
+        let store = open(&database, &sim).await?;
+        Ok(Self { store, sim, database })
+    }
+
+    /// Closes the store and opens it again, as a restart of the process does.
+    ///
+    /// # Errors
+    /// What [`Store::open`] says.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.store.close().await;
+        self.store = open(&self.database, &self.sim).await?;
+        Ok(())
+    }
+}
+
+async fn open(database: &Database, sim: &SimEnv) -> Result<Store> {
+    let env = sim.env.clone();
+    let sealer = Sealer::new(Key::new(MASTER_KEY), env.clone());
+    Store::open(StoreConfig { database: database.clone(), env, sealer }).await
+}
