@@ -1,1 +1,50 @@
-//! TODO
+//! Small stateful fakes of HubSpot and Slack.
+//!
+//! The demo tenant runs on them and so do the tests: one implementation, held to the providers'
+//! published specifications by `cargo xtask contract`. Everything they hold is invented, every
+//! answer carries the header `X-Connectus-Sandbox: 1`, and they never call out.
+//!
+//! ```no_run
+//! # async fn example(env: connectus_core::Env) -> connectus_core::Result<()> {
+//! use connectus_sandbox::{Fault, FaultKind, Sandbox, SandboxConfig};
+//!
+//! let sandbox = Sandbox::start(SandboxConfig::new(env)).await?;
+//! println!("HubSpot is at {}", sandbox.hubspot_base_url);
+//! sandbox.handle.fault(
+//!     Fault::on("POST", "/crm/v3/objects/contacts", FaultKind::Status { status: 503 }).times(2),
+//! );
+//! # Ok(()) }
+//! ```
+
+mod bulk;
+mod config;
+mod control;
+mod fault;
+mod front;
+mod handle;
+mod hubspot;
+mod ledger;
+mod listener;
+mod oauth;
+mod people;
+mod random;
+mod server;
+mod slack;
+mod webhook;
+mod window;
+mod world;
+
+pub use config::{Keys, Limits, SandboxConfig};
+pub use fault::{Fault, FaultKind};
+pub use handle::Handle;
+pub use hubspot::ObjectType;
+pub use ledger::{Call, EffectCount, EffectSummary, Provider};
+pub use server::{Running, Sandbox};
+pub use slack::SlackMessage;
+pub use webhook::{HubspotEvent, SignedWebhook};
+
+/// The header every answer carries, so that nobody takes a fake for the provider.
+pub const LABEL_HEADER: &str = "x-connectus-sandbox";
+
+/// The header of an answer given again because its idempotency key was seen before.
+pub const REPLAYED_HEADER: &str = "x-connectus-sandbox-replayed";

@@ -1,0 +1,134 @@
+//! What a sandbox is made of.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use connectus_core::Env;
+
+/// How a sandbox is set up. [`SandboxConfig::new`] gives the demo's.
+#[derive(Clone, Debug)]
+pub struct SandboxConfig {
+    /// Clock of the fakes. The entropy source is not used: fakes are deterministic.
+    pub env: Env,
+    /// Name of the portal and workspace, shown wherever the provider shows one.
+    pub label: String,
+    /// The same seed gives the same people, companies and deals.
+    pub seed: u64,
+    /// Where the HubSpot fake listens; port 0 picks a free one.
+    pub hubspot_listen: SocketAddr,
+    /// Where the Slack fake listens; port 0 picks a free one.
+    pub slack_listen: SocketAddr,
+    /// Contacts in the portal at the start.
+    pub contacts: u32,
+    /// Companies in the portal at the start.
+    pub companies: u32,
+    /// Deals in the portal at the start.
+    pub deals: u32,
+    /// Above 0, contact lists and searches serve this many rows rendered in advance and read-only.
+    pub bulk_contacts: u32,
+    /// How often callers may call.
+    pub limits: Limits,
+    /// Credentials the fakes accept.
+    pub keys: Keys,
+    /// Whether a repeated idempotency key gives the first answer again without a second effect.
+    /// The real providers do not; the flag exists so that both worlds can be tested.
+    pub deduplicate: bool,
+    /// Whether the authorize page redirects at once instead of showing an "Allow" link.
+    pub auto_approve: bool,
+    /// Whether Slack tokens expire after 12 hours and refresh tokens work only once.
+    pub slack_token_rotation: bool,
+    /// How long a changed record stays invisible to search, in milliseconds. The real index lags.
+    pub search_lag_ms: i64,
+    /// Whether `/_sandbox/...` lets another process inspect and script this one.
+    pub control: bool,
+}
+
+impl SandboxConfig {
+    /// 500 contacts, 60 companies and 80 deals on free loopback ports, with HubSpot's real limits.
+    pub fn new(env: Env) -> Self {
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self {
+            env,
+            label: "Sandbox".into(),
+            seed: 8360,
+            hubspot_listen: any_port,
+            slack_listen: any_port,
+            contacts: 500,
+            companies: 60,
+            deals: 80,
+            bulk_contacts: 0,
+            limits: Limits::default(),
+            keys: Keys::default(),
+            deduplicate: true,
+            auto_approve: false,
+            slack_token_rotation: false,
+            search_lag_ms: 0,
+            control: false,
+        }
+    }
+}
+
+/// How often callers may call. `None` is no limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// HubSpot calls per ten seconds and token, searches apart.
+    pub hubspot_per_ten_seconds: Option<u32>,
+    /// HubSpot searches per second and token.
+    pub hubspot_searches_per_second: Option<u32>,
+    /// Slack calls per minute and method; messages count per channel.
+    pub slack_per_minute: Option<u32>,
+}
+
+impl Limits {
+    /// No limits at all, for benchmarks.
+    pub const NONE: Self = Self {
+        hubspot_per_ten_seconds: None,
+        hubspot_searches_per_second: None,
+        slack_per_minute: None,
+    };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            hubspot_per_ten_seconds: Some(110),
+            hubspot_searches_per_second: Some(5),
+            slack_per_minute: Some(60),
+        }
+    }
+}
+
+/// Credentials the fakes accept. None of them opens anything real.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    /// HubSpot private-app token; it never expires.
+    pub hubspot_token: String,
+    /// OAuth client of the HubSpot app.
+    pub hubspot_client_id: String,
+    /// Its secret, which also signs HubSpot webhooks.
+    pub hubspot_client_secret: String,
+    /// Slack bot token; it never expires.
+    pub slack_token: String,
+    /// OAuth client of the Slack app.
+    pub slack_client_id: String,
+    /// Its secret.
+    pub slack_client_secret: String,
+    /// What signs Slack events.
+    pub slack_signing_secret: String,
+    /// Path of the one incoming webhook.
+    pub slack_webhook_path: String,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self {
+            hubspot_token: "sandbox-hubspot-token".into(),
+            hubspot_client_id: "sandbox-hubspot-client".into(),
+            hubspot_client_secret: "sandbox-hubspot-secret".into(),
+            slack_token: "xoxb-sandbox-token".into(),
+            slack_client_id: "sandbox-slack-client".into(),
+            slack_client_secret: "sandbox-slack-secret".into(),
+            slack_signing_secret: "sandbox-slack-signing-secret".into(),
+            slack_webhook_path: "/services/T0SANDBOX/B0SANDBOX1/sandbox".into(),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Everything the fakes remember.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use connectus_core::Timestamp;
+
+use crate::{
+    bulk::BulkContacts, config::SandboxConfig, fault::FaultScript, hubspot::Portal, ledger::Ledger,
+    slack::Workspace,
+};
+
+/// The state behind both fakes. Each lock is held for one step and never across an await.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub config: SandboxConfig,
+    pub bulk: Option<BulkContacts>,
+    /// Held while a keyed call runs, so that two calls with one key cannot both take effect.
+    pub keyed: tokio::sync::Mutex<()>,
+    portal: Mutex<Portal>,
+    workspace: Mutex<Workspace>,
+    ledger: Mutex<Ledger>,
+    faults: Mutex<FaultScript>,
+}
+
+impl World {
+    pub(crate) fn new(config: SandboxConfig) -> Arc<Self> {
+        let bulk = (config.bulk_contacts > 0)
+            .then(|| BulkContacts::render(config.seed, config.bulk_contacts));
+        Arc::new(Self {
+            portal: Mutex::new(Portal::seeded(&config)),
+            workspace: Mutex::new(Workspace::seeded(&config)),
+            ledger: Mutex::default(),
+            faults: Mutex::default(),
+            keyed: tokio::sync::Mutex::default(),
+            bulk,
+            config,
+        })
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.config.env.now()
+    }
+
+    pub(crate) fn portal(&self) -> MutexGuard<'_, Portal> {
+        lock(&self.portal)
+    }
+
+    pub(crate) fn workspace(&self) -> MutexGuard<'_, Workspace> {
+        lock(&self.workspace)
+    }
+
+    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        lock(&self.ledger)
+    }
+
+    pub(crate) fn faults(&self) -> MutexGuard<'_, FaultScript> {
+        lock(&self.faults)
+    }
+}
+
+/// A panic elsewhere leaves a fake's state readable: tests want the first failure, not the second.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
