@@ -238,5 +238,4 @@ pub fn verify<'a>(
 }
 
 #[cfg(test)]
-#[path = "audit_tests.rs"]
 mod tests;

@@ -180,5 +180,4 @@ fn contains(value: &Value, part: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "filter_tests.rs"]
 mod tests;
