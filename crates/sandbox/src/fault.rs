@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
+use futures::{StreamExt, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -235,8 +236,13 @@ fn expired(provider: Provider) -> Response {
 
 /// A body that ends the connection after the given bytes.
 fn broken_body(start: Bytes) -> Response {
-    let end = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "dropped by the sandbox");
-    Response::new(Body::from_stream(futures::stream::iter([Ok(start), Err(end)])))
+    let cut = async {
+        // One turn for the server to send what it has: an error at once would take it back.
+        tokio::task::yield_now().await;
+        Err(std::io::Error::new(std::io::ErrorKind::ConnectionReset, "cut by the sandbox"))
+    };
+    let start = stream::iter((!start.is_empty()).then_some(Ok(start)));
+    Response::new(Body::from_stream(start.chain(stream::once(cut))))
 }
 
 async fn whole_body(body: Body) -> Bytes {

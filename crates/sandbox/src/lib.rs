@@ -30,6 +30,8 @@ mod people;
 mod random;
 mod server;
 mod slack;
+#[cfg(test)]
+mod tests;
 mod webhook;
 mod window;
 mod world;

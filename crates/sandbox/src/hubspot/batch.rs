@@ -250,14 +250,14 @@ fn answer(success: StatusCode, results: Vec<Value>, errors: &[Value], now: Times
     let at = iso(now);
     let mut body = json!({
         "status": "COMPLETE",
-        "results": results,
         "startedAt": at,
         "completedAt": at,
     });
-    if errors.is_empty() {
-        return (success, Json(body)).into_response();
-    }
     if let Some(members) = body.as_object_mut() {
+        members.insert("results".into(), results.into());
+        if errors.is_empty() {
+            return (success, Json(body)).into_response();
+        }
         members.insert("numErrors".into(), errors.len().into());
         members.insert("errors".into(), errors.into());
     }

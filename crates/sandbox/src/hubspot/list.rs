@@ -52,7 +52,7 @@ pub(crate) async fn list(
 }
 
 fn cursor(after: Option<&str>) -> Result<u64, Refusal> {
-    let Some(after) = after else { return Ok(0) };
+    let Some(after) = after.filter(|after| !after.is_empty()) else { return Ok(0) };
     let id = after.strip_suffix("-again").unwrap_or(after);
     id.parse().map_err(|_| Refusal::validation(format!("Invalid after: {after}")))
 }

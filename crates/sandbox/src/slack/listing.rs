@@ -10,7 +10,10 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use super::args::{Args, Word, admit};
+use super::{
+    args::{Args, Word, admit},
+    workspace::Channel,
+};
 use crate::{fault::PageFault, world::World};
 
 const USUAL_LIMIT: usize = 100;
@@ -33,7 +36,7 @@ pub(crate) async fn conversations(
     let wants_public = types.is_empty() || types.split(',').any(|kind| kind == "public_channel");
     let workspace = world.workspace();
     let all = workspace.channels.iter().filter(|channel| !(only_open && channel.is_archived));
-    let all: Vec<_> = all.filter(|_| wants_public).map(|channel| channel.show()).collect();
+    let all: Vec<_> = all.filter(|_| wants_public).map(Channel::show).collect();
     page(&all, "channels", &args, fault)
 }
 

@@ -1,15 +1,13 @@
 //! Batches: whole, partial, undone.
 
-mod support;
-
+use super::support::{Bench, bench};
+use crate::ObjectType;
 use axum::http::StatusCode;
-use connectus_sandbox::ObjectType;
 use serde_json::{Value, json};
-use support::{Bench, bench};
 
 const UPSERT: &str = "/crm/v3/objects/contacts/batch/upsert";
 
-fn upsert(email: &str, properties: Value) -> Value {
+fn upsert(email: &str, properties: &Value) -> Value {
     json!({"id": email, "idProperty": "email", "properties": properties})
 }
 
@@ -20,7 +18,7 @@ fn count(bench: &Bench) -> usize {
 #[tokio::test]
 async fn an_upsert_creates_then_changes() {
     let bench = bench();
-    let body = json!({"inputs": [upsert("a@example.com", json!({"city": "Dakar"}))]});
+    let body = json!({"inputs": [upsert("a@example.com", &json!({"city": "Dakar"}))]});
     let first = bench.post(UPSERT, body.clone()).await;
     assert_eq!(first.status, StatusCode::OK);
     assert_eq!(first.json()["results"][0]["new"], true);
@@ -38,9 +36,9 @@ async fn without_trace_ids_one_bad_input_undoes_all() {
     let before = bench.handle.record(ObjectType::Contacts, some).unwrap();
     let email = before["properties"]["email"].as_str().unwrap();
     let body = json!({"inputs": [
-        upsert("new@example.com", json!({})),
-        upsert(email, json!({"city": "Elsewhere"})),
-        upsert("bad@example.com", json!({"nope": "1"})),
+        upsert("new@example.com", &json!({})),
+        upsert(email, &json!({"city": "Elsewhere"})),
+        upsert("bad@example.com", &json!({"nope": "1"})),
     ]});
     let answer = bench.post(UPSERT, body).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
@@ -53,14 +51,14 @@ async fn without_trace_ids_one_bad_input_undoes_all() {
 #[tokio::test]
 async fn with_trace_ids_the_good_inputs_stay_and_the_bad_are_named() {
     let bench = bench();
-    let traced = |trace: &str, email: &str, properties: Value| {
+    let traced = |trace: &str, email: &str, properties: &Value| {
         let mut input = upsert(email, properties);
         input["objectWriteTraceId"] = trace.into();
         input
     };
     let body = json!({"inputs": [
-        traced("t1", "new@example.com", json!({})),
-        traced("t2", "bad@example.com", json!({"lifecyclestage": "alien"})),
+        traced("t1", "new@example.com", &json!({})),
+        traced("t2", "bad@example.com", &json!({"lifecyclestage": "alien"})),
     ]});
     let answer = bench.post(UPSERT, body).await;
     assert_eq!(answer.status, StatusCode::MULTI_STATUS);
@@ -103,8 +101,8 @@ async fn create_update_read_and_archive_in_batches() {
 #[tokio::test]
 async fn batches_of_the_wrong_size_or_with_repeats_are_refused() {
     let bench = bench();
-    let many: Vec<_> = (0..101).map(|n| upsert(&format!("n{n}@example.com"), json!({}))).collect();
-    let twice = [upsert("A@example.com", json!({})), upsert("a@example.com", json!({}))];
+    let many: Vec<_> = (0..101).map(|n| upsert(&format!("n{n}@example.com"), &json!({}))).collect();
+    let twice = [upsert("A@example.com", &json!({})), upsert("a@example.com", &json!({}))];
     let no_such_key =
         json!({"id": "x", "idProperty": "firstname", "properties": {"lastname": "Diop"}});
     for inputs in [json!(many), json!([]), json!(twice), json!([no_such_key])] {

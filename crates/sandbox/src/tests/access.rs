@@ -1,11 +1,9 @@
 //! Who may call, how often, and the OAuth dance.
 
-mod support;
-
+use super::support::{Answer, Bench, bench, bench_with, form, request, send};
+use crate::Limits;
 use axum::http::StatusCode;
-use connectus_sandbox::Limits;
 use serde_json::{Value, json};
-use support::{Answer, Bench, bench, bench_with, form, request, send};
 
 const LIST: &str = "/crm/v3/objects/contacts?limit=1";
 

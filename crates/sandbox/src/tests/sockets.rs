@@ -1,13 +1,11 @@
 //! Over real sockets: two addresses, dropped connections, the bulk mode, the control routes.
 
-mod support;
-
 use std::{
     io::{Read, Write},
     net::TcpStream,
 };
 
-use connectus_sandbox::{Fault, FaultKind, HubspotEvent, Running, Sandbox};
+use crate::{Fault, FaultKind, HubspotEvent, Running, Sandbox};
 use serde_json::{Value, json};
 
 /// One plain HTTP/1.1 exchange; an empty text when the connection ends without an answer.
@@ -40,14 +38,14 @@ fn json_of(answer: &str) -> Value {
 
 #[tokio::test]
 async fn each_fake_has_its_own_address_and_stops_when_dropped() {
-    let running = Sandbox::start(support::config().1).await.unwrap();
+    let running = Sandbox::start(super::support::config().1).await.unwrap();
     assert_ne!(running.hubspot_base_url, running.slack_base_url);
     let answer = call(&running, "GET", "/crm/v3/objects/deals?limit=2", Value::Null).await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("x-connectus-sandbox: 1"));
     assert_eq!(json_of(&answer)["results"].as_array().unwrap().len(), 2);
 
     let taken = running.hubspot_base_url.strip_prefix("http://").unwrap().parse().unwrap();
-    let (_, mut second) = support::config();
+    let (_, mut second) = super::support::config();
     second.hubspot_listen = taken;
     let error = Sandbox::start(second).await.unwrap_err();
     assert_eq!(error.code, connectus_core::Code::Unavailable);
@@ -64,7 +62,7 @@ async fn each_fake_has_its_own_address_and_stops_when_dropped() {
 
 #[tokio::test]
 async fn a_dropped_connection_carries_no_byte_of_an_answer() {
-    let running = Sandbox::start(support::config().1).await.unwrap();
+    let running = Sandbox::start(super::support::config().1).await.unwrap();
     let path = "/crm/v3/objects/contacts?limit=1";
     running.handle.fault(Fault::on("GET", "/crm", FaultKind::Drop));
     assert_eq!(call(&running, "GET", path, Value::Null).await, "");
@@ -78,7 +76,7 @@ async fn a_dropped_connection_carries_no_byte_of_an_answer() {
 
 #[tokio::test]
 async fn the_bulk_mode_serves_every_row_by_list_and_by_search() {
-    let (_, mut config) = support::config();
+    let (_, mut config) = super::support::config();
     (config.bulk_contacts, config.contacts) = (1_050, 0);
     let running = Sandbox::start(config).await.unwrap();
     let (mut ids, mut after) = (std::collections::BTreeSet::new(), String::new());
@@ -103,11 +101,11 @@ async fn the_bulk_mode_serves_every_row_by_list_and_by_search() {
 
 #[tokio::test]
 async fn another_process_can_inspect_and_script_when_allowed() {
-    let closed = Sandbox::start(support::config().1).await.unwrap();
+    let closed = Sandbox::start(super::support::config().1).await.unwrap();
     let refused = call(&closed, "GET", "/_sandbox/state", Value::Null).await;
     assert!(refused.starts_with("HTTP/1.1 404"));
 
-    let (_, mut config) = support::config();
+    let (_, mut config) = super::support::config();
     config.control = true;
     let running = Sandbox::start(config).await.unwrap();
     let fault = json!({"path_prefix": "/crm", "kind": {"name": "status", "status": 500}});

@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
+use crate::{Handle, Sandbox, SandboxConfig};
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -14,7 +15,6 @@ use connectus_core::{
     Env, Timestamp,
     env::{Clock, Entropy},
 };
-use connectus_sandbox::{Handle, Sandbox, SandboxConfig};
 use serde_json::Value;
 use tower::ServiceExt;
 

@@ -1,11 +1,9 @@
 //! Scripted faults, idempotency keys, and the ledger that accounts for both.
 
-mod support;
-
+use super::support::{Bench, bench, bench_with};
+use crate::{EffectCount, Fault, FaultKind, Limits, ObjectType, Provider};
 use axum::http::StatusCode;
-use connectus_sandbox::{EffectCount, Fault, FaultKind, Limits, ObjectType, Provider};
 use serde_json::{Value, json};
-use support::{bench, bench_with};
 
 const CONTACTS: &str = "/crm/v3/objects/contacts";
 const LIST: &str = "/crm/v3/objects/contacts?limit=100";
@@ -141,7 +139,7 @@ async fn a_lost_answer_leaves_the_effect_and_the_key_recovers_it() {
     assert_eq!(count, EffectCount { calls: 2, effects: 1 });
 }
 
-async fn walk(bench: &support::Bench, most: usize) -> (Vec<String>, bool) {
+async fn walk(bench: &Bench, most: usize) -> (Vec<String>, bool) {
     let (mut ids, mut after) = (Vec::new(), String::new());
     for _ in 0..most {
         let page = bench.get(&format!("{LIST}&after={after}")).await.json();

@@ -1,10 +1,8 @@
 //! Messages, channels and the incoming webhook of the Slack fake.
 
-mod support;
-
+use super::support::{bench, form, send};
 use axum::{body::Body, http::Request, http::StatusCode};
 use serde_json::{Value, json};
-use support::{bench, form, send};
 
 const POST: &str = "/api/chat.postMessage";
 
@@ -90,7 +88,7 @@ async fn the_incoming_webhook_answers_in_plain_words() {
     assert_eq!(deliver(&path, "{}").await, (400, "no_text".into()));
     assert_eq!(deliver(&path, "{").await, (400, "invalid_payload".into()));
     assert_eq!(
-        deliver(&path, r#"{"text":"x","channel":"#nope"}"#).await,
+        deliver(&path, r##"{"text":"x","channel":"#nope"}"##).await,
         (404, "channel_not_found".into())
     );
     assert_eq!(deliver("/services/T1/B1/x", r#"{"text":"x"}"#).await, (404, "no_service".into()));

@@ -1,13 +1,11 @@
 //! Lists, searches and writes of the HubSpot fake.
 
-mod support;
-
 use std::collections::BTreeSet;
 
+use super::support::{Bench, bench, bench_with};
+use crate::{Limits, ObjectType};
 use axum::http::StatusCode;
-use connectus_sandbox::{Limits, ObjectType};
 use serde_json::{Value, json};
-use support::{Bench, bench, bench_with};
 
 fn ids(page: &Value) -> Vec<String> {
     let results = page["results"].as_array().unwrap();
