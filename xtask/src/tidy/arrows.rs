@@ -28,6 +28,9 @@ const DOORS: &[(&str, &[&str])] = &[
     ("axum", &["connectus", "sandbox"]),
 ];
 
+/// Doors that no library of others may bring along, because it would pass by the guard.
+const GUARDED: &[&str] = &["sqlx", "reqwest", "axum"];
+
 /// Libraries that the pure core must not even see.
 const NOT_IN_CORE: &[&str] = &["tokio", "futures", "tracing", "getrandom", "rand", "async-trait"];
 
@@ -65,6 +68,31 @@ pub fn outside(tree: &Tree) -> Vec<Violation> {
             if is_closed || is_impure {
                 let message = format!("`{}` must not use the library `{name}`", manifest.name);
                 found.push(Violation::new(manifest.path, 0, message));
+            }
+        }
+    }
+    found.extend(brought_along(tree));
+    found
+}
+
+/// Libraries of others that bring a door of their own, read from the lock file.
+fn brought_along(tree: &Tree) -> Vec<Violation> {
+    let lock = tree.file("Cargo.lock").and_then(|file| file.text.parse::<Table>().ok());
+    let packages = lock.as_ref().and_then(|table| table.get("package")).and_then(Value::as_array);
+    let mut found = Vec::new();
+    for package in packages.into_iter().flatten() {
+        let Some(name) = package.get("name").and_then(Value::as_str) else { continue };
+        // Our own crates have been read from their manifests.
+        if in_house_name(name).is_some() {
+            continue;
+        }
+        let dependencies = package.get("dependencies").and_then(Value::as_array);
+        for dependency in dependencies.into_iter().flatten().filter_map(Value::as_str) {
+            // `axum`, or `axum 0.8.9` where the lock holds two versions.
+            let library = dependency.split(' ').next().unwrap_or(dependency);
+            if GUARDED.contains(&library) {
+                let message = format!("the library `{name}` brings its own `{library}`");
+                found.push(Violation::new("Cargo.lock", 0, message));
             }
         }
     }
@@ -162,5 +190,13 @@ mod tests {
         let runtime = "[dependencies]\ntokio.workspace = true";
         assert_eq!(messages(outside, "crates/core/Cargo.toml", runtime).len(), 1);
         assert!(messages(outside, "crates/store/Cargo.toml", runtime).is_empty());
+    }
+
+    #[test]
+    fn a_library_that_brings_its_own_client_is_found() {
+        let lock = "[[package]]\nname = \"chatty\"\ndependencies = [\"reqwest 0.12.0\"]\n\
+                    [[package]]\nname = \"connectus-connect\"\ndependencies = [\"reqwest\"]\n";
+        let found = messages(outside, "Cargo.lock", lock);
+        assert_eq!(found, ["the library `chatty` brings its own `reqwest`"]);
     }
 }
