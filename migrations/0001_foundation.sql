@@ -55,7 +55,6 @@ CREATE TABLE logins (
     id          TEXT   NOT NULL,
     user_id     TEXT   NOT NULL,
     secret_hash TEXT   NOT NULL UNIQUE,
-    csrf_hash   TEXT   NOT NULL,
     created_at  BIGINT NOT NULL,
     seen_at     BIGINT NOT NULL,
     expires_at  BIGINT NOT NULL,
@@ -145,11 +144,13 @@ CREATE TABLE credentials (
     integration_id   TEXT   NOT NULL,
     id               TEXT   NOT NULL,
     kind             TEXT   NOT NULL,
+    state            TEXT   NOT NULL,
     sealed           TEXT   NOT NULL,
     fields           TEXT   NOT NULL DEFAULT '[]',
-    hosts            TEXT   NOT NULL DEFAULT '[]',
+    origin           TEXT,
     expires_at       BIGINT,
     refreshing_since BIGINT,
+    refresh_attempts BIGINT NOT NULL DEFAULT 0,
     generation       BIGINT NOT NULL DEFAULT 1,
     created_at       BIGINT NOT NULL,
     updated_at       BIGINT NOT NULL,
@@ -221,6 +222,8 @@ CREATE TABLE collections (
     PRIMARY KEY (tenant_id, name)
 );
 
+-- `hash` is that of the fields last written, by `source` (a flow, a run, a person); `origin` is
+-- the integration whose identifier the key holds, '' when it came from no integration.
 CREATE TABLE records (
     tenant_id  TEXT   NOT NULL,
     collection TEXT   NOT NULL,
@@ -228,6 +231,7 @@ CREATE TABLE records (
     data       TEXT   NOT NULL,
     hash       TEXT   NOT NULL,
     source     TEXT   NOT NULL DEFAULT '',
+    origin     TEXT   NOT NULL DEFAULT '',
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, collection, key),
@@ -340,6 +344,9 @@ CREATE TABLE runs (
     error           TEXT,
     progress        TEXT,
     started_by      TEXT   NOT NULL DEFAULT 'system',
+    parent_run_id   TEXT,
+    parent_step_id  TEXT,
+    attempts        BIGINT NOT NULL DEFAULT 0,
     crashes         BIGINT NOT NULL DEFAULT 0,
     cancel_requested BOOLEAN NOT NULL DEFAULT FALSE,
     due_at          BIGINT NOT NULL,
@@ -351,6 +358,7 @@ CREATE TABLE runs (
 CREATE UNIQUE INDEX runs_by_dedupe_key ON runs (tenant_id, dedupe_key);
 CREATE INDEX runs_ready ON runs (status, queue, priority DESC, due_at);
 CREATE INDEX runs_by_subject ON runs (tenant_id, subject_id, created_at);
+CREATE INDEX runs_by_parent ON runs (tenant_id, parent_run_id);
 CREATE INDEX runs_by_time ON runs (tenant_id, created_at);
 
 -- The order in which a run learnt things. Replaying it rebuilds the run's state.
@@ -449,21 +457,22 @@ CREATE TABLE events (
 );
 CREATE INDEX events_by_subject ON events (tenant_id, subject, seq);
 
--- Who did what. Each row's hash covers the one before it.
+-- Who did what. Each row's link covers the one before it.
 CREATE TABLE audit (
     tenant_id TEXT   NOT NULL,
     seq       BIGINT NOT NULL,
     id        TEXT   NOT NULL,
+    at        BIGINT NOT NULL,
     actor     TEXT   NOT NULL,
     action    TEXT   NOT NULL,
-    target    TEXT   NOT NULL,
+    subject   TEXT   NOT NULL,
     outcome   TEXT   NOT NULL,
-    detail    TEXT   NOT NULL,
-    at        BIGINT NOT NULL,
-    previous  TEXT   NOT NULL,
-    hash      TEXT   NOT NULL,
+    request   TEXT,
+    data      TEXT   NOT NULL,
+    link      TEXT   NOT NULL,
     PRIMARY KEY (tenant_id, seq)
 );
+CREATE INDEX audit_by_subject ON audit (tenant_id, subject, seq);
 
 CREATE TABLE health_logs (
     tenant_id      TEXT   NOT NULL,
@@ -485,17 +494,26 @@ CREATE TABLE health_logs (
         REFERENCES integrations (tenant_id, id) ON DELETE CASCADE
 );
 CREATE INDEX health_logs_open ON health_logs (tenant_id, integration_id, resolved_at);
+-- The same problem again counts up: one open row for each.
+CREATE UNIQUE INDEX health_logs_once ON health_logs
+    (tenant_id, (COALESCE(integration_id, '')), operation, code) WHERE resolved_at IS NULL;
+CREATE INDEX health_logs_by_time ON health_logs (tenant_id, last_at);
 
--- First answers to requests with an Idempotency-Key.
+-- First answers to requests with an Idempotency-Key. `claim` is the fence: only the request that
+-- holds it can have its effect. `state` is claimed, applied (the effect is durable) or answered.
+-- `answer` is sealed, because an answer may show a new secret.
 CREATE TABLE idempotency (
-    tenant_id    TEXT   NOT NULL,
-    principal    TEXT   NOT NULL,
-    route        TEXT   NOT NULL,
-    key          TEXT   NOT NULL,
-    request_hash TEXT   NOT NULL,
-    status       BIGINT,
-    headers      TEXT,
-    body         TEXT,
-    created_at   BIGINT NOT NULL,
+    tenant_id     TEXT   NOT NULL,
+    principal     TEXT   NOT NULL,
+    route         TEXT   NOT NULL,
+    key           TEXT   NOT NULL,
+    request_hash  TEXT   NOT NULL,
+    claim         TEXT   NOT NULL,
+    claimed_until BIGINT NOT NULL,
+    state         TEXT   NOT NULL,
+    subject       TEXT   NOT NULL DEFAULT '',
+    answer        TEXT,
+    created_at    BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, principal, route, key)
 );
+CREATE INDEX idempotency_by_age ON idempotency (created_at);

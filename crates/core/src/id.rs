@@ -135,7 +135,7 @@ mod tests {
         let early = RunId::from_parts(Timestamp::from_secs(1_000), [255; 10]);
         let late = RunId::from_parts(Timestamp::from_secs(1_001), [0; 10]);
         assert!(early < late);
-        assert_eq!(late.as_str(), "run_00000f8kwr0000000000000000");
+        assert_eq!(late.as_str(), "run_000000yhh80000000000000000");
     }
 
     #[test]

@@ -177,6 +177,10 @@ pub struct Run {
     pub progress: Option<Value>,
     /// Who started it.
     pub started_by: String,
+    /// The run and step that wait for this one to end.
+    pub parent: Option<(RunId, String)>,
+    /// Attempts that failed and will be, or were, repeated. Steps count their own.
+    pub attempts: u32,
     /// How often a process died while working on it.
     pub crashes: u32,
     /// Whether someone asked to stop it.

@@ -1,1 +1,17 @@
-//! TODO
+//! Execution: runs of every kind survive the process that works on them.
+//!
+//! [`driver`] takes runs whose time has come and works on them; [`actions`] is the list of what a
+//! workflow step can do; [`webhooks`] and [`schedule`] start runs; [`workflows`] and the flow
+//! modules are what the API calls.
+
+pub mod actions;
+pub mod connections;
+pub mod driver;
+pub mod parts;
+pub mod programs;
+pub mod schedule;
+pub mod webhooks;
+pub mod workflows;
+
+pub use driver::Engine;
+pub use parts::Parts;

@@ -21,7 +21,7 @@ sql! {
     TIMERS = "SELECT timer_id, fire_at FROM run_timers \
               WHERE tenant_id = $1 AND run_id = $2 ORDER BY fire_at, timer_id";
     PUT_SIGNAL = "INSERT INTO run_signals (tenant_id, run_id, id, name, value, sent_at) \
-                  VALUES ($1, $2, $3, $4, $5, $6)";
+                  VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant_id, run_id, id) DO NOTHING";
     SIGNALS = "SELECT id, name, value FROM run_signals \
                WHERE tenant_id = $1 AND run_id = $2 ORDER BY sent_at, id";
     DROP_SIGNAL = "DELETE FROM run_signals WHERE tenant_id = $1 AND run_id = $2 AND id = $3";

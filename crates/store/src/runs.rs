@@ -23,7 +23,7 @@ macro_rules! columns {
     () => {
         "tenant_id, id, kind, queue, priority, status, subject_id, definition_hash, \
          interp_version, dedupe_key, trigger, input, output, error, progress, started_by, \
-         crashes, cancel_requested, due_at, created_at, started_at, finished_at"
+         parent_run_id, parent_step_id, attempts, crashes, cancel_requested, due_at, created_at, started_at, finished_at"
     };
 }
 
@@ -39,12 +39,15 @@ macro_rules! filter {
 sql! {
     INSERT = "INSERT INTO runs (tenant_id, id, kind, queue, priority, status, subject_id, \
               definition_hash, interp_version, dedupe_key, trigger, input, started_by, due_at, \
-              created_at) \
-              VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+              created_at, parent_run_id, parent_step_id) \
+              VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
+              $16) \
               ON CONFLICT (tenant_id, dedupe_key) DO NOTHING";
     GET = concat!("SELECT ", columns!(), " FROM runs WHERE tenant_id = $1 AND id = $2");
     BY_DEDUPE_KEY = concat!(
         "SELECT ", columns!(), " FROM runs WHERE tenant_id = $1 AND dedupe_key = $2");
+    CHILD = "SELECT id FROM runs WHERE tenant_id = $1 AND parent_run_id = $2 \
+             AND parent_step_id = $3 ORDER BY created_at DESC LIMIT 1";
     OPEN_OF_SUBJECT = concat!(
         "SELECT ", columns!(), " FROM runs WHERE tenant_id = $1 AND subject_id = $2 \
          AND status IN ('queued', 'running', 'waiting') ORDER BY created_at LIMIT 1");
@@ -53,11 +56,11 @@ sql! {
     COUNT = concat!("SELECT COUNT(*)", filter!());
     BEGIN = "UPDATE runs SET status = 'running', started_at = COALESCE(started_at, $3) \
              WHERE tenant_id = $1 AND id = $2";
-    SUSPEND = "UPDATE runs SET status = 'waiting', due_at = $3 WHERE tenant_id = $1 AND id = $2";
+    SUSPEND = "UPDATE runs SET status = 'waiting', due_at = $3, attempts = $4 \
+               WHERE tenant_id = $1 AND id = $2";
     FINISH = "UPDATE runs SET status = $3, output = $4, error = $5, finished_at = $6 \
               WHERE tenant_id = $1 AND id = $2";
     PROGRESS = "UPDATE runs SET progress = $3 WHERE tenant_id = $1 AND id = $2";
-    CRASHES = "UPDATE runs SET crashes = $3 WHERE tenant_id = $1 AND id = $2";
     CANCEL = "UPDATE runs SET cancel_requested = TRUE, due_at = $3, \
               status = CASE WHEN status = 'waiting' THEN 'queued' ELSE status END \
               WHERE tenant_id = $1 AND id = $2 AND status IN ('queued', 'running', 'waiting')";
@@ -95,6 +98,8 @@ pub struct NewRun {
     pub priority: i64,
     /// Not before this time; `None` is now.
     pub due_at: Option<Timestamp>,
+    /// The run and step that wait for this one to end.
+    pub parent: Option<(RunId, String)>,
 }
 
 impl NewRun {
@@ -110,6 +115,7 @@ impl NewRun {
             input,
             priority: 0,
             due_at: None,
+            parent: None,
         }
     }
 
@@ -132,6 +138,8 @@ impl NewRun {
             error: None,
             progress: None,
             started_by: ctx.actor().label(),
+            parent: self.parent,
+            attempts: 0,
             crashes: 0,
             cancel_requested: false,
             due_at: self.due_at.unwrap_or(now),
@@ -160,6 +168,9 @@ pub(crate) struct Row {
     error: Option<String>,
     progress: Option<String>,
     started_by: String,
+    parent_run_id: Option<String>,
+    parent_step_id: Option<String>,
+    attempts: i64,
     crashes: i64,
     cancel_requested: bool,
     due_at: i64,
@@ -188,6 +199,8 @@ impl Row {
             error: self.error.map(|text| serde_json::from_str(&text)).transpose()?,
             progress: json(self.progress)?,
             started_by: self.started_by,
+            parent: self.parent_run_id.map(RunId::trusted).zip(self.parent_step_id),
+            attempts: u32::try_from(self.attempts).unwrap_or_default(),
             crashes: u32::try_from(self.crashes).unwrap_or_default(),
             cancel_requested: self.cancel_requested,
             due_at: Timestamp(self.due_at),
@@ -230,6 +243,8 @@ impl Tx {
             .bind(&run.started_by)
             .bind(run.due_at.0)
             .bind(run.created_at.0)
+            .bind(run.parent.as_ref().map(|(parent, _)| parent.as_str()))
+            .bind(run.parent.as_ref().map(|(_, step)| step.as_str()))
             .execute(c)
             .await?
             .rows_affected());
@@ -254,7 +269,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Puts a run to rest until `due_at`; [`Timestamp`] of the far future rests until a signal.
+    /// Puts a run to rest until `due_at`, noting how many attempts failed so far. A run that is
+    /// due in the far future rests until a signal.
     ///
     /// # Errors
     /// What the database says.
@@ -263,9 +279,10 @@ impl Tx {
         ctx: &TenantCtx,
         run: &RunId,
         due_at: Timestamp,
+        attempts: u32,
     ) -> StoreResult<()> {
         on!(self, c => sqlx::query(SUSPEND)
-            .bind(ctx.tenant().as_str()).bind(run.as_str()).bind(due_at.0)
+            .bind(ctx.tenant().as_str()).bind(run.as_str()).bind(due_at.0).bind(i64::from(attempts))
             .execute(c).await.map(drop)?);
         Ok(())
     }
@@ -279,11 +296,12 @@ impl Tx {
         ctx: &TenantCtx,
         run: &RunId,
         status: RunStatus,
-        outcome: Result<&Value, &Failure>,
+        output: Option<&Value>,
+        error: Option<&Failure>,
     ) -> StoreResult<()> {
         let now = self.env.now().0;
-        let output = outcome.ok().map(Value::to_string);
-        let error = outcome.err().map(serde_json::to_string).transpose()?;
+        let output = output.map(Value::to_string);
+        let error = error.map(serde_json::to_string).transpose()?;
         on!(self, c => sqlx::query(FINISH)
             .bind(ctx.tenant().as_str())
             .bind(run.as_str())
@@ -313,22 +331,6 @@ impl Tx {
         Ok(())
     }
 
-    /// Records how often a process died, or an attempt failed, while working on a run.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn set_run_crashes(
-        &mut self,
-        ctx: &TenantCtx,
-        run: &RunId,
-        crashes: u32,
-    ) -> StoreResult<()> {
-        on!(self, c => sqlx::query(CRASHES)
-            .bind(ctx.tenant().as_str()).bind(run.as_str()).bind(i64::from(crashes))
-            .execute(c).await.map(drop)?);
-        Ok(())
-    }
-
     /// Asks an open run to stop. False when it has ended already or does not exist.
     ///
     /// # Errors
@@ -352,6 +354,22 @@ impl Conn {
         let row: Option<Row> = on!(self, c => sqlx::query_as(GET)
             .bind(ctx.tenant().as_str()).bind(run.as_str()).fetch_optional(c).await?);
         row.map(Row::run).transpose()
+    }
+
+    /// The newest run that a step of another run started.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn child_run(
+        &mut self,
+        ctx: &TenantCtx,
+        parent: &RunId,
+        step: &str,
+    ) -> StoreResult<Option<RunId>> {
+        let row: Option<(String,)> = on!(self, c => sqlx::query_as(CHILD)
+            .bind(ctx.tenant().as_str()).bind(parent.as_str()).bind(step)
+            .fetch_optional(c).await?);
+        Ok(row.map(|(id,)| RunId::trusted(id)))
     }
 
     /// The oldest run of a workflow or data flow that has not ended.

@@ -33,6 +33,8 @@ sql! {
               WHERE tenant_id = $1 AND id = $2 AND version = $13";
     DELETE = "DELETE FROM workflows WHERE tenant_id = $1 AND id = $2";
     GET = concat!("SELECT ", columns!(), " FROM workflows WHERE tenant_id = $1 AND id = $2");
+    BY_NAME = concat!("SELECT ", columns!(), " FROM workflows WHERE tenant_id = $1 AND name = $2 \
+                       ORDER BY created_at LIMIT 1");
     LIST = concat!(
         "SELECT ", columns!(), " FROM workflows WHERE tenant_id = $1 \
          AND (CAST($2 AS TEXT) IS NULL OR status = $2) \
@@ -265,6 +267,20 @@ impl Conn {
     ) -> StoreResult<Option<WorkflowRow>> {
         let row: Option<Row> = on!(self, c => sqlx::query_as(GET)
             .bind(ctx.tenant().as_str()).bind(id.as_str()).fetch_optional(c).await?);
+        row.map(Row::workflow).transpose()
+    }
+
+    /// The oldest workflow of a name.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn workflow_by_name(
+        &mut self,
+        ctx: &TenantCtx,
+        name: &str,
+    ) -> StoreResult<Option<WorkflowRow>> {
+        let row: Option<Row> = on!(self, c => sqlx::query_as(BY_NAME)
+            .bind(ctx.tenant().as_str()).bind(name).fetch_optional(c).await?);
         row.map(Row::workflow).transpose()
     }
 

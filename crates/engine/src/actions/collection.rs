@@ -1,0 +1,176 @@
+//! Records inside Connectus: put one, look one up, remove one.
+
+use async_trait::async_trait;
+use connectus_core::{
+    Error, Result,
+    collection::CollectionName,
+    event::EventType,
+    flow::{RowDiff, diff},
+};
+use connectus_store::records::NewRecord;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{Action, ActionCx, read};
+
+/// `collection.upsert`
+pub(super) struct Upsert;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UpsertInput {
+    collection: CollectionName,
+    record: Map<String, Value>,
+    #[serde(default)]
+    key: Option<String>,
+}
+
+#[async_trait]
+impl Action for Upsert {
+    fn name(&self) -> &'static str {
+        "collection.upsert"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Adds a record to a collection, or merges it into the one with the same key."
+    }
+
+    fn input(&self) -> Value {
+        json!({
+            "type": "object",
+            "required": ["collection", "record"],
+            "additionalProperties": false,
+            "properties": {
+                "collection": { "type": "string", "examples": ["digisol_crm/contacts"] },
+                "record": { "type": "object" },
+                "key": {
+                    "type": ["string", "null"],
+                    "description": "What identifies it; by default its id, else its email."
+                }
+            }
+        })
+    }
+
+    async fn perform(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Value> {
+        let UpsertInput { collection, record, key } = read(input)?;
+        let key = key.or_else(|| natural_key(&record)).ok_or_else(|| {
+            Error::invalid("key", "name one, or give the record an `id` or an `email`")
+        })?;
+        let (ctx, source) = (cx.ctx.clone(), format!("workflow:{}", cx.run.subject_id));
+        cx.parts
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    tx.ensure_collection(&ctx, &collection).await?;
+                    let before = tx.record(&ctx, &collection, &key).await?.map(|old| old.data);
+                    let mut data = before.clone().unwrap_or_default();
+                    data.extend(record);
+                    let change = diff(before.as_ref(), &data);
+                    let event = match &change {
+                        RowDiff::Unchanged => None,
+                        RowDiff::Create => Some((EventType::RecordCreated, "created")),
+                        RowDiff::Update { .. } => Some((EventType::RecordUpdated, "updated")),
+                    };
+                    if let Some((event, _)) = event {
+                        let row = NewRecord::of(key.as_str(), &data)?;
+                        tx.put_record(&ctx, &collection, &row, &source, None).await?;
+                        tx.touch_collection(&ctx, &collection).await?;
+                        let told = json!({ "collection": collection, "key": key });
+                        tx.emit(&ctx, event, collection.as_str(), told).await?;
+                    }
+                    let change = event.map_or("unchanged", |(_, change)| change);
+                    Ok(json!({
+                        "collection": collection, "key": key, "change": change, "record": data,
+                    }))
+                })
+            })
+            .await
+    }
+}
+
+/// What identifies a record that says nothing else: its id, else its email.
+fn natural_key(record: &Map<String, Value>) -> Option<String> {
+    ["id", "email"].iter().find_map(|name| match record.get(*name)? {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyInput {
+    collection: CollectionName,
+    key: String,
+}
+
+fn key_input() -> Value {
+    json!({
+        "type": "object",
+        "required": ["collection", "key"],
+        "additionalProperties": false,
+        "properties": { "collection": { "type": "string" }, "key": { "type": "string" } }
+    })
+}
+
+/// `collection.get`
+pub(super) struct Get;
+
+#[async_trait]
+impl Action for Get {
+    fn name(&self) -> &'static str {
+        "collection.get"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Looks up a record by its key; the output is null when there is none."
+    }
+
+    fn input(&self) -> Value {
+        key_input()
+    }
+
+    async fn perform(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Value> {
+        let KeyInput { collection, key } = read(input)?;
+        let found = cx.parts.store.read().await?.record(cx.ctx, &collection, &key).await?;
+        Ok(found.map_or(Value::Null, |record| Value::Object(record.data)))
+    }
+}
+
+/// `collection.delete`
+pub(super) struct Delete;
+
+#[async_trait]
+impl Action for Delete {
+    fn name(&self) -> &'static str {
+        "collection.delete"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Removes a record by its key, if it is there."
+    }
+
+    fn input(&self) -> Value {
+        key_input()
+    }
+
+    async fn perform(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Value> {
+        let KeyInput { collection, key } = read(input)?;
+        let ctx = cx.ctx.clone();
+        let deleted = cx
+            .parts
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let deleted = tx.delete_record(&ctx, &collection, &key).await?;
+                    if deleted {
+                        let told = json!({ "collection": collection, "key": key });
+                        tx.emit(&ctx, EventType::RecordDeleted, collection.as_str(), told).await?;
+                    }
+                    Ok(deleted)
+                })
+            })
+            .await?;
+        Ok(json!({ "deleted": deleted }))
+    }
+}

@@ -1,0 +1,92 @@
+//! What a workflow step can do: the built-in actions listed here, and every action of every
+//! provider pack as `<provider>.<action>`.
+
+mod collection;
+mod provider;
+mod record;
+
+use async_trait::async_trait;
+use connectus_core::{Error, Result, TenantCtx, run::Run};
+use serde_json::Value;
+
+use crate::parts::Parts;
+
+/// The effect kind of an action that changes nothing outside this database.
+pub const LOCAL: &str = "local";
+
+/// What an action is executed with.
+pub struct ActionCx<'a> {
+    /// The engine's parts.
+    pub parts: &'a Parts,
+    /// The tenant.
+    pub ctx: &'a TenantCtx,
+    /// The run.
+    pub run: &'a Run,
+    /// The integration to use, by id or name; `None`: the provider's only one.
+    pub connection: Option<&'a str>,
+    /// The idempotency key, equal over attempts.
+    pub key: &'a str,
+}
+
+/// An action that is part of Connectus. It may be executed twice under the same key.
+#[async_trait]
+pub trait Action: Send + Sync {
+    /// Its name in definitions.
+    fn name(&self) -> &'static str;
+
+    /// What it does, in one sentence.
+    fn summary(&self) -> &'static str;
+
+    /// The JSON Schema of its input.
+    fn input(&self) -> Value;
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// Transient ones are tried again as the step's policy says.
+    async fn perform(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Value>;
+}
+
+/// The built-in actions. Adding one is a file and a line here.
+pub const BUILT_IN: &[&dyn Action] =
+    &[&collection::Upsert, &collection::Get, &collection::Delete, &record::TriggerRecord];
+
+fn built_in(name: &str) -> Option<&'static dyn Action> {
+    BUILT_IN.iter().copied().find(|action| action.name() == name)
+}
+
+/// The names of all actions there are.
+pub fn names() -> Vec<String> {
+    let own = BUILT_IN.iter().map(|action| action.name().to_owned());
+    own.chain(provider::names()).collect()
+}
+
+/// Whether there is an action of this name.
+pub fn exists(name: &str) -> bool {
+    built_in(name).is_some() || provider::find(name).is_ok()
+}
+
+/// How harmful it is to do an action twice: [`LOCAL`], `idempotent`, `keyed`, `verify_then_retry`
+/// or `at_most_once`.
+pub fn effect_kind(name: &str) -> &'static str {
+    match provider::find(name) {
+        Ok((_, action)) if built_in(name).is_none() => action.idempotency.name(),
+        _ => LOCAL,
+    }
+}
+
+/// Performs an action.
+///
+/// # Errors
+/// `invalid` for an unknown action or an input it does not take; else as the action says.
+pub async fn perform(cx: &ActionCx<'_>, name: &str, input: &Value) -> Result<Value> {
+    match built_in(name) {
+        Some(action) => action.perform(cx, input).await,
+        None => provider::perform(cx, name, input).await,
+    }
+}
+
+/// Reads an action's input into its own type.
+fn read<T: serde::de::DeserializeOwned>(input: &Value) -> Result<T> {
+    T::deserialize(input).map_err(|error| Error::invalid("input", error.to_string()))
+}

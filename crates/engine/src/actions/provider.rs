@@ -1,0 +1,74 @@
+//! Actions of provider packs, through the tenant's integration with the provider.
+
+use std::sync::Arc;
+
+use connectus_connect::{Plan, packs};
+use connectus_core::{
+    Code, Error, IntegrationId, Page, Result,
+    integration::{Integration, IntegrationStatus},
+    provider::Action,
+};
+use serde_json::Value;
+
+use super::ActionCx;
+
+/// The names of all actions of all packs.
+pub(super) fn names() -> Vec<String> {
+    let plans = packs::all().unwrap_or_default();
+    plans
+        .iter()
+        .flat_map(|plan| {
+            let pack = plan.pack();
+            let provider = pack.provider.name.as_str();
+            pack.actions.iter().map(move |action| format!("{provider}.{}", action.name))
+        })
+        .collect()
+}
+
+/// The pack and the action of a name.
+pub(super) fn find(name: &str) -> Result<(Arc<Plan>, Action)> {
+    let unknown = || Error::invalid("action", format!("there is no action `{name}`"));
+    let (provider, action) = name.split_once('.').ok_or_else(unknown)?;
+    let plan = packs::find(provider).map_err(|_| unknown())?;
+    let found = plan.pack().actions.iter().find(|known| known.name == action).cloned();
+    found.map(|action| (plan, action)).ok_or_else(unknown)
+}
+
+/// Performs an action of a pack.
+pub(super) async fn perform(cx: &ActionCx<'_>, name: &str, input: &Value) -> Result<Value> {
+    let (plan, action) = find(name)?;
+    let integration = integration(cx, &plan.pack().provider.name).await?;
+    let connection = cx.parts.connections.open(cx.ctx, &integration.id).await?;
+    let outcome = connection.call(&action.name, input, cx.key).await?;
+    serde_json::to_value(&outcome).map_err(Error::internal)
+}
+
+/// The integration a step means: the one it names, or the provider's only usable one.
+pub(super) async fn integration(cx: &ActionCx<'_>, provider: &str) -> Result<Integration> {
+    let mut conn = cx.parts.store.read().await?;
+    if let Some(id) = cx.connection.and_then(IntegrationId::parse)
+        && let Some(found) = conn.integration(cx.ctx, &id).await?
+    {
+        return Ok(found);
+    }
+    let found = conn.integrations_of(cx.ctx, provider, Page::default()).await?;
+    drop(conn);
+    let mut usable = found
+        .into_iter()
+        .filter(|one| cx.connection.is_none_or(|name| one.name == name))
+        .filter(|one| one.status != IntegrationStatus::Paused);
+    match (usable.next(), usable.next()) {
+        (Some(only), None) => Ok(only),
+        (None, _) => Err(Error::new(
+            Code::ReauthRequired,
+            match cx.connection {
+                Some(name) => format!("There is no {provider} integration called `{name}`."),
+                None => format!("No {provider} integration is connected. Connect one, then retry."),
+            },
+        )),
+        (Some(_), Some(_)) => Err(Error::invalid(
+            "connection",
+            format!("there are several {provider} integrations; name one in the step"),
+        )),
+    }
+}

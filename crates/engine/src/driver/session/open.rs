@@ -1,0 +1,217 @@
+//! What a session has open: steps that were commanded and have no answer yet.
+
+use connectus_core::{
+    Result, Timestamp,
+    run::Failure,
+    workflow::{ChildOutcome, Cmd, Event, Policy, RunError},
+};
+use connectus_store::{
+    journal::PendingSignal,
+    steps::{StepBegin, StepEnd},
+};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::{Batch, Session};
+use crate::{
+    actions,
+    driver::{settle::CHILD_SIGNAL, step::Landed},
+};
+
+/// A step without an answer.
+#[derive(Clone, Debug)]
+pub(in crate::driver) struct OpenStep {
+    pub name: String,
+    pub action: String,
+    pub connection: Option<String>,
+    pub input: Value,
+    pub policy: Policy,
+    pub key_suffix: String,
+    pub compensation: bool,
+    /// Its place in the order of beginning; set when it first begins.
+    pub position: Option<i64>,
+    /// Attempts that failed.
+    pub failed: u32,
+    /// When its first attempt began.
+    pub since: Timestamp,
+    /// When its next attempt is due.
+    pub next_at: Timestamp,
+    /// Whether an attempt is under way.
+    pub flying: bool,
+    /// Stops the attempt under way.
+    pub stop: CancellationToken,
+}
+
+impl OpenStep {
+    /// The step that a command asks for.
+    pub fn commanded(command: Cmd, now: Timestamp) -> Option<(String, Self)> {
+        let Cmd::Step { id, name, action, connection, input, policy, key_suffix, compensation } =
+            command
+        else {
+            return None;
+        };
+        let step = Self {
+            name,
+            action,
+            connection,
+            input,
+            policy,
+            key_suffix,
+            compensation,
+            position: None,
+            failed: 0,
+            since: now,
+            next_at: now,
+            flying: false,
+            stop: CancellationToken::new(),
+        };
+        Some((id, step))
+    }
+}
+
+/// What came in and is not in the journal yet.
+#[derive(Default)]
+pub(super) struct Unread {
+    pub start: bool,
+    pub cancel: bool,
+    pub signals: Vec<PendingSignal>,
+    pub landed: Vec<Landed>,
+}
+
+impl Session<'_> {
+    /// Takes in what came in, in a fixed order.
+    pub(super) fn read(&mut self, batch: &mut Batch, unread: Unread) {
+        if unread.start {
+            self.begin_generation(batch);
+        }
+        for landed in unread.landed {
+            self.land(batch, landed);
+        }
+        for signal in unread.signals {
+            batch.read_signals.push(signal.id.clone());
+            let event = signal_event(signal);
+            self.learn(batch, event);
+        }
+        if unread.cancel && !self.cancelled {
+            self.cancelled = true;
+            self.learn(batch, Event::CancelRequested { reason: None });
+        }
+        while let Some(id) = batch.unanswered.pop() {
+            self.steps.remove(&id);
+            self.learn(batch, Event::Failed { id, error: Failure::cancelled() });
+        }
+        if std::mem::take(&mut batch.restart) {
+            self.begin_generation(batch);
+        }
+    }
+
+    fn begin_generation(&mut self, batch: &mut Batch) {
+        let seed = u64::from_le_bytes(self.parts.env().random());
+        self.learn(batch, Event::Started { seed, generation: self.generation });
+    }
+
+    /// Takes the end of an attempt: an answer for the interpreter, or a further attempt.
+    fn land(&mut self, batch: &mut Batch, landed: Landed) {
+        let now = self.parts.env().now();
+        let Landed { id, attempt, started_at, outcome, effect } = landed;
+        let Some(step) = self.steps.get_mut(&id) else { return };
+        step.flying = false;
+        if let Some(key) = effect {
+            batch.answers.push((key, outcome.as_ref().ok().cloned()));
+        }
+        let mut end = StepEnd {
+            step_id: id.clone(),
+            attempt,
+            started_at,
+            outcome: outcome.clone(),
+            next_attempt_at: None,
+        };
+        let event = match outcome {
+            Ok(output) => Event::Done { id: id.clone(), output },
+            Err(error) => {
+                step.failed += 1;
+                let random = u64::from_le_bytes(self.parts.env().random());
+                if let Some(next) = next_attempt(step, &error, now, random) {
+                    step.next_at = next;
+                    end.next_attempt_at = Some(next);
+                    batch.ends.push(end);
+                    return;
+                }
+                Event::Failed { id: id.clone(), error }
+            }
+        };
+        batch.ends.push(end);
+        self.steps.remove(&id);
+        self.learn(batch, event);
+    }
+
+    /// Plans the attempts that are due: their intent goes into the batch.
+    pub(super) async fn plan_steps(&mut self, batch: &mut Batch) -> Result<()> {
+        let now = self.parts.env().now();
+        for (id, step) in &mut self.steps {
+            if step.flying || step.next_at > now {
+                continue;
+            }
+            let position = *step.position.get_or_insert_with(|| {
+                self.position += 1;
+                self.position
+            });
+            let kind = actions::effect_kind(&step.action);
+            batch.begins.push((
+                StepBegin {
+                    step_id: id.clone(),
+                    position,
+                    name: step.name.clone(),
+                    action: step.action.clone(),
+                    attempt: step.failed + 1,
+                    input: step.input.clone(),
+                    compensation: step.compensation,
+                },
+                kind,
+            ));
+        }
+        Ok(())
+    }
+
+    /// Reads signals and the wish to stop from the database.
+    pub(super) async fn unread(&self) -> Result<Unread> {
+        let mut conn = self.parts.store.read().await?;
+        let run = conn.run(&self.ctx, &self.run.id).await?;
+        Ok(Unread {
+            cancel: run.is_some_and(|run| run.cancel_requested),
+            signals: conn.signals(&self.ctx, &self.run.id).await?,
+            ..Unread::default()
+        })
+    }
+}
+
+fn next_attempt(
+    step: &OpenStep,
+    error: &Failure,
+    now: Timestamp,
+    random: u64,
+) -> Option<Timestamp> {
+    if !error.transient || step.stop.is_cancelled() {
+        return None;
+    }
+    let elapsed = u64::try_from((now.0 - step.since.0).max(0) / 1_000).unwrap_or(0);
+    let elapsed = connectus_core::workflow::Span::from_millis(elapsed);
+    let delay = step.policy.retry.next_delay(step.failed, elapsed, random)?;
+    let wish = i64::try_from(error.retry_after.unwrap_or(0)).unwrap_or(i64::MAX);
+    Some(delay.after(now).max(now.plus_secs(wish)))
+}
+
+fn signal_event(signal: PendingSignal) -> Event {
+    let Some(id) = signal.name.strip_prefix(CHILD_SIGNAL) else {
+        return Event::Signalled { name: signal.name, value: signal.value };
+    };
+    let result = match signal.value.get("error").filter(|error| !error.is_null()) {
+        None => ChildOutcome::Output(signal.value.get("output").cloned().unwrap_or_default()),
+        Some(error) => {
+            let failure = serde_json::from_value::<Failure>(error.clone());
+            let failure = failure.unwrap_or_else(|_| Failure::cancelled());
+            ChildOutcome::Error(RunError::from(failure))
+        }
+    };
+    Event::ChildDone { id: id.to_owned(), result }
+}

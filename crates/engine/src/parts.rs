@@ -1,0 +1,24 @@
+//! What the engine works with.
+
+use connectus_core::Env;
+use connectus_store::Store;
+
+use crate::{connections::Connections, programs::Programs};
+
+/// What the engine works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Parts {
+    /// The database.
+    pub store: Store,
+    /// Ways to the providers.
+    pub connections: Connections,
+    /// Compiled workflow definitions.
+    pub programs: Programs,
+}
+
+impl Parts {
+    /// The clock and entropy source.
+    pub fn env(&self) -> &Env {
+        self.store.env()
+    }
+}

@@ -1,0 +1,306 @@
+//! Workflows: what the API does with them.
+
+use std::sync::Arc;
+
+use connectus_core::{
+    Code, Error, IntegrationId, Result, TenantCtx, Timestamp, WorkflowId,
+    event::EventType,
+    run::{Run, RunKind, WorkflowStatus},
+    schedule::Schedule,
+    workflow::{Definition, INTERP_VERSION, Program, TriggerType, legacy},
+};
+use connectus_store::{
+    Tx,
+    runs::NewRun,
+    workflows::WorkflowRow,
+};
+use serde_json::{Value, json};
+
+use crate::{actions, parts::Parts};
+
+/// What a workflow is made from. Either the short form (`actions` and `conditions`) or a whole
+/// `definition`.
+#[derive(Clone, Debug, Default)]
+pub struct Draft {
+    /// Display name.
+    pub name: String,
+    /// The integration whose events trigger it.
+    pub integration: Option<IntegrationId>,
+    /// `webhook`, `schedule`, `condition` or `manual`.
+    pub trigger_type: String,
+    /// Particulars of the trigger.
+    pub trigger_config: Value,
+    /// The actions, in the short form.
+    pub actions: Value,
+    /// When the trigger counts, in the short form.
+    pub conditions: Value,
+    /// The whole definition, instead of the short form.
+    pub definition: Option<Value>,
+    /// Where it stands at first.
+    pub status: Option<WorkflowStatus>,
+}
+
+/// A draft that passed all checks.
+struct Checked {
+    program: Program,
+    trigger: TriggerType,
+}
+
+impl Draft {
+    fn check(&self) -> Result<Checked> {
+        let definition = match &self.definition {
+            Some(value) => Definition::read(value)?,
+            None => legacy::definition(&legacy::ShortForm {
+                name: &self.name,
+                trigger_type: &self.trigger_type,
+                trigger_config: &self.trigger_config,
+                actions: &self.actions,
+                conditions: &self.conditions,
+            })?,
+        };
+        let program = Program::compile(definition)?;
+        let unknown: Vec<&str> =
+            program.actions().into_iter().filter(|name| !actions::exists(name)).collect();
+        if !unknown.is_empty() {
+            let message = format!(
+                "unknown action: {}. Known actions: {}.",
+                unknown.join(", "),
+                actions::names().join(", ")
+            );
+            return Err(Error::invalid("/actions", message));
+        }
+        let trigger = program.definition().trigger.kind;
+        Ok(Checked { program, trigger })
+    }
+
+    fn row(&self, ctx: &TenantCtx, checked: &Checked, id: WorkflowId, now: Timestamp) -> WorkflowRow {
+        let definition = checked.program.definition();
+        WorkflowRow {
+            tenant: ctx.tenant().clone(),
+            id,
+            integration_id: self.integration.clone(),
+            name: definition.name.clone(),
+            trigger_type: checked.trigger.name().to_owned(),
+            trigger_config: Value::Object(definition.trigger.config.clone()),
+            actions: self.actions.clone(),
+            conditions: self.conditions.clone(),
+            status: self.status.unwrap_or(WorkflowStatus::Active),
+            definition_hash: checked.program.hash().to_string(),
+            execution_count: 0,
+            success_count: 0,
+            next_due_at: None,
+            created_by: ctx.actor().user().cloned(),
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        }
+    }
+}
+
+/// The schedule of a definition that has one, in the tenant's time zone.
+///
+/// # Errors
+/// `invalid` when it cannot be understood.
+pub(crate) fn schedule_of(
+    definition: &Definition,
+    zone: &str,
+    id: &WorkflowId,
+) -> Result<Option<Schedule>> {
+    if definition.trigger.kind != TriggerType::Schedule {
+        return Ok(None);
+    }
+    let config = &definition.trigger.config;
+    let member = |name: &str| config.get(name).and_then(Value::as_str);
+    let text = ["schedule", "cron", "frequency"].into_iter().find_map(member);
+    let text = text.map(str::to_owned).or_else(|| Some(format!("every {}", member("every")?)));
+    let Some(text) = text else {
+        let message = "needs `schedule`: hourly, daily, weekly, a cron expression or `every 15m`.";
+        return Err(Error::invalid("/trigger_config", message));
+    };
+    Schedule::parse(&text, member("timezone").unwrap_or(zone), id.as_str()).map(Some)
+}
+
+fn next_due(
+    row: &WorkflowRow,
+    definition: &Definition,
+    zone: &str,
+    now: Timestamp,
+) -> Result<Option<Timestamp>> {
+    let schedule = schedule_of(definition, zone, &row.id)?;
+    let active = row.status == WorkflowStatus::Active;
+    Ok(schedule.filter(|_| active).and_then(|schedule| schedule.next_after(now)))
+}
+
+/// Makes a workflow. Its definition is kept by content, so that runs can pin it.
+///
+/// # Errors
+/// `invalid` with every fault, `not_found` for another tenant's integration.
+pub async fn create(parts: &Parts, ctx: &TenantCtx, draft: Draft) -> Result<WorkflowRow> {
+    let checked = draft.check()?;
+    let mut row = draft.row(ctx, &checked, parts.env().id(), parts.env().now());
+    let zone = time_zone(parts, ctx).await?;
+    let definition = checked.program.definition().clone();
+    row.next_due_at = next_due(&row, &definition, &zone, row.created_at)?;
+    let ctx = ctx.clone();
+    parts
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                keep_definition(tx, &ctx, &row.definition_hash, &definition).await?;
+                tx.insert_workflow(&row).await?;
+                record(tx, &ctx, EventType::WorkflowCreated, "workflow.created", &row).await?;
+                Ok(row)
+            })
+        })
+        .await
+}
+
+/// Replaces a workflow by a changed draft. Runs under way keep the definition they started with.
+///
+/// # Errors
+/// As [`create`], and `precondition_failed` when it changed since `before` was read.
+pub async fn update(
+    parts: &Parts,
+    ctx: &TenantCtx,
+    before: &WorkflowRow,
+    draft: Draft,
+) -> Result<WorkflowRow> {
+    let checked = draft.check()?;
+    let now = parts.env().now();
+    let mut row = draft.row(ctx, &checked, before.id.clone(), before.created_at);
+    row.status = draft.status.unwrap_or(before.status);
+    row.execution_count = before.execution_count;
+    row.success_count = before.success_count;
+    row.created_by.clone_from(&before.created_by);
+    row.version = before.version;
+    let zone = time_zone(parts, ctx).await?;
+    let definition = checked.program.definition().clone();
+    row.next_due_at = next_due(&row, &definition, &zone, now)?;
+    let ctx = ctx.clone();
+    parts
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                keep_definition(tx, &ctx, &row.definition_hash, &definition).await?;
+                if !tx.update_workflow(&row).await? {
+                    return Err(moved_on());
+                }
+                row.version += 1;
+                row.updated_at = tx.env().now();
+                record(tx, &ctx, EventType::WorkflowUpdated, "workflow.updated", &row).await?;
+                Ok(row)
+            })
+        })
+        .await
+}
+
+fn moved_on() -> Error {
+    Error::new(
+        Code::PreconditionFailed,
+        "Someone changed this workflow since you read it. Read it again and repeat your change.",
+    )
+}
+
+/// Removes a workflow. Its runs stay.
+///
+/// # Errors
+/// `not_found` for another tenant's workflow.
+pub async fn delete(parts: &Parts, ctx: &TenantCtx, workflow: &WorkflowRow) -> Result<()> {
+    let (ctx, row) = (ctx.clone(), workflow.clone());
+    parts
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                if !tx.delete_workflow(&ctx, &row.id).await? {
+                    return Err(Error::not_found("workflow"));
+                }
+                record(tx, &ctx, EventType::WorkflowDeleted, "workflow.deleted", &row).await
+            })
+        })
+        .await
+}
+
+/// A workflow.
+///
+/// # Errors
+/// `not_found` for another tenant's workflow.
+pub async fn find(parts: &Parts, ctx: &TenantCtx, id: &WorkflowId) -> Result<WorkflowRow> {
+    let found = parts.store.read().await?.workflow(ctx, id).await?;
+    found.ok_or_else(|| Error::not_found("workflow"))
+}
+
+/// The definition a workflow's next run pins.
+///
+/// # Errors
+/// What the database says.
+pub async fn definition(parts: &Parts, ctx: &TenantCtx, row: &WorkflowRow) -> Result<Value> {
+    let text = parts.store.read().await?.definition(ctx, &row.definition_hash).await?;
+    serde_json::from_str(&text).map_err(Error::internal)
+}
+
+/// Starts a run of a workflow by hand.
+///
+/// # Errors
+/// `conflict` when the workflow is broken.
+pub async fn execute(
+    parts: &Parts,
+    ctx: &TenantCtx,
+    workflow: &WorkflowRow,
+    input: Value,
+) -> Result<Run> {
+    if workflow.status == WorkflowStatus::Error {
+        return Err(Error::new(
+            Code::Conflict,
+            "The workflow is in status `error`: mend it and set it to `active` first.",
+        ));
+    }
+    let (ctx, new, subject) =
+        (ctx.clone(), new_run(workflow, "manual", input), workflow.id.clone());
+    parts
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                let (run, _) = tx.insert_run(&ctx, new).await?;
+                let detail = json!({ "run": run.id });
+                tx.audit(&ctx, "workflow.executed", subject.as_str(), detail).await?;
+                Ok(run)
+            })
+        })
+        .await
+}
+
+/// A run of a workflow that pins its present definition.
+pub(crate) fn new_run(workflow: &WorkflowRow, trigger: &str, input: Value) -> NewRun {
+    NewRun {
+        definition_hash: workflow.definition_hash.clone(),
+        interp_version: INTERP_VERSION,
+        ..NewRun::new(RunKind::Workflow, workflow.id.as_str(), trigger, input)
+    }
+}
+
+async fn keep_definition(
+    tx: &mut Tx,
+    ctx: &TenantCtx,
+    hash: &str,
+    definition: &Arc<Definition>,
+) -> Result<()> {
+    let text = definition.to_json().to_string();
+    Ok(tx.put_definition(ctx, hash, &text).await?)
+}
+
+async fn record(
+    tx: &mut Tx,
+    ctx: &TenantCtx,
+    kind: EventType,
+    action: &str,
+    row: &WorkflowRow,
+) -> Result<()> {
+    let data = json!({ "name": row.name, "status": row.status, "trigger_type": row.trigger_type });
+    tx.emit(ctx, kind, row.id.as_str(), data.clone()).await?;
+    tx.audit(ctx, action, row.id.as_str(), data).await
+}
+
+async fn time_zone(parts: &Parts, ctx: &TenantCtx) -> Result<String> {
+    let tenant = parts.store.read().await?.tenant(ctx.tenant()).await?;
+    Ok(tenant.map_or_else(|| "UTC".to_owned(), |tenant| tenant.timezone))
+}
