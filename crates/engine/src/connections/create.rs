@@ -1,0 +1,143 @@
+//! Adds integrations.
+
+use connectus_connect::{Plan, Secrets};
+use connectus_core::{
+    EndpointId, IntegrationId, Result, TenantCtx,
+    event::EventType,
+    integration::{Integration, IntegrationStatus},
+    provider::Pack,
+};
+use connectus_store::{
+    Tx, credentials::CredentialState, integrations::IntegrationView, seal::Sealer,
+    webhook_endpoints::WebhookEndpoint,
+};
+use futures::FutureExt;
+use serde_json::{Map, Value, json};
+
+use super::{
+    Connections, accept, known_plan,
+    vault::{self, About},
+};
+
+/// An integration to add.
+#[derive(Debug)]
+pub struct NewIntegration {
+    /// The provider's name.
+    pub provider: String,
+    /// The name people give it.
+    pub name: String,
+    /// Its secrets; empty for none yet.
+    pub credentials: Secrets,
+    /// `base_url` and the provider's own settings.
+    pub settings: Map<String, Value>,
+    /// Defaults for its data flows.
+    pub sync_config: Map<String, Value>,
+}
+
+impl Connections {
+    /// Adds an integration. Nothing is sent to the provider.
+    ///
+    /// # Errors
+    /// `invalid` naming every field at fault; never a value of a credential.
+    pub async fn create(&self, ctx: &TenantCtx, new: NewIntegration) -> Result<IntegrationView> {
+        let plan = known_plan(&new.provider)?;
+        let (integration, about) = self.prepare(ctx, &plan, &new)?;
+        let (ctx, sealer) = (ctx.clone(), self.0.store.sealer().clone());
+        let id = integration.id.clone();
+        let secrets = new.credentials;
+        let subject = ctx.clone();
+        self.0
+            .store
+            .write(move |tx| {
+                async move {
+                    tx.insert_integration(&integration).await?;
+                    if let Some(about) = about {
+                        let id = &integration.id;
+                        vault::put_credential(tx, &ctx, &sealer, id, &secrets, about).await?;
+                        let fields = json!({"fields": secrets.names()});
+                        tx.audit(&ctx, vault::STORED, id.as_str(), fields).await?;
+                    }
+                    put_endpoint(tx, &ctx, &sealer, &plan.pack, &integration.id, &secrets).await?;
+                    let created = EventType::IntegrationCreated;
+                    let detail =
+                        json!({"provider": integration.provider, "name": integration.name});
+                    tx.emit(&ctx, created, integration.id.as_str(), detail.clone()).await?;
+                    tx.audit(&ctx, created.name(), integration.id.as_str(), detail).await
+                }
+                .boxed()
+            })
+            .await?;
+        self.view(&subject, &id).await
+    }
+
+    fn prepare(
+        &self,
+        ctx: &TenantCtx,
+        plan: &Plan,
+        new: &NewIntegration,
+    ) -> Result<(Integration, Option<About>)> {
+        let (pack, policy, now) = (&plan.pack, self.egress(), self.env().now());
+        let name = accept::name(&new.name)?;
+        accept::settings(pack, policy, &new.settings)?;
+        accept::sync_config(&new.sync_config)?;
+        let about = match new.credentials.names().is_empty() {
+            true => None,
+            false => {
+                let accepted = accept::credential(pack, policy, &new.credentials, now)?;
+                let origin = accept::origin(policy, &new.settings)?;
+                let accept::Accepted { kind, state, expires_at } = accepted;
+                Some(About { kind, state, origin, expires_at })
+            }
+        };
+        let ready = about.as_ref().is_some_and(|about| about.state == CredentialState::Active);
+        let integration = Integration {
+            id: self.env().id(),
+            tenant: ctx.tenant().clone(),
+            provider: pack.provider.name.clone(),
+            name,
+            status: if ready { IntegrationStatus::Connected } else { IntegrationStatus::Pending },
+            settings: new.settings.clone(),
+            sync_config: new.sync_config.clone(),
+            health_score: 100,
+            api_calls_today: 0,
+            api_calls_limit: pack.limits.daily.unwrap_or(0),
+            last_error: None,
+            created_by: ctx.actor().user().cloned(),
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        };
+        Ok((integration, about))
+    }
+}
+
+/// Makes or renews the webhook address of an integration whose provider delivers webhooks. It
+/// keeps the secrets that verify a delivery, so that a delivery needs no credential.
+pub(super) async fn put_endpoint(
+    tx: &mut Tx,
+    ctx: &TenantCtx,
+    sealer: &Sealer,
+    pack: &Pack,
+    integration: &IntegrationId,
+    secrets: &Secrets,
+) -> Result<()> {
+    if pack.triggers.is_none() {
+        return Ok(());
+    }
+    let mut signing = Secrets::new();
+    for field in accept::signing_fields(pack) {
+        if let Some(value) = secrets.get(field) {
+            signing.set(field, value.clone());
+        }
+    }
+    let known = tx.webhook_endpoint_of(ctx, integration).await?;
+    let (id, created_at) = match known {
+        Some(endpoint) => (endpoint.id, endpoint.created_at),
+        None => (tx.env().id::<EndpointId>(), tx.env().now()),
+    };
+    let sealed = vault::seal(tx, ctx, sealer, WebhookEndpoint::place(&id), &signing).await?;
+    let provider = pack.provider.name.clone();
+    let integration = integration.clone();
+    let endpoint = WebhookEndpoint { id, integration, provider, sealed, created_at };
+    Ok(tx.put_webhook_endpoint(ctx, &endpoint).await?)
+}

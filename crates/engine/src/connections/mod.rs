@@ -1,0 +1,231 @@
+//! Ways to the providers: integrations, their credentials, and connections opened with them.
+//!
+//! [`Connections::open`] is what syncs and actions call. A credential is opened only on its way
+//! into the connect crate; nobody here hands one to a caller.
+//!
+//! - `accept` decides what a caller may enter; `create`, `update` and `delete` write it.
+//! - `source` hands the current secrets to a connection, `refresh` renews them once for all.
+//! - `authorize` is the OAuth round trip; `check` the connection test; `webhook` the way back in.
+//! - `usage` counts calls.
+
+mod accept;
+mod authorize;
+mod check;
+mod create;
+mod delete;
+mod refresh;
+mod seed;
+mod source;
+mod update;
+mod usage;
+mod vault;
+mod webhook;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use connectus_connect::{Connection, Connector, Guarded, Plan, Settings, packs};
+use connectus_core::{
+    Code, Env, Error, IntegrationId, Result, TenantCtx, TenantId,
+    integration::{Integration, IntegrationStatus},
+};
+use connectus_store::{Store, integrations::IntegrationView};
+use serde_json::{Map, Value};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use authorize::{AuthorizeReturn, BeginAuthorize, SessionKey};
+pub use check::TestOutcome;
+pub use create::NewIntegration;
+pub use delete::Revocation;
+pub use seed::seed_providers;
+pub use update::{CredentialChange, IntegrationChange, Wanted};
+
+use source::StoreCredentials;
+use usage::UsageBuffer;
+
+/// Connections kept open; beyond it, those nobody uses are closed.
+const MAX_OPEN: usize = 1024;
+/// How often counted calls are written.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// How long closing waits for refreshes and revocations under way.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+
+/// Ways to the providers. One per process; cheap to clone.
+#[derive(Clone)]
+pub struct Connections(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    http: Guarded,
+    connector: Connector,
+    usage: Arc<UsageBuffer>,
+    open: Mutex<HashMap<Key, Opened>>,
+    tasks: TaskTracker,
+}
+
+type Key = (TenantId, IntegrationId);
+
+struct Opened {
+    settings: Map<String, Value>,
+    connection: Arc<Connection>,
+    source: Arc<StoreCredentials>,
+}
+
+impl Connections {
+    /// Binds the database and the one guarded way out.
+    pub fn new(store: Store, http: Guarded) -> Self {
+        let usage = Arc::new(UsageBuffer::default());
+        let connector = Connector::new(http.clone(), store.env().clone(), usage.clone());
+        let (open, tasks) = (Mutex::default(), TaskTracker::new());
+        Self(Arc::new(Inner { store, http, connector, usage, open, tasks }))
+    }
+
+    /// A connection for an integration. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// `not_found`; `conflict` while it is paused; `reauth_required` without a usable credential;
+    /// `invalid` and `egress_denied` for settings that no longer hold.
+    pub async fn open(&self, ctx: &TenantCtx, id: &IntegrationId) -> Result<Arc<Connection>> {
+        let integration = self.view(ctx, id).await?.integration;
+        if integration.status == IntegrationStatus::Paused {
+            let detail = "The integration is paused. Resume it with PATCH {\"status\": \"active\"}.";
+            return Err(Error::new(Code::Conflict, detail));
+        }
+        let mut conn = self.0.store.read().await?;
+        let held = conn.credential_generation(ctx, id).await?;
+        drop(conn);
+        let (generation, state) = held.ok_or_else(source::no_credential)?;
+        source::check_state(state)?;
+        let key = (ctx.tenant().clone(), id.clone());
+        if let Some(opened) = self.open_map().get(&key)
+            && opened.settings == integration.settings
+        {
+            opened.source.expect(generation);
+            return Ok(opened.connection.clone());
+        }
+        let (connection, source) = self.connect(&integration, false)?;
+        let connection = Arc::new(connection);
+        let opened = Opened {
+            settings: integration.settings,
+            connection: connection.clone(),
+            source,
+        };
+        let mut open = self.open_map();
+        if open.len() >= MAX_OPEN {
+            open.retain(|_, opened| Arc::strong_count(&opened.connection) > 1);
+        }
+        if open.len() < MAX_OPEN {
+            open.insert(key, opened);
+        }
+        Ok(connection)
+    }
+
+    /// An integration as the API shows it.
+    ///
+    /// # Errors
+    /// `not_found`, also for another tenant's.
+    pub async fn view(&self, ctx: &TenantCtx, id: &IntegrationId) -> Result<IntegrationView> {
+        let today = self.env().now();
+        let view = self.0.store.read().await?.integration_view(ctx, id, today).await?;
+        view.ok_or_else(|| Error::not_found("integration"))
+    }
+
+    /// Forgets the open connection of an integration; the next use builds it anew.
+    pub fn forget(&self, ctx: &TenantCtx, id: &IntegrationId) {
+        self.open_map().remove(&(ctx.tenant().clone(), id.clone()));
+    }
+
+    /// Writes the calls counted so far.
+    ///
+    /// # Errors
+    /// What the database says; the counts are kept for the next time.
+    pub async fn flush_usage(&self) -> Result<()> {
+        self.0.usage.flush(&self.0.store).await
+    }
+
+    /// Writes counted calls every second until told to stop, then once more.
+    pub async fn count_calls(&self, stop: CancellationToken) {
+        let mut tick = tokio::time::interval(FLUSH_EVERY);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(tick.tick()).await.is_some() {
+            self.flush_and_log().await;
+        }
+        self.close().await;
+    }
+
+    /// Waits for refreshes and revocations under way, then writes what is left to count.
+    pub async fn close(&self) {
+        self.0.tasks.close();
+        if tokio::time::timeout(CLOSE_WITHIN, self.0.tasks.wait()).await.is_err() {
+            tracing::warn!(action = "close", service = "connections", status = "gave_up");
+        }
+        self.flush_and_log().await;
+    }
+
+    /// The policy of outbound addresses, for checks before anything is stored.
+    pub fn egress(&self) -> &connectus_connect::EgressPolicy {
+        self.0.http.policy()
+    }
+
+    async fn flush_and_log(&self) {
+        if let Err(error) = self.flush_usage().await {
+            tracing::warn!(action = "count_calls", status = "failure", code = error.code.name());
+        }
+    }
+
+    fn env(&self) -> &Env {
+        self.0.store.env()
+    }
+
+    fn open_map(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Opened>> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Builds a connection. One that insists also tries a credential known to be refused.
+    fn connect(
+        &self,
+        integration: &Integration,
+        insist: bool,
+    ) -> Result<(Connection, Arc<StoreCredentials>)> {
+        let plan = packs::find(&integration.provider)?;
+        let settings = settings_of(integration)?;
+        let source = Arc::new(StoreCredentials::new(source::Origin {
+            store: self.0.store.clone(),
+            http: self.0.http.clone(),
+            tasks: self.0.tasks.clone(),
+            ctx: TenantCtx::system(integration.tenant.clone()),
+            integration: integration.id.clone(),
+            plan: plan.clone(),
+            settings: settings.clone(),
+            insist,
+        }));
+        let budget = usage::budget_name(&integration.tenant, &integration.id);
+        let connection = self.0.connector.connect(&plan, settings, &budget, source.clone())?;
+        Ok((connection, source))
+    }
+}
+
+impl std::fmt::Debug for Connections {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Connections")
+    }
+}
+
+/// The settings of an integration in the form the connect crate takes.
+fn settings_of(integration: &Integration) -> Result<Settings> {
+    Settings::from_json(&Value::Object(integration.settings.clone()))
+}
+
+/// The pack of a provider, named in a request.
+fn known_plan(provider: &str) -> Result<Arc<Plan>> {
+    packs::find(provider).map_err(|error| match error.code {
+        Code::NotFound => Error::invalid(
+            "provider",
+            "is not a known provider; GET /api/v1/providers lists them by name.",
+        ),
+        _ => error,
+    })
+}
