@@ -18,6 +18,9 @@ use super::{
     resolve::{GuardedResolver, Refused, Resolver, SystemResolver},
 };
 
+/// Member of [`Error::extra`] set when not one byte of the request can have arrived.
+pub const NOT_SENT: &str = "not_sent";
+
 /// Sizes and times of the guarded client.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -220,12 +223,14 @@ fn transport(error: reqwest::Error) -> Error {
     let error = error.without_url();
     let cause = format!("{error:?}");
     if error.is_timeout() {
-        return Error::new(Code::Timeout, "The provider did not answer in time.").caused_by(cause);
+        let timeout = Error::new(Code::Timeout, "The provider did not answer in time.");
+        let timeout = timeout.caused_by(cause);
+        return if error.is_connect() { timeout.with(NOT_SENT, true) } else { timeout };
     }
-    let detail = if error.is_connect() {
-        "The provider cannot be reached. Check the base URL and the network."
-    } else {
-        "The connection to the provider broke off."
-    };
+    if error.is_connect() {
+        let detail = "The provider cannot be reached. Check the base URL and the network.";
+        return Error::new(Code::ProviderUnavailable, detail).caused_by(cause).with(NOT_SENT, true);
+    }
+    let detail = "The connection to the provider broke off.";
     Error::new(Code::ProviderUnavailable, detail).caused_by(cause)
 }

@@ -11,7 +11,7 @@ mod request;
 mod resolve;
 
 pub use address::{canonical, is_forbidden, is_metadata, is_this_machine};
-pub use client::{Guarded, Limits};
+pub use client::{Guarded, Limits, NOT_SENT};
 pub use policy::{Allowed, EgressPolicy, MAX_URL_BYTES, Target, TargetHost};
 pub use request::{GuardedRequest, GuardedResponse};
 pub use resolve::{Resolver, SystemResolver};

@@ -1,11 +1,31 @@
 //! The OAuth wire: authorize URL, code exchange, refresh, revocation.
+//!
+//! Written by hand instead of over the `oauth2` crate: its types refuse what providers really
+//! send (Mailchimp's `expires_in: 0` and `scope: null`, Slack's errors inside a 200 answer and
+//! its nested user token), and its PKCE draws from the thread's own randomness.
+
+#[cfg(test)]
+mod tests;
+mod token;
 
 use std::collections::BTreeMap;
 
-use connectus_core::{Env, Error, Result, Timestamp};
-use secrecy::SecretString;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use connectus_core::{
+    Code, Env, Error, Result, Timestamp,
+    provider::{ClientAuth, OAuth2, RefreshShape},
+};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 
-use crate::{Guarded, Plan, Settings};
+use crate::{
+    Guarded, Plan, Secrets, Settings,
+    http::{GuardedRequest, GuardedResponse},
+    runtime::{ACCESS_TOKEN, Site},
+};
+
+/// The credential field of the refresh token.
+pub const REFRESH_TOKEN: &str = "refresh_token";
 
 /// The app registered with the provider.
 #[derive(Clone, Debug)]
@@ -30,9 +50,19 @@ pub struct Pkce {
 impl Pkce {
     /// A fresh pair (S256).
     pub fn new(env: &Env) -> Self {
-        let _ = env;
-        Self { verifier: SecretString::from(String::new()), challenge: String::new() }
+        Self::of(SecretString::from(URL_SAFE_NO_PAD.encode(env.random::<32>())))
     }
+
+    /// The pair of a verifier kept since the authorize URL was made.
+    pub fn of(verifier: SecretString) -> Self {
+        let digest = Sha256::digest(verifier.expose_secret());
+        Self { challenge: URL_SAFE_NO_PAD.encode(digest), verifier }
+    }
+}
+
+/// A fresh, unguessable `state`, to be bound to session, tenant and provider.
+pub fn new_state(env: &Env) -> SecretString {
+    SecretString::from(URL_SAFE_NO_PAD.encode(env.random::<32>()))
 }
 
 /// Tokens as a provider gave them.
@@ -50,19 +80,76 @@ pub struct TokenSet {
     pub settings: BTreeMap<String, String>,
 }
 
+impl TokenSet {
+    /// Puts the tokens into a credential, keeping an old refresh token when no new one came.
+    pub fn store_in(&self, secrets: &mut Secrets) {
+        secrets.set(ACCESS_TOKEN, self.access_token.clone());
+        if let Some(refresh) = &self.refresh_token {
+            secrets.set(REFRESH_TOKEN, refresh.clone());
+        }
+    }
+}
+
+/// Whether a credential should be refreshed now: its end is nearer than the pack's margin.
+pub fn is_due(plan: &Plan, expires_at: Option<Timestamp>, now: Timestamp) -> bool {
+    let (Some(expires_at), Some(oauth)) = (expires_at, plan.pack.oauth2()) else { return false };
+    let margin = i64::from(oauth.refresh_before_secs);
+    oauth.refresh != RefreshShape::None && expires_at <= now.plus_secs(margin)
+}
+
+/// What a refresh spends: the refresh token, or the access token where those are exchanged.
+///
+/// # Errors
+/// `reauth_required` when the credential holds none.
+pub fn refresh_input<'a>(plan: &Plan, secrets: &'a Secrets) -> Result<&'a SecretString> {
+    match oauth_of(plan)?.refresh {
+        RefreshShape::Exchange => secrets.need(ACCESS_TOKEN),
+        _ => secrets.need(REFRESH_TOKEN),
+    }
+}
+
 /// Where the person must go to say yes.
 ///
 /// # Errors
-/// `invalid` when the provider has no OAuth.
+/// `invalid` when the provider has no OAuth, `egress_denied` for a base URL that is not allowed.
 pub fn authorize_url(
+    http: &Guarded,
     plan: &Plan,
     settings: &Settings,
     client: &OAuthClient,
-    state: &str,
+    state: &SecretString,
     pkce: &Pkce,
 ) -> Result<String> {
-    let _ = (plan, settings, client, state, pkce);
-    Err(Error::internal("not yet"))
+    let oauth = oauth_of(plan)?;
+    // The browser goes there, not this process; what matters is that it is the provider.
+    let mut url = if settings.base_url.is_some() {
+        let site = Site::new(plan, settings, http.policy())?;
+        site.address(&oauth.authorize_url, http.policy())?
+    } else {
+        let base = &plan.pack.provider.base_url;
+        let text = match oauth.authorize_url.strip_prefix('/') {
+            Some(path) => format!("{base}/{path}"),
+            None => oauth.authorize_url.clone(),
+        };
+        url::Url::parse(&text).map_err(Error::internal)?
+    };
+    let mut query = url.query_pairs_mut();
+    query
+        .append_pair("response_type", "code")
+        .append_pair("client_id", &client.client_id)
+        .append_pair("redirect_uri", &client.redirect_uri)
+        .append_pair("state", state.expose_secret());
+    if !oauth.scopes.is_empty() {
+        query.append_pair("scope", &oauth.scopes.join(&oauth.scope_separator));
+    }
+    if oauth.pkce {
+        query
+            .append_pair("code_challenge", &pkce.challenge)
+            .append_pair("code_challenge_method", "S256");
+    }
+    query.extend_pairs(&oauth.authorize_params);
+    drop(query);
+    Ok(url.into())
 }
 
 /// Exchanges the code that came back for tokens.
@@ -78,12 +165,21 @@ pub async fn exchange_code(
     pkce: &Pkce,
     now: Timestamp,
 ) -> Result<TokenSet> {
-    let _ = (http, plan, settings, client, code, pkce, now);
-    Err(Error::internal("not yet"))
+    let oauth = oauth_of(plan)?;
+    let mut form = vec![
+        ("grant_type", "authorization_code".to_owned()),
+        ("code", code.expose_secret().to_owned()),
+        ("redirect_uri", client.redirect_uri.clone()),
+    ];
+    if oauth.pkce {
+        form.push(("code_verifier", pkce.verifier.expose_secret().to_owned()));
+    }
+    let response = post_form(http, plan, settings, client, &oauth.token_url, form).await?;
+    token::read(oauth, &response, now)
 }
 
-/// Gets a new access token. Call it under the credential's lock only. `token` is the refresh
-/// token, or the living access token where the provider exchanges those.
+/// Gets a new access token. Call it under the credential's lock only. `token` is what
+/// [`refresh_input`] names.
 ///
 /// # Errors
 /// `reauth_required` when the grant is gone; transient errors as any call.
@@ -95,8 +191,26 @@ pub async fn refresh(
     token: &SecretString,
     now: Timestamp,
 ) -> Result<TokenSet> {
-    let _ = (http, plan, settings, client, token, now);
-    Err(Error::internal("not yet"))
+    let oauth = oauth_of(plan)?;
+    let token = token.expose_secret().to_owned();
+    let form = match oauth.refresh {
+        RefreshShape::None => {
+            let detail = "This provider's tokens are not refreshed. Connect the integration again.";
+            return Err(Error::new(Code::ReauthRequired, detail));
+        }
+        RefreshShape::Exchange => {
+            vec![("grant_type", "fb_exchange_token".to_owned()), ("fb_exchange_token", token)]
+        }
+        RefreshShape::Stable | RefreshShape::Rotating => {
+            vec![("grant_type", "refresh_token".to_owned()), ("refresh_token", token)]
+        }
+    };
+    let response = post_form(http, plan, settings, client, &oauth.token_url, form).await?;
+    let tokens = token::read(oauth, &response, now)?;
+    if oauth.refresh == RefreshShape::Rotating && tokens.refresh_token.is_none() {
+        tracing::debug!(provider = %plan.pack.provider.name, "no new refresh token; the old stays");
+    }
+    Ok(tokens)
 }
 
 /// Gives a token back. `Ok(false)`: the provider has no way to.
@@ -108,8 +222,68 @@ pub async fn revoke(
     plan: &Plan,
     settings: &Settings,
     client: &OAuthClient,
-    token: &SecretString,
+    secrets: &Secrets,
 ) -> Result<bool> {
-    let _ = (http, plan, settings, client, token);
-    Err(Error::internal("not yet"))
+    let Some(oauth) = plan.pack.oauth2() else { return Ok(false) };
+    let Some(address) = &oauth.revoke_url else { return Ok(false) };
+    let token = match secrets.get(REFRESH_TOKEN) {
+        Some(refresh) if oauth.refresh == RefreshShape::Stable => refresh,
+        _ => secrets.need(ACCESS_TOKEN)?,
+    };
+    let response = match &oauth.revoke_field {
+        Some(field) => {
+            let form = vec![(field.as_str(), token.expose_secret().to_owned())];
+            post_form(http, plan, settings, client, address, form).await?
+        }
+        None => {
+            let url = Site::new(plan, settings, http.policy())?.address(address, http.policy())?;
+            let bearer = SecretString::from(format!("Bearer {}", token.expose_secret()));
+            let request = GuardedRequest::new(http::Method::POST, url)
+                .secret_header("authorization", &bearer)?;
+            http.send(request).await?
+        }
+    };
+    match response.status {
+        429 | 500.. => Err(token::failure(&response)),
+        _ => Ok(true),
+    }
+}
+
+async fn post_form(
+    http: &Guarded,
+    plan: &Plan,
+    settings: &Settings,
+    client: &OAuthClient,
+    address: &str,
+    mut form: Vec<(&str, String)>,
+) -> Result<GuardedResponse> {
+    let oauth = oauth_of(plan)?;
+    let url = Site::new(plan, settings, http.policy())?.address(address, http.policy())?;
+    let mut request = GuardedRequest::new(http::Method::POST, url).header("accept", "application/json")?;
+    match (oauth.client_auth, &client.client_secret) {
+        (ClientAuth::Basic, Some(secret)) => {
+            let encode = |text: &str| -> String {
+                url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+            };
+            let pair = format!("{}:{}", encode(&client.client_id), encode(secret.expose_secret()));
+            let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+            let basic = SecretString::from(format!("Basic {encoded}"));
+            request = request.secret_header("authorization", &basic)?;
+        }
+        (_, secret) => {
+            form.push(("client_id", client.client_id.clone()));
+            if let Some(secret) = secret {
+                form.push(("client_secret", secret.expose_secret().to_owned()));
+            }
+        }
+    }
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    http.send(request.body("application/x-www-form-urlencoded", body)).await
+}
+
+fn oauth_of(plan: &Plan) -> Result<&OAuth2> {
+    plan.pack.oauth2().ok_or_else(|| {
+        let name = &plan.pack.provider.display_name;
+        Error::invalid("provider", format!("{name} is not connected with OAuth"))
+    })
 }

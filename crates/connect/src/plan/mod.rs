@@ -1,12 +1,37 @@
 //! A pack, compiled once: templates parsed, paths split, references resolved.
 
+mod action;
+mod call;
+mod errors;
+mod stream;
+mod times;
+
+use std::{collections::BTreeMap, sync::Arc};
+
 use connectus_core::{Error, Result, provider::Pack};
+use serde_json::{Map, Value};
+
+pub use action::{ActionPlan, BatchPlan};
+pub use call::{CallPlan, Draft};
+pub use errors::{ErrorPlan, OUTCOME, OUTCOME_UNKNOWN, outcome_unknown};
+pub use stream::{CapPlan, CursorPlan, Next, Pages, Paging, PartPlan, StreamPlan};
+pub use times::TimeFormat;
+
+use crate::template::Node;
+
+/// Largest pack read, in bytes of YAML.
+pub const MAX_PACK_BYTES: usize = 1024 * 1024;
 
 /// A compiled pack.
 #[derive(Debug)]
 pub struct Plan {
     /// The pack it was made from.
     pub pack: Pack,
+    pub(crate) base_url: Node,
+    pub(crate) streams: BTreeMap<Box<str>, Arc<StreamPlan>>,
+    pub(crate) actions: BTreeMap<Box<str>, Arc<ActionPlan>>,
+    pub(crate) check: Option<CallPlan>,
+    pub(crate) errors: ErrorPlan,
 }
 
 impl Plan {
@@ -15,6 +40,10 @@ impl Plan {
     /// # Errors
     /// `invalid`, naming the place.
     pub fn parse(yaml: &str) -> Result<Self> {
+        if yaml.len() > MAX_PACK_BYTES {
+            let message = format!("is larger than {MAX_PACK_BYTES} bytes");
+            return Err(Error::invalid("provider.yaml", message));
+        }
         let pack = serde_saphyr::from_str(yaml)
             .map_err(|error| Error::invalid("provider.yaml", error.to_string()))?;
         Self::compile(pack)
@@ -26,6 +55,46 @@ impl Plan {
     /// `invalid`, naming the place.
     pub fn compile(pack: Pack) -> Result<Self> {
         pack.validate()?;
-        Ok(Self { pack })
+        let base_url = Node::compile(&pack.provider.base_url.as_str().into(), "/provider/base_url")?;
+        let mut streams = BTreeMap::new();
+        for (index, stream) in pack.streams.iter().enumerate() {
+            let plan = StreamPlan::compile(stream, &format!("/streams/{index}"))?;
+            streams.insert(plan.name.clone(), Arc::new(plan));
+        }
+        let mut actions = BTreeMap::new();
+        for (index, action) in pack.actions.iter().enumerate() {
+            let plan = ActionPlan::compile(action, &format!("/actions/{index}"))?;
+            actions.insert(action.name.as_str().into(), Arc::new(plan));
+        }
+        let check = pack.check.as_ref().map(|call| CallPlan::compile(call, "/check")).transpose()?;
+        let errors = ErrorPlan::compile(&pack.errors);
+        Ok(Self { pack, base_url, streams, actions, check, errors })
+    }
+
+    /// The settings as templates see them: what is given, over the pack's defaults.
+    ///
+    /// # Errors
+    /// `invalid` naming every required setting that is missing.
+    pub(crate) fn config(&self, given: &Map<String, Value>) -> Result<Value> {
+        let mut config = given.clone();
+        let mut missing = Vec::new();
+        for setting in &self.pack.provider.settings {
+            let empty = matches!(config.get(&setting.name), None | Some(Value::Null));
+            match &setting.default {
+                Some(default) if empty => {
+                    config.insert(setting.name.clone(), default.as_str().into());
+                }
+                None if empty && setting.required => missing.push(connectus_core::error::FieldError {
+                    field: format!("settings.{}", setting.name),
+                    message: format!("is needed: {}", setting.description),
+                }),
+                _ => {}
+            }
+        }
+        if missing.is_empty() {
+            Ok(Value::Object(config))
+        } else {
+            Err(Error::invalid_fields(missing))
+        }
     }
 }

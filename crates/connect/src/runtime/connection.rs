@@ -2,12 +2,19 @@
 
 use std::sync::Arc;
 
-use connectus_core::{Env, Error, Result};
+use connectus_core::{
+    Code, Env, Error, Result,
+    provider::{SchemaLoader, Stream},
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{ActionOutcome, CursorState, StreamReader};
-use crate::{CallSink, CredentialSource, Guarded, Plan};
+use super::{CursorState, StreamReader, reader, site::Site};
+use crate::{
+    BudgetView, CallSink, CredentialSource, Guarded, Plan,
+    governor::{Governor, Governors},
+    plan::StreamPlan,
+};
 
 /// The settings of an integration, as its `settings` column holds them.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +42,13 @@ impl Settings {
         };
         Ok(Self { base_url, config })
     }
+
+    /// The origin to store beside a credential entered with these settings; see
+    /// [`crate::Access::origin`]. `None` when the provider's own hosts are meant.
+    pub fn credential_origin(&self) -> Option<String> {
+        let url = url::Url::parse(self.base_url.as_deref()?).ok()?;
+        Some(url.origin().ascii_serialization())
+    }
 }
 
 /// Makes connections. One per process: it keeps the rate budgets.
@@ -43,12 +57,18 @@ pub struct Connector {
     http: Guarded,
     env: Env,
     sink: Arc<dyn CallSink>,
+    governors: Governors,
 }
 
 impl Connector {
     /// Binds the guarded client, the clock and the counter of calls.
     pub fn new(http: Guarded, env: Env, sink: Arc<dyn CallSink>) -> Self {
-        Self { http, env, sink }
+        Self { http, env, sink, governors: Governors::default() }
+    }
+
+    /// The guarded client, for the OAuth calls of [`crate::oauth`].
+    pub fn http(&self) -> &Guarded {
+        &self.http
     }
 
     /// A connection for one integration. `credential` names the budget: everything that uses the
@@ -59,19 +79,44 @@ impl Connector {
     pub fn connect(
         &self,
         plan: &Arc<Plan>,
-        settings: Settings,
+        settings: &Settings,
         credential: &str,
         source: Arc<dyn CredentialSource>,
     ) -> Result<Connection> {
-        let _ = (&self.http, &self.env, &self.sink, settings, credential, source);
-        Ok(Connection { plan: plan.clone() })
+        let site = Site::new(plan, settings, self.http.policy())?;
+        Ok(Connection(Arc::new(Inner {
+            governor: self.governors.of(credential, &plan.pack.limits),
+            provider: plan.pack.provider.name.as_str().into(),
+            credential: credential.into(),
+            plan: plan.clone(),
+            http: self.http.clone(),
+            env: self.env.clone(),
+            sink: self.sink.clone(),
+            site,
+            source,
+        })))
+    }
+
+    /// What is known about a credential's budget.
+    pub fn budget(&self, plan: &Plan, credential: &str) -> BudgetView {
+        self.governors.of(credential, &plan.pack.limits).view(self.env.now())
     }
 }
 
 /// A provider, reachable with one credential. Cheap to clone.
 #[derive(Clone)]
-pub struct Connection {
-    plan: Arc<Plan>,
+pub struct Connection(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub plan: Arc<Plan>,
+    pub site: Site,
+    pub source: Arc<dyn CredentialSource>,
+    pub governor: Arc<Governor>,
+    pub http: Guarded,
+    pub env: Env,
+    pub sink: Arc<dyn CallSink>,
+    pub provider: Arc<str>,
+    pub credential: Arc<str>,
 }
 
 /// What a connection test found.
@@ -79,7 +124,7 @@ pub struct Connection {
 pub struct ConnectionReport {
     /// Milliseconds the provider took.
     pub latency_ms: u64,
-    /// What the provider says about the account, without secrets.
+    /// What the provider says about the account: texts and numbers at the top of its answer.
     pub details: Value,
 }
 
@@ -96,18 +141,32 @@ pub struct StreamInfo {
     pub schema: Value,
 }
 
+/// Most members of a connection report.
+const MAX_DETAILS: usize = 20;
+
 impl Connection {
     /// Proves that provider and credential work, without changing anything.
     ///
     /// # Errors
     /// As any call: `reauth_required`, `provider_unavailable`, `egress_denied`, ...
     pub async fn test(&self) -> Result<ConnectionReport> {
-        Err(Error::internal("not yet"))
+        let Some(check) = &self.0.plan.check else {
+            let detail = "This provider offers nothing that could be tested without side effects.";
+            return Err(Error::new(Code::Conflict, detail));
+        };
+        let draft = check.render(&[("config", &self.0.site.config)])?;
+        let started = self.0.env.now();
+        let answer = self.exchange("check", &draft, &[]).await?;
+        let latency_ms = u64::try_from(self.0.env.now().millis() - started.millis()).unwrap_or(0);
+        let members = answer.body.as_object().into_iter().flatten();
+        let plain = members.filter(|(_, value)| value.is_string() || value.is_number());
+        let details = plain.take(MAX_DETAILS).map(|(name, value)| (name.clone(), value.clone()));
+        Ok(ConnectionReport { latency_ms, details: Value::Object(details.collect()) })
     }
 
     /// The provider's streams and their fields.
     pub fn discover(&self) -> Vec<StreamInfo> {
-        Vec::new()
+        self.0.plan.discover()
     }
 
     /// Reads a stream from where `state` left off; from the start without one.
@@ -115,17 +174,34 @@ impl Connection {
     /// # Errors
     /// `not_found` for an unknown stream, `invalid` for a state of another stream or version.
     pub fn read(&self, stream: &str, state: Option<&CursorState>) -> Result<StreamReader> {
-        let _ = (stream, state, &self.plan);
-        Err(Error::internal("not yet"))
+        let plan: &Arc<StreamPlan> =
+            self.0.plan.streams.get(stream).ok_or_else(|| Error::not_found("stream"))?;
+        reader::open(self.clone(), plan.clone(), state)
     }
 
-    /// Performs an action. The same `key` over retries lets the provider drop a second call where
-    /// it can; see the action's idempotency for what an unknown outcome means.
-    ///
-    /// # Errors
-    /// `not_found` for an unknown action, `invalid` for its input, else as any call.
-    pub async fn call(&self, action: &str, input: &Value, key: &str) -> Result<ActionOutcome> {
-        let _ = (action, input, key);
-        Err(Error::internal("not yet"))
+    /// What is known about the credential's budget.
+    pub fn budget(&self) -> BudgetView {
+        self.0.governor.view(self.0.env.now())
+    }
+}
+
+impl Plan {
+    /// The provider's streams and their fields. Nothing is sent.
+    pub fn discover(&self) -> Vec<StreamInfo> {
+        self.pack.streams.iter().map(stream_info).collect()
+    }
+}
+
+fn stream_info(stream: &Stream) -> StreamInfo {
+    let full = stream.full();
+    let schema = match &full.schema_loader {
+        Some(SchemaLoader::InlineSchemaLoader { schema }) => schema.clone(),
+        None => Value::Object(Map::new()),
+    };
+    StreamInfo {
+        name: stream.name().to_owned(),
+        primary_key: full.primary_key.fields().into_iter().map(str::to_owned).collect(),
+        delta: stream.delta().is_some(),
+        schema,
     }
 }

@@ -1,11 +1,17 @@
 //! Runs a compiled pack against a provider: reads streams page by page, performs actions.
 
 mod action;
+mod attach;
 mod connection;
 mod cursor;
+mod exchange;
+mod paging;
 mod reader;
+mod site;
 
-pub use action::{ActionOutcome, ItemFailure};
+pub use action::{ActionOutcome, ItemFailure, MAX_BATCH_ITEMS};
+pub use attach::ACCESS_TOKEN;
 pub use connection::{Connection, ConnectionReport, Connector, Settings, StreamInfo};
 pub use cursor::CursorState;
-pub use reader::{RecordPage, StreamReader};
+pub use reader::{MAX_PAGES, RecordPage, StreamReader};
+pub(crate) use site::Site;

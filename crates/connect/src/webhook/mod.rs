@@ -1,10 +1,20 @@
 //! Who is calling us: signatures on raw bytes, in constant time, within a time window.
 
-use connectus_core::{Error, Result, Timestamp, provider::Triggers};
-use http::HeaderMap;
-use serde_json::Value;
+mod challenge;
+mod digest;
+mod events;
+mod outgoing;
+#[cfg(test)]
+mod tests;
+mod verify;
 
-use crate::Secrets;
+use connectus_core::{Code, Error};
+use http::HeaderMap;
+
+pub use challenge::{Reply, challenge};
+pub use events::{InboundEvent, MAX_EVENTS, events};
+pub use outgoing::{SignedHeaders, new_secret, sign};
+pub use verify::{TOLERANCE_SECS, verify};
 
 /// A delivery as it arrived. Nothing of it is trusted.
 #[derive(Clone, Copy, Debug)]
@@ -19,64 +29,24 @@ pub struct Delivery<'a> {
     pub body: &'a [u8],
 }
 
-/// An event of a verified delivery.
-#[derive(Clone, Debug, PartialEq)]
-pub struct InboundEvent {
-    /// The provider's id, for deduplication.
-    pub id: String,
-    /// Its name after the pack's renaming: `contact.creation`.
-    pub name: String,
-    /// When it happened, where the provider says.
-    pub occurred_at: Option<Timestamp>,
-    /// The id of the thing it is about.
-    pub object_id: Option<String>,
-    /// The event as sent.
-    pub payload: Value,
+impl<'a> Delivery<'a> {
+    fn header(&self, name: &str) -> Option<&'a str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// A query parameter, percent-decoded.
+    fn parameter(&self, name: &str) -> Option<String> {
+        let (_, query) = self.url.split_once('?')?;
+        let query = query.split_once('#').map_or(query, |(query, _)| query);
+        url::form_urlencoded::parse(query.as_bytes())
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
+    }
 }
 
-/// Verifies that the provider sent this.
-///
-/// # Errors
-/// `bad_signature`, the same words whatever is wrong.
-pub fn verify(
-    triggers: &Triggers,
-    secrets: &Secrets,
-    delivery: Delivery<'_>,
-    now: Timestamp,
-) -> Result<()> {
-    let _ = (triggers, secrets, delivery, now);
-    Err(Error::internal("not yet"))
-}
-
-/// The answer to a provider that checks whether the address is ours; `None` for an ordinary
-/// delivery. `Some((status, content_type, body))`.
-///
-/// # Errors
-/// `bad_signature` when the check itself must be signed and is not.
-pub fn challenge(
-    triggers: &Triggers,
-    secrets: &Secrets,
-    delivery: Delivery<'_>,
-    now: Timestamp,
-) -> Result<Option<Reply>> {
-    let _ = (triggers, secrets, delivery, now);
-    Ok(None)
-}
-
-/// What to answer to a challenge.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
-    /// The content type.
-    pub content_type: &'static str,
-    /// The body.
-    pub body: String,
-}
-
-/// The events of a verified delivery.
-///
-/// # Errors
-/// `bad_request` when the body is not what the pack describes.
-pub fn events(triggers: &Triggers, body: &[u8]) -> Result<Vec<InboundEvent>> {
-    let _ = (triggers, body);
-    Ok(Vec::new())
+/// The same words whatever is wrong, so that nobody can feel their way.
+fn bad_signature(cause: &str) -> Error {
+    let detail = "The delivery is not signed by the provider with this endpoint's secret, or it \
+                  is too old.";
+    Error::new(Code::BadSignature, detail).caused_by(cause)
 }

@@ -91,6 +91,9 @@ pub struct OAuth2 {
     /// Where the access token goes in a call.
     #[serde(default)]
     pub placement: TokenPlacement,
+    /// Further headers that hold secrets: header -> credential field.
+    #[serde(default)]
+    pub secret_headers: BTreeMap<String, String>,
 }
 
 /// What a refresh does to the tokens.

@@ -1,0 +1,102 @@
+//! Puts a credential on a request. The only place where one is read.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use connectus_core::{
+    Code, Error, Result,
+    provider::{AuthMethod, OAuth2, Pack, TokenPlacement},
+};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{Access, Secrets, http::GuardedRequest};
+
+/// The sign-in method a call uses: one of `wanted`, or any but secret URLs when nothing is asked.
+///
+/// # Errors
+/// `reauth_required` when the credential fits none of them.
+pub fn method_for<'a>(pack: &'a Pack, access: &Access, wanted: &[Box<str>]) -> Result<&'a AuthMethod> {
+    let usable = |method: &&AuthMethod| match method {
+        AuthMethod::Oauth2(_) => access.secrets.get(ACCESS_TOKEN).is_some(),
+        _ => method.fields().iter().all(|field| access.secrets.get(field).is_some()),
+    };
+    let asked = |method: &&AuthMethod| {
+        if wanted.is_empty() {
+            !matches!(method, AuthMethod::WebhookUrl(_))
+        } else {
+            wanted.iter().any(|name| **name == *method.name())
+        }
+    };
+    let named = |method: &&AuthMethod| access.method.as_deref().is_none_or(|n| n == method.name());
+    let candidates = || pack.auth.iter().filter(asked).filter(usable);
+    candidates().find(named).or_else(|| candidates().next()).ok_or_else(|| {
+        let detail = "The integration holds no credential for this. Connect it again.";
+        Error::new(Code::ReauthRequired, detail)
+    })
+}
+
+/// The credential field of an OAuth access token.
+pub const ACCESS_TOKEN: &str = "access_token";
+
+/// Puts the credential on a request.
+///
+/// # Errors
+/// `reauth_required` when a field is missing.
+pub fn attach(
+    request: GuardedRequest,
+    method: &AuthMethod,
+    secrets: &Secrets,
+) -> Result<GuardedRequest> {
+    match method {
+        AuthMethod::Oauth2(oauth) => attach_oauth(request, oauth, secrets),
+        AuthMethod::Token(token) => place(request, &token.placement, secrets.need(&token.field)?),
+        AuthMethod::Basic(basic) => {
+            let user = match &basic.username_field {
+                Some(field) => secrets.need(field)?.expose_secret(),
+                None => "connectus",
+            };
+            let password = secrets.need(&basic.password_field)?;
+            let pair = SecretString::from(format!("{user}:{}", password.expose_secret()));
+            let encoded = SecretString::from(format!("Basic {}", STANDARD.encode(pair.expose_secret())));
+            request.secret_header("authorization", &encoded)
+        }
+        AuthMethod::WebhookUrl(_) => Ok(request),
+    }
+}
+
+fn attach_oauth(
+    mut request: GuardedRequest,
+    oauth: &OAuth2,
+    secrets: &Secrets,
+) -> Result<GuardedRequest> {
+    for (header, field) in &oauth.secret_headers {
+        request = request.secret_header(header, secrets.need(field)?)?;
+    }
+    place(request, &oauth.placement, secrets.need(ACCESS_TOKEN)?)
+}
+
+fn place(
+    request: GuardedRequest,
+    placement: &TokenPlacement,
+    token: &SecretString,
+) -> Result<GuardedRequest> {
+    match placement {
+        TokenPlacement::Bearer => {
+            let bearer = SecretString::from(format!("Bearer {}", token.expose_secret()));
+            request.secret_header("authorization", &bearer)
+        }
+        TokenPlacement::Header { name } => request.secret_header(name, token),
+    }
+}
+
+/// Takes secrets out of a provider's words before anybody reads them.
+pub fn redact(mut error: Error, secrets: &Secrets) -> Error {
+    for name in secrets.names() {
+        let Some(secret) = secrets.get(name).map(ExposeSecret::expose_secret) else { continue };
+        // Shorter texts are client ids and words, not secrets worth a blunt replacement.
+        if secret.len() < 8 {
+            continue;
+        }
+        error.detail = error.detail.replace(secret, "[redacted]");
+        error.cause = error.cause.map(|cause| cause.replace(secret, "[redacted]"));
+    }
+    error
+}

@@ -1,0 +1,121 @@
+//! The events of a verified delivery.
+
+use connectus_core::{
+    Code, Error, Result, Timestamp,
+    provider::{TimeUnit, Triggers},
+};
+use serde_json::Value;
+
+use crate::path::JsonPath;
+
+/// Most events of one delivery. HubSpot sends up to 100.
+pub const MAX_EVENTS: usize = 1_000;
+
+/// An event of a verified delivery.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InboundEvent {
+    /// The provider's id, for deduplication.
+    pub id: String,
+    /// Its name after the pack's renaming: `contact.creation`.
+    pub name: String,
+    /// When it happened, where the provider says.
+    pub occurred_at: Option<Timestamp>,
+    /// The id of the thing it is about.
+    pub object_id: Option<String>,
+    /// The event as sent.
+    pub payload: Value,
+}
+
+/// The events of a verified delivery: JSON, or a form as Mailchimp sends it.
+///
+/// # Errors
+/// `bad_request` when the body is not what the pack describes.
+pub fn events(triggers: &Triggers, body: &[u8]) -> Result<Vec<InboundEvent>> {
+    let mut body = match serde_json::from_slice::<Value>(body) {
+        Ok(body) => body,
+        Err(error) => read_form(body).ok_or_else(|| {
+            let detail = "The delivery's body is neither JSON nor a form.";
+            Error::new(Code::BadRequest, detail).caused_by(error)
+        })?,
+    };
+    let path = JsonPath::new(&triggers.envelope.events);
+    let listed = match path.take(&mut body) {
+        Some(Value::Array(items)) => items,
+        Some(single @ Value::Object(_)) => vec![single],
+        _ => return Err(Error::new(Code::BadRequest, "The delivery holds no events.")),
+    };
+    if listed.len() > MAX_EVENTS {
+        let detail = format!("The delivery holds {} events; at most {MAX_EVENTS}.", listed.len());
+        return Err(Error::new(Code::BadRequest, detail));
+    }
+    let reader = Reader::new(triggers);
+    listed.into_iter().map(|payload| reader.read(payload)).collect()
+}
+
+struct Reader<'a> {
+    triggers: &'a Triggers,
+    id: JsonPath,
+    name: JsonPath,
+    occurred_at: Option<JsonPath>,
+    object_id: Option<JsonPath>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(triggers: &'a Triggers) -> Self {
+        let envelope = &triggers.envelope;
+        let path = |text: &Option<String>| text.as_deref().map(JsonPath::new);
+        Self {
+            triggers,
+            id: JsonPath::new(&envelope.id),
+            name: JsonPath::new(&envelope.name),
+            occurred_at: path(&envelope.occurred_at),
+            object_id: path(&envelope.object_id),
+        }
+    }
+
+    fn read(&self, payload: Value) -> Result<InboundEvent> {
+        let need = |path: &JsonPath, what: &str| {
+            path.text(&payload).ok_or_else(|| {
+                Error::new(Code::BadRequest, format!("An event of the delivery has no {what}."))
+            })
+        };
+        let id = need(&self.id, "id")?;
+        let name = match self.renamed(&payload) {
+            Some(name) => name,
+            None => need(&self.name, "name")?,
+        };
+        let object_id = self.object_id.as_ref().and_then(|path| path.text(&payload));
+        let occurred_at = self.occurred_at.as_ref().and_then(|path| self.time(path.get(&payload)?));
+        Ok(InboundEvent { id, name, occurred_at, object_id, payload })
+    }
+
+    fn renamed(&self, payload: &Value) -> Option<String> {
+        let rules = &self.triggers.envelope.rename;
+        let holds = |path: &str, value: &str| {
+            JsonPath::new(path).text(payload).is_some_and(|found| found == value)
+        };
+        let rule = rules.iter().find(|rule| rule.when.iter().all(|(path, value)| holds(path, value)));
+        rule.map(|rule| rule.name.clone())
+    }
+
+    fn time(&self, value: &Value) -> Option<Timestamp> {
+        let Some(number) = value.as_i64() else { return Timestamp::parse(value.as_str()?) };
+        Some(match self.triggers.envelope.occurred_unit {
+            TimeUnit::Seconds => Timestamp::from_secs(number),
+            TimeUnit::Milliseconds => Timestamp::from_millis(number),
+        })
+    }
+}
+
+/// A form as an object of texts; `data[email]` keeps its name. A `payload` field that holds JSON
+/// (Slack's interactive messages) is the body.
+fn read_form(body: &[u8]) -> Option<Value> {
+    let text = std::str::from_utf8(body).ok().filter(|text| text.contains('='))?;
+    let pairs = url::form_urlencoded::parse(text.as_bytes());
+    let map: serde_json::Map<String, Value> =
+        pairs.map(|(key, value)| (key.into_owned(), value.into_owned().into())).collect();
+    if let Some(payload) = map.get("payload").and_then(Value::as_str) {
+        return serde_json::from_str(payload).ok();
+    }
+    Some(Value::Object(map))
+}
