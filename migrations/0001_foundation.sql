@@ -457,22 +457,22 @@ CREATE TABLE events (
 );
 CREATE INDEX events_by_subject ON events (tenant_id, subject, seq);
 
--- Who did what. Each row's link covers the one before it.
+-- Who did what. Each row's hash covers the one before it.
 CREATE TABLE audit (
     tenant_id TEXT   NOT NULL,
     seq       BIGINT NOT NULL,
     id        TEXT   NOT NULL,
-    at        BIGINT NOT NULL,
     actor     TEXT   NOT NULL,
     action    TEXT   NOT NULL,
-    subject   TEXT   NOT NULL,
+    target    TEXT   NOT NULL,
     outcome   TEXT   NOT NULL,
-    request   TEXT,
-    data      TEXT   NOT NULL,
-    link      TEXT   NOT NULL,
+    detail    TEXT   NOT NULL,
+    at        BIGINT NOT NULL,
+    previous  TEXT   NOT NULL,
+    hash      TEXT   NOT NULL,
     PRIMARY KEY (tenant_id, seq)
 );
-CREATE INDEX audit_by_subject ON audit (tenant_id, subject, seq);
+CREATE INDEX audit_by_target ON audit (tenant_id, target, seq);
 
 CREATE TABLE health_logs (
     tenant_id      TEXT   NOT NULL,

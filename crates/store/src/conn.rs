@@ -8,6 +8,8 @@ use sqlx::{
     PgConnection, Postgres, Sqlite, SqliteConnection, Transaction, pool::PoolConnection,
 };
 
+use crate::request::Request;
+
 /// A database connection, of either kind.
 pub enum Conn {
     /// A pooled SQLite reader.
@@ -49,11 +51,12 @@ pub struct Tx {
     pub(crate) env: Env,
     pub(crate) emitted: Vec<Event>,
     pub(crate) wakes: bool,
+    pub(crate) request: Option<Request>,
 }
 
 impl Tx {
     pub(crate) fn new(conn: Conn, env: Env) -> Self {
-        Self { conn, env, emitted: Vec::new(), wakes: false }
+        Self { conn, env, emitted: Vec::new(), wakes: false, request: None }
     }
 
     /// The clock and entropy of the process.

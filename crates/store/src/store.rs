@@ -15,6 +15,7 @@ use tokio::sync::{Notify, broadcast};
 use crate::{
     conn::{Conn, Tx},
     error::StoreError,
+    request,
     seal::Sealer,
     writer::Writer,
 };
@@ -105,6 +106,7 @@ impl Store {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
+        let work = under_request(work);
         let (value, emitted, wakes) = match &self.backend {
             Backend::Sqlite { writer, .. } => writer.run(work).await?,
             Backend::Postgres(pool) => postgres_transaction(pool, &self.env, work).await?,
@@ -127,6 +129,11 @@ impl Store {
     /// Waits until a committed transaction asked the engine to look for work.
     pub async fn woken(&self) {
         self.wake.notified().await;
+    }
+
+    /// Makes the engine look for work.
+    pub fn wake(&self) {
+        self.wake.notify_one();
     }
 
     /// The clock and entropy source.
@@ -156,6 +163,26 @@ impl Store {
             }
             Backend::Postgres(pool) => pool.close().await,
         }
+    }
+}
+
+/// Work that knows the request it is done for, and marks its idempotency key when it is done.
+fn under_request<T, F>(
+    work: F,
+) -> impl for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static
+where
+    T: Send + 'static,
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+{
+    // Read here, in the caller's task: the writer's task serves all requests.
+    let request = request::current();
+    move |tx| {
+        Box::pin(async move {
+            tx.request = request;
+            let value = work(tx).await?;
+            tx.apply_claim().await?;
+            Ok(value)
+        })
     }
 }
 
