@@ -22,6 +22,7 @@ pub mod run;
 pub mod schedule;
 pub mod tenant;
 pub mod time;
+pub mod workflow;
 
 pub use env::Env;
 pub use error::{Code, Error, Result};

@@ -126,7 +126,9 @@ impl Walk<'_> {
                 let default = matches!(filter.name, "default" | "d");
                 self.numeric = numeric && default;
                 self.visit(inner, depth, default)?;
-                self.visit_args(filter.span(), &filter.args, depth, numeric && default)
+                // These give their argument back when the value is missing or no number.
+                let passes_on = default || matches!(filter.name, "int" | "float");
+                self.visit_args(filter.span(), &filter.args, depth, numeric && passes_on)
             }
             Tree::Test(test) => {
                 if !TESTS.contains(&test.name) {

@@ -141,7 +141,7 @@ impl Node {
 }
 
 /// Roughly the bytes of a value's JSON, without writing it.
-fn weight(value: &Value) -> usize {
+pub(crate) fn weight(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => 4,
         Value::String(text) => text.len() + 2,

@@ -16,6 +16,7 @@ mod value;
 use minijinja::{Expression, machinery};
 use serde_json::Value;
 
+pub(crate) use self::interpolate::weight;
 pub use self::{
     engine::FILTERS,
     interpolate::{Interpolation, interpolate},

@@ -62,7 +62,11 @@ impl Path {
 
     /// The value at this path, borrowed.
     pub fn resolve<'a>(&self, scope: &'a dyn Scope) -> Option<&'a Value> {
-        self.segments.iter().try_fold(scope.get(&self.root)?, down)
+        let (first, rest) = match self.segments.split_first() {
+            Some((Segment::Key(key), rest)) => (scope.member(&self.root, key)?, rest),
+            _ => (scope.get(&self.root)?, self.segments.as_slice()),
+        };
+        rest.iter().try_fold(first, down)
     }
 
     /// The error for a path that leads nowhere: where it breaks and what is there instead.
@@ -73,35 +77,30 @@ impl Path {
         Error::new(Code::Invalid, detail).with("path", self.to_string())
     }
 
+    /// Finds the shortest beginning that leads nowhere and says what is there instead.
     fn explain(&self, scope: &dyn Scope) -> Option<String> {
-        let Some(mut value) = scope.get(&self.root) else {
-            return Some(format!("`{}` is unknown; there is {}.", self.root, list(&scope.names())));
+        let upto = |n: usize| Self {
+            root: self.root.clone(),
+            segments: self.segments.iter().take(n).cloned().collect(),
         };
-        for (depth, segment) in self.segments.iter().enumerate() {
-            if let Some(next) = down(value, segment) {
-                value = next;
-                continue;
+        let members = scope.member_names(&self.root);
+        // A top-level name kept in parts has no value of its own, which is no fault.
+        let first = usize::from(members.is_some());
+        let broken = (first..=self.segments.len()).find(|n| upto(*n).resolve(scope).is_none())?;
+        let child = upto(broken);
+        let Some(above) = broken.checked_sub(1) else {
+            return Some(format!("`{child}` is unknown; there is {}.", list(&scope.names())));
+        };
+        let parent = upto(above);
+        let instead = match (parent.resolve(scope), members) {
+            (Some(Value::Object(fields)), _) => {
+                format!("has {}", list(&fields.keys().map(String::as_str).collect::<Vec<_>>()))
             }
-            let upto = |n: usize| Self {
-                root: self.root.clone(),
-                segments: self.segments.iter().take(n).cloned().collect(),
-            };
-            let (parent, child) = (upto(depth), upto(depth + 1));
-            return Some(match value {
-                Value::Object(fields) if fields.is_empty() => {
-                    format!("`{child}` is unknown; `{parent}` is empty.")
-                }
-                Value::Object(fields) => format!(
-                    "`{child}` is unknown; `{parent}` has {}.",
-                    list(&fields.keys().map(String::as_str).collect::<Vec<_>>())
-                ),
-                Value::Array(items) => {
-                    format!("`{child}` is unknown; `{parent}` is a list of {} items.", items.len())
-                }
-                other => format!("`{child}` is unknown; `{parent}` is {}.", kind(other)),
-            });
-        }
-        None
+            (Some(Value::Array(items)), _) => format!("is a list of {} items", items.len()),
+            (Some(other), _) => format!("is {}", kind(other)),
+            (None, members) => format!("has {}", list(&members.unwrap_or_default())),
+        };
+        Some(format!("`{child}` is unknown; `{parent}` {instead}."))
     }
 }
 

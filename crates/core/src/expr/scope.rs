@@ -11,6 +11,17 @@ pub trait Scope {
     fn get(&self, name: &str) -> Option<&Value>;
     /// The top-level names, for messages.
     fn names(&self) -> Vec<&str>;
+
+    /// The value of a name one level down. A scope that keeps a top-level name in parts, so that
+    /// there is no one value to lend, overrides this and [`Scope::member_names`].
+    fn member(&self, name: &str, member: &str) -> Option<&Value> {
+        self.get(name)?.get(member)
+    }
+
+    /// The names below a top-level name that [`Scope::get`] does not lend; `None` for others.
+    fn member_names(&self, _name: &str) -> Option<Vec<&str>> {
+        None
+    }
 }
 
 impl Scope for Map<String, Value> {

@@ -109,6 +109,8 @@ fn refuses_what_grows_or_runs_away() {
         "trigger.body.email * 9",
         "('a' if trigger.body.n else 2) * 1000",
         "(trigger.body.x|default('a')) * 1000",
+        "('n/a'|int('a')) * 1000",
+        "(trigger.body.email|float(default=big)) * 1000",
         "(big ~ '') * 4",
         "(trigger.body.email + 'x') * 4",
         "range(1000000000)",

@@ -16,11 +16,24 @@ pub(super) fn context(tree: &BTreeMap<Box<str>, Node>, scope: &dyn Scope) -> Res
     let mut left = MAX_INPUT_BYTES;
     let mut roots: BTreeMap<&str, Jinja> = BTreeMap::new();
     for (name, node) in tree {
-        if let Some(value) = part(node, scope.get(name), &mut left)? {
+        if let Some(value) = root(name, node, scope, &mut left)? {
             roots.insert(name, value);
         }
     }
     Ok(Jinja::from(roots))
+}
+
+fn root(name: &str, node: &Node, scope: &dyn Scope, left: &mut usize) -> Result<Option<Jinja>> {
+    if node.mentions > 0 {
+        return part(node, scope.get(name), left);
+    }
+    let mut fields: BTreeMap<&str, Jinja> = BTreeMap::new();
+    for (member, child) in &node.below {
+        if let Some(found) = part(child, scope.member(name, member), left)? {
+            fields.insert(member, found);
+        }
+    }
+    Ok(Some(Jinja::from(fields)))
 }
 
 /// A node's share of a value. What is only walked through becomes an object even where the data

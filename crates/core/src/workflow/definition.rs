@@ -1,0 +1,152 @@
+//! What a workflow is, as people write, store and exchange it.
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::{Map, Value};
+
+use super::{Call, Kind, RetryPolicy, Span, read};
+use crate::{
+    Result,
+    canonical::{self, Digest},
+    named::named,
+};
+
+/// The version of the form described here.
+pub const DEFINITION_VERSION: u32 = 1;
+
+/// A workflow definition. Read it with [`Definition::read`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Definition {
+    /// The form's version, [`DEFINITION_VERSION`].
+    pub version: u32,
+    /// What people call it, 1 to 100 characters.
+    pub name: String,
+    /// What it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// What starts it.
+    pub trigger: Trigger,
+    /// Variables and their first values.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub vars: Map<String, Value>,
+    /// What it does, in order.
+    pub steps: Vec<Step>,
+    /// What a run gives back, every string a template; by default the last step's output.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+}
+
+named! {
+    /// What starts a workflow.
+    pub enum TriggerType as "trigger_type" {
+        /// A person or an API call.
+        Manual = "manual",
+        /// A provider's webhook.
+        Webhook = "webhook",
+        /// The clock.
+        Schedule = "schedule",
+        /// A fact inside Connectus that meets a condition.
+        Condition = "condition",
+    }
+}
+
+/// What starts a workflow, and under which condition.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trigger {
+    /// Which kind.
+    #[serde(rename = "type")]
+    pub kind: TriggerType,
+    /// Details of the kind: `{event: "contact.creation"}`, `{schedule: "0 8 * * *"}`.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub config: Map<String, Value>,
+    /// A condition on what came in; a run that does not meet it ends with `{"skipped": true}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+}
+
+impl Trigger {
+    /// Started by people only.
+    pub fn manual() -> Self {
+        Self { kind: TriggerType::Manual, config: Map::new(), when: None }
+    }
+}
+
+/// A node of a workflow.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Step {
+    /// Its name in expressions (`steps.<id>.output`), unique in the workflow.
+    pub id: String,
+    /// What people call it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it does.
+    #[serde(flatten)]
+    pub kind: Kind<Step>,
+    /// Only if this expression is true; a step left out has output `null`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// How failed attempts are repeated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryPolicy>,
+    /// Longest time one attempt may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Span>,
+    /// Go on if it fails; `steps.<id>.error` then says why.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub continue_on_error: bool,
+    /// What undoes it when the run fails or is cancelled later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compensate: Option<Call>,
+}
+
+impl Definition {
+    /// Reads a definition from JSON. Shape only: [`Program::compile`](super::Program::compile)
+    /// checks expressions and references.
+    ///
+    /// # Errors
+    /// `invalid` listing every fault by JSON pointer.
+    pub fn read(value: &Value) -> Result<Self> {
+        read::definition(value)
+    }
+
+    /// The definition's identity: SHA-256 of its canonical JSON. Runs pin it.
+    pub fn content_hash(&self) -> Digest {
+        canonical::digest(&self.to_json())
+    }
+
+    /// The definition as JSON; [`Definition::read`] gives the same definition back.
+    pub fn to_json(&self) -> Value {
+        // Only a map with keys that are no strings can fail here, and there is none.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// All steps, each before those inside it.
+    pub fn walk(&self) -> Vec<&Step> {
+        let mut found = Vec::new();
+        let mut open: Vec<&Step> = self.steps.iter().rev().collect();
+        while let Some(step) = open.pop() {
+            found.push(step);
+            open.extend(step.inner().into_iter().flat_map(|block| block.iter()).rev());
+        }
+        found
+    }
+}
+
+impl Step {
+    /// The step lists inside this one, in order.
+    pub fn inner(&self) -> Vec<&[Self]> {
+        match &self.kind {
+            Kind::Branch(branch) => vec![&branch.then, &branch.r#else],
+            Kind::Parallel(parallel) => parallel.branches.iter().map(Vec::as_slice).collect(),
+            Kind::ForEach(each) => vec![&each.steps],
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Definition {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        Self::read(&value).map_err(|error| de::Error::custom(error.detail))
+    }
+}

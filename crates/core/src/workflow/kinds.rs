@@ -1,0 +1,211 @@
+//! What a step can do: one type per kind.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Call, Span};
+
+/// What a step does. `S` is a [`Step`]; while reading it is still JSON.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Kind<S> {
+    /// Calls an action.
+    Action(Call),
+    /// Goes one of two ways.
+    Branch(Branch<S>),
+    /// Goes several ways at once and waits for all.
+    Parallel(Parallel<S>),
+    /// Repeats steps for every item of a list.
+    ForEach(ForEach<S>),
+    /// Waits for a time or a signal.
+    Wait(Wait),
+    /// Waits for a person's yes or no.
+    Approval(Approval),
+    /// Sets variables.
+    Set(Set),
+    /// Ends the run as failed.
+    Fail(Fail),
+    /// Ends the run as completed.
+    Stop(Stop),
+    /// Runs another workflow and waits for it.
+    Workflow(SubWorkflow),
+    /// Starts the run over with a new input and an empty history.
+    Restart(Restart),
+}
+
+impl<S> Kind<S> {
+    /// All types, as written.
+    pub const TYPES: [&'static str; 11] = [
+        "action", "branch", "parallel", "for_each", "wait", "approval", "set", "fail", "stop",
+        "workflow", "restart",
+    ];
+}
+
+/// `branch`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Branch<S> {
+    /// An expression.
+    pub condition: String,
+    /// Steps when it is true.
+    #[serde(default = "Vec::new")]
+    pub then: Vec<S>,
+    /// Steps when it is false.
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    pub r#else: Vec<S>,
+}
+
+/// `parallel`. Its output is the list of the branches' last outputs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parallel<S> {
+    /// Step lists that run at once.
+    pub branches: Vec<Vec<S>>,
+}
+
+/// `for_each`. Its output is the list of each item's last output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForEach<S> {
+    /// A list, or an expression that gives one.
+    pub items: Value,
+    /// The item's further name, for loops inside loops; `item` and `index` always exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r#as: Option<String>,
+    /// Items worked on at once.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub concurrency: usize,
+    /// Steps for each item.
+    pub steps: Vec<S>,
+}
+
+/// `wait`: exactly one of `for`, `until`, `signal`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Wait {
+    /// A length of time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r#for: Option<Span>,
+    /// A template that gives an RFC 3339 time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// A template that gives a signal's name; the step's output is the signal's value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    /// Longest wait for the signal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Span>,
+    /// What happens then.
+    #[serde(skip_serializing_if = "OnDeadline::is_default")]
+    pub on_deadline: OnDeadline,
+}
+
+/// What happens when a deadline passes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDeadline {
+    /// The step fails with code `timeout`.
+    #[default]
+    Fail,
+    /// The run goes on; the step's output is `{"timed_out": true}`.
+    Continue,
+}
+
+impl OnDeadline {
+    fn is_default(&self) -> bool {
+        *self == Self::Fail
+    }
+}
+
+/// `approval`: a wait for the signal `approval:<step path>` with `{"approved": bool, ...}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approval {
+    /// What the person is asked, a template.
+    pub message: String,
+    /// Who may answer: roles, emails. Empty: whoever may run workflows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvers: Vec<String>,
+    /// Longest wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Span>,
+    /// What happens then.
+    #[serde(default, skip_serializing_if = "OnDeadline::is_default")]
+    pub on_deadline: OnDeadline,
+    /// What a no does.
+    #[serde(default, skip_serializing_if = "OnReject::is_default")]
+    pub on_reject: OnReject,
+}
+
+/// What a person's no does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnReject {
+    /// The step fails with code `rejected`.
+    #[default]
+    Fail,
+    /// The run goes on; `steps.<id>.output.approved` is false.
+    Continue,
+}
+
+impl OnReject {
+    fn is_default(&self) -> bool {
+        *self == Self::Fail
+    }
+}
+
+/// `set`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Set {
+    /// Variables and their new values; every string is a template.
+    pub vars: Map<String, Value>,
+}
+
+/// `fail`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fail {
+    /// Why, a template.
+    pub message: String,
+    /// A short stable word for programs; by default `failed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
+/// `stop`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Stop {
+    /// What the run gives back; every string is a template.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub output: Value,
+}
+
+/// `workflow`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubWorkflow {
+    /// Which workflow, by id or name.
+    pub workflow: String,
+    /// Its input; every string is a template.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub input: Value,
+}
+
+/// `restart`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restart {
+    /// The new input; every string is a template.
+    pub input: Value,
+}
+
+fn one() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_one(count: &usize) -> bool {
+    *count == 1
+}

@@ -1,0 +1,200 @@
+//! The flat form of a workflow: a trigger, a list of actions, conditions.
+//!
+//! ```json
+//! {"name": "New Lead Alert", "trigger_type": "webhook",
+//!  "trigger_config": {"event": "contact.creation"},
+//!  "actions": [{"type": "create_contact", "target": "digisol_crm"},
+//!              {"type": "send_notification", "channel": "slack"}]}
+//! ```
+
+mod condition;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{Call, DEFINITION_VERSION, Definition, Kind, Step, Trigger, TriggerType};
+use crate::{Error, Result, error::FieldError};
+
+/// The collection provider that lives inside Connectus.
+const BUILT_IN_CRM: &str = "digisol_crm";
+
+/// Short types and the objects of the built-in CRM they write.
+const CRM_WRITES: [(&str, &str); 9] = [
+    ("create_contact", "contacts"),
+    ("update_contact", "contacts"),
+    ("upsert_contact", "contacts"),
+    ("create_company", "companies"),
+    ("update_company", "companies"),
+    ("upsert_company", "companies"),
+    ("create_deal", "deals"),
+    ("update_deal", "deals"),
+    ("upsert_deal", "deals"),
+];
+
+/// The record that came in: inside the webhook's envelope, or the input itself.
+const RECORD: &str = "{{ trigger.record|default(trigger) }}";
+
+/// A workflow in the flat form.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LegacyWorkflow {
+    /// What people call it.
+    pub name: String,
+    /// `webhook`, `schedule` (or `scheduled`), `condition`, `manual`.
+    pub trigger_type: String,
+    /// Details of the trigger.
+    #[serde(default)]
+    pub trigger_config: Map<String, Value>,
+    /// What it does, in order.
+    #[serde(default)]
+    pub actions: Vec<Map<String, Value>>,
+    /// What must hold: `{field: value}`, or a list of `{field, operator, value}`.
+    #[serde(default)]
+    pub conditions: Value,
+}
+
+impl LegacyWorkflow {
+    /// The same workflow as a definition. `actions` are the names of all actions there are.
+    ///
+    /// # Errors
+    /// `invalid` naming every unknown trigger, action, channel, field and operator.
+    pub fn to_definition(&self, actions: &[&str]) -> Result<Definition> {
+        let mut faults = Vec::new();
+        let kind = match self.trigger_type.as_str() {
+            "scheduled" => Some(TriggerType::Schedule),
+            other => match other.parse() {
+                Ok(kind) => Some(kind),
+                Err(_) => {
+                    let known: Vec<&str> =
+                        TriggerType::ALL.iter().map(|kind| kind.name()).collect();
+                    let message = format!("`{other}` is none of {}", known.join(", "));
+                    faults.push(FieldError { field: "/trigger_type".into(), message });
+                    None
+                }
+            },
+        };
+        let when = condition::expression(&self.conditions).unwrap_or_else(|mut fault| {
+            faults.append(&mut fault);
+            None
+        });
+        if self.actions.is_empty() {
+            let message = "a workflow needs at least one action".to_owned();
+            faults.push(FieldError { field: "/actions".into(), message });
+        }
+        let mut steps = Vec::with_capacity(self.actions.len());
+        for (index, action) in self.actions.iter().enumerate() {
+            match self.call(action, actions) {
+                Ok((kind, call)) => steps.push(step(&steps, kind, call)),
+                Err((field, message)) => {
+                    faults.push(FieldError { field: format!("/actions/{index}{field}"), message });
+                }
+            }
+        }
+        match (kind, faults.is_empty()) {
+            (Some(kind), true) => Ok(Definition {
+                version: DEFINITION_VERSION,
+                name: self.name.clone(),
+                description: None,
+                trigger: Trigger { kind, config: self.trigger_config.clone(), when },
+                vars: Map::new(),
+                steps,
+                output: None,
+            }),
+            _ => Err(Error::invalid_fields(faults)),
+        }
+    }
+
+    /// The action an entry stands for: its type and the call, or the fault (field, message).
+    fn call(
+        &self,
+        entry: &Map<String, Value>,
+        known: &[&str],
+    ) -> Result<(String, Call), (&'static str, String)> {
+        let text = |key: &str| entry.get(key).and_then(Value::as_str);
+        let Some(kind) = text("type") else {
+            return Err(("/type", format!("name the action; there are {}", listed(known))));
+        };
+        let object = CRM_WRITES.iter().find(|(name, _)| *name == kind).map(|(_, object)| *object);
+        let (action, input) = match (kind, object) {
+            ("send_notification", _) => match text("channel") {
+                Some("slack") => ("slack.post_message".to_owned(), self.message(entry)),
+                Some(other) => {
+                    return Err(("/channel", format!("`{other}` is unknown; there is slack")));
+                }
+                None => return Err(("/channel", "name a channel; there is slack".to_owned())),
+            },
+            (_, Some(object)) => match text("target").unwrap_or(BUILT_IN_CRM) {
+                BUILT_IN_CRM => ("collection.upsert".to_owned(), write(entry, object)),
+                provider => (format!("{provider}.{kind}"), own_members(entry)),
+            },
+            (other, None) => (other.to_owned(), own_members(entry)),
+        };
+        if !known.contains(&action.as_str()) {
+            let message = format!("there is no action `{action}`; there are {}", listed(known));
+            return Err(("/type", message));
+        }
+        let connection = text("connection").map(str::to_owned);
+        Ok((kind.to_owned(), Call { action, input, connection }))
+    }
+
+    /// The input of a chat message: what the entry says, or a line that names the record.
+    fn message(&self, entry: &Map<String, Value>) -> Value {
+        let mut input = own_members(entry);
+        let Value::Object(members) = &mut input else { return input };
+        members.remove("channel");
+        for (given, meant) in [("to", "channel"), ("recipient", "channel"), ("message", "text")] {
+            if let Some(value) = members.remove(given) {
+                members.entry(meant).or_insert(value);
+            }
+        }
+        members.entry("text").or_insert_with(|| {
+            let name = condition::literal(&Value::from(self.name.as_str()));
+            let who = "trigger.record.email|default(trigger.email|default('new event'))";
+            json!(format!("{{{{ {name} }}}}: {{{{ {who} }}}}"))
+        });
+        input
+    }
+}
+
+/// The input of a write into the built-in CRM.
+fn write(entry: &Map<String, Value>, object: &str) -> Value {
+    let record = ["record", "fields", "data"].iter().find_map(|key| entry.get(*key)).cloned();
+    json!({
+        "collection": format!("{BUILT_IN_CRM}/{object}"),
+        "record": record.unwrap_or_else(|| RECORD.into()),
+    })
+}
+
+/// What an entry gives to its action: everything that does not choose the action.
+fn own_members(entry: &Map<String, Value>) -> Value {
+    if let Some(input) = entry.get("input") {
+        return input.clone();
+    }
+    let chooses = |key: &String| matches!(key.as_str(), "type" | "target" | "connection" | "name");
+    let own = entry.iter().filter(|(key, _)| !chooses(key));
+    Value::Object(own.map(|(key, value)| (key.clone(), value.clone())).collect())
+}
+
+/// A step named after its type, numbered when the type is there already.
+fn step(before: &[Step], kind: String, call: Call) -> Step {
+    let base: String =
+        kind.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let same = before.iter().filter(|step| step.name.as_ref() == Some(&kind)).count();
+    Step {
+        id: if same == 0 { base } else { format!("{base}_{}", same + 1) },
+        name: Some(kind),
+        kind: Kind::Action(call),
+        when: None,
+        retry: None,
+        timeout: None,
+        continue_on_error: false,
+        compensate: None,
+    }
+}
+
+fn listed(known: &[&str]) -> String {
+    let short = CRM_WRITES.iter().map(|(name, _)| *name).chain(["send_notification"]);
+    short.chain(known.iter().copied()).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests;

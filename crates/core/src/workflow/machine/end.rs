@@ -1,0 +1,140 @@
+//! Ending a run: stop what is pending, undo what was done, say how it ended.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{
+    Cmd, Compensation, End, FrameId, Interp, Phase, RUN, RunError, State, StepFrame, data::EnvId,
+};
+use crate::workflow::program::NodeIx;
+
+/// Appended to a step's path while it is being undone.
+const UNDO: &str = ":undo";
+
+/// How to undo a step.
+#[derive(Debug)]
+pub(super) struct Undoing {
+    node: NodeIx,
+    path: String,
+    /// Made when the step ended, from what was known then.
+    input: Result<Value, RunError>,
+}
+
+impl Interp {
+    /// Decides how the run ends and stops everything inside it.
+    pub(super) fn end(&mut self, end: End) {
+        let cancelling = self.stop_inside(RUN);
+        self.phase = Phase::Ending { end, cancelling };
+        if cancelling == 0 {
+            self.conclude();
+        }
+    }
+
+    /// One of the cancelled steps of the run has answered.
+    pub(super) fn one_stopped(&mut self) {
+        if let Phase::Ending { cancelling, .. } = &mut self.phase {
+            *cancelling -= 1;
+            if *cancelling == 0 {
+                self.conclude();
+            }
+        }
+    }
+
+    /// Stops everything inside a step or the run. Timers and signals end at once; actions and
+    /// children are asked to stop and stay until they answer. Returns how many of those there are.
+    pub(super) fn stop_inside(&mut self, outer: FrameId) -> usize {
+        let inside: Vec<FrameId> =
+            self.frames.keys().copied().filter(|id| self.is_inside(*id, outer)).collect();
+        let mut stopping = 0;
+        for id in inside {
+            let keep = match self.step_mut(id) {
+                Some(StepFrame { state: State::Cancelling, .. }) => true,
+                Some(StepFrame { state: state @ State::Answer, path, .. }) => {
+                    *state = State::Cancelling;
+                    let id = path.clone();
+                    self.out.push(Cmd::Cancel { id });
+                    true
+                }
+                Some(StepFrame { state: State::Timer | State::Signal(_), path, .. }) => {
+                    let id = path.clone();
+                    self.pending.remove(&id);
+                    self.out.push(Cmd::Cancel { id });
+                    false
+                }
+                Some(StepFrame { state: State::Group(_), .. }) | None => false,
+            };
+            if !keep {
+                self.frames.remove(&id);
+            } else if let Some(frame) = self.frames.get_mut(&id) {
+                stopping += 1;
+                frame.parent = outer;
+            }
+        }
+        stopping
+    }
+
+    fn is_inside(&self, id: FrameId, outer: FrameId) -> bool {
+        let parent = |id: &FrameId| self.frames.get(id).map(|frame| frame.parent);
+        std::iter::successors(parent(&id), parent).any(|ancestor| ancestor == outer)
+    }
+
+    /// Remembers how to undo a step that has ended well.
+    pub(super) fn remember_undo(&mut self, node: NodeIx, env: EnvId, path: &str) {
+        let program = Arc::clone(&self.program);
+        if let Some(undo) = program.nodes.get(node).and_then(|node| node.undo.as_ref()) {
+            let input = self.data.fill(env, &undo.input);
+            self.undo.push(Undoing { node, path: path.to_owned(), input });
+        }
+    }
+
+    /// Nothing is pending any more.
+    fn conclude(&mut self) {
+        match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Ending { end: End::Complete(output), .. } => {
+                self.out.push(Cmd::Complete(output));
+            }
+            Phase::Ending { end: End::ContinueAs(input), .. } => {
+                self.out.push(Cmd::ContinueAs(input));
+            }
+            Phase::Ending { end: End::Fail(error), .. } => self.undo_next(error),
+            other => self.phase = other,
+        }
+    }
+
+    /// Undoes the latest step that is not undone, or ends the run when there is none.
+    fn undo_next(&mut self, mut error: RunError) {
+        let program = Arc::clone(&self.program);
+        while let Some(Undoing { node, path, input }) = self.undo.pop() {
+            let Some(node) = program.nodes.get(node) else { continue };
+            let Some(call) = &node.undo else { continue };
+            match input {
+                Err(broken) => {
+                    let failure = Some(broken.failure);
+                    error.compensations.push(Compensation { step: path, error: failure });
+                }
+                Ok(input) => {
+                    let id = format!("{path}{UNDO}");
+                    let command = self.command(id.clone(), node, call, input, true);
+                    self.out.push(command);
+                    self.phase = Phase::Undoing { error, current: Some((id, path)) };
+                    return;
+                }
+            }
+        }
+        self.phase = Phase::Over;
+        self.out.push(Cmd::Fail(error));
+    }
+
+    /// Takes the answer of an undoing. One that failed is reported, and the others still happen.
+    pub(super) fn undone(&mut self, id: &str, outcome: Result<Value, RunError>) {
+        match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Undoing { mut error, current: Some((current, step)) } if current == id => {
+                let failure = outcome.err().map(|error| error.failure);
+                error.compensations.push(Compensation { step, error: failure });
+                self.undo_next(error);
+            }
+            other => self.phase = other,
+        }
+    }
+}

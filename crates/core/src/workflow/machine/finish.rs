@@ -1,0 +1,180 @@
+//! Ending steps and blocks, well or badly.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{
+    End, FrameId, FrameKind, Interp, RUN, RunError, State, StepFrame, begin::Begun, data::EnvId,
+};
+use crate::workflow::program::NodeIx;
+
+impl Interp {
+    /// Runs a block until it waits or ends. Steps that end at once are passed in this loop, not
+    /// by recursion: a loop of ten thousand of them must not need a deep stack.
+    pub(super) fn advance(&mut self, id: FrameId) {
+        let program = Arc::clone(&self.program);
+        loop {
+            let Some(frame) = self.frames.get(&id) else { return };
+            let (parent, env) = (frame.parent, frame.env);
+            let FrameKind::Block(block) = &frame.kind else { return };
+            let steps = program.blocks.get(block.block).map_or(&[][..], Vec::as_slice);
+            let Some(node) = steps.get(block.position).copied() else {
+                self.block_done(id, parent, env);
+                return;
+            };
+            match self.begin(node, id, env) {
+                Begun::Pending => return,
+                Begun::Skipped => self.skip(id, node, env),
+                Begun::Ended(outcome) => self.settle(id, node, env, outcome),
+            }
+        }
+    }
+
+    /// A pending step has ended.
+    pub(super) fn finish(&mut self, step: FrameId, outcome: Result<Value, RunError>) {
+        let Some(frame) = self.frames.remove(&step) else { return };
+        let FrameKind::Step(StepFrame { node, path, .. }) = frame.kind else { return };
+        self.pending.remove(&path);
+        self.settle(frame.parent, node, frame.env, outcome);
+        self.ready.push_back(frame.parent);
+    }
+
+    /// Takes the answer of an action or a child.
+    pub(super) fn answered(&mut self, id: &str, outcome: Result<Value, RunError>) {
+        let Some(step) = self.pending.get(id).copied() else {
+            return self.undone(id, outcome);
+        };
+        match self.step_mut(step).map(|step| &step.state) {
+            Some(State::Answer) => self.finish(step, outcome),
+            Some(State::Cancelling) => self.cancelled(step, &outcome),
+            _ => {}
+        }
+    }
+
+    fn skip(&mut self, block: FrameId, node: NodeIx, env: EnvId) {
+        let program = Arc::clone(&self.program);
+        let Some(step) = program.nodes.get(node) else { return };
+        match self.data.record_skipped(env, &step.id) {
+            Ok(()) => self.next_step(block, None),
+            Err(error) => self.fail_block(block, error.at(&self.data.path(env, &step.id))),
+        }
+    }
+
+    /// Records how a step ended and moves its block on, or fails it.
+    fn settle(
+        &mut self,
+        block: FrameId,
+        node: NodeIx,
+        env: EnvId,
+        outcome: Result<Value, RunError>,
+    ) {
+        let program = Arc::clone(&self.program);
+        let Some(step) = program.nodes.get(node) else { return };
+        let path = self.data.path(env, &step.id);
+        let outcome = outcome.map_err(|error| error.at(&path));
+        let recorded = self.data.record(env, &step.id, &outcome);
+        if outcome.is_ok() {
+            self.remember_undo(node, env, &path);
+        }
+        match (recorded, outcome) {
+            // Over the limit there is no going on, whatever may fail.
+            (Err(limit), Ok(_)) => self.fail_block(block, limit.at(&path)),
+            (Err(_), Err(error)) => self.fail_block(block, error),
+            (Ok(()), Ok(output)) => self.next_step(block, Some(output)),
+            (Ok(()), Err(_)) if step.continue_on_error => self.next_step(block, Some(Value::Null)),
+            (Ok(()), Err(error)) => self.fail_block(block, error),
+        }
+    }
+
+    fn next_step(&mut self, block: FrameId, output: Option<Value>) {
+        if let Some(FrameKind::Block(block)) = self.frames.get_mut(&block).map(|f| &mut f.kind) {
+            block.position += 1;
+            if let Some(output) = output {
+                block.last = output;
+            }
+        }
+    }
+
+    /// A block has no more steps.
+    fn block_done(&mut self, id: FrameId, parent: FrameId, env: EnvId) {
+        let Some(frame) = self.frames.remove(&id) else { return };
+        let FrameKind::Block(block) = frame.kind else { return };
+        if parent == RUN {
+            let program = Arc::clone(&self.program);
+            let output = match &program.output {
+                Some(output) => self.data.fill(0, output),
+                None => Ok(block.last),
+            };
+            return self.end(output.map_or_else(End::Fail, End::Complete));
+        }
+        // Only loops give their blocks names of their own.
+        if self.frames.get(&parent).is_some_and(|step| step.env != env) {
+            self.data.close(env);
+        }
+        self.next_item(parent);
+        let Some(StepFrame { state: State::Group(group), .. }) = self.step_mut(parent) else {
+            return;
+        };
+        if let Some(slot) = group.results.get_mut(block.slot) {
+            *slot = block.last;
+        }
+        group.running -= 1;
+        if group.running == 0 {
+            let output = group.output();
+            self.finish(parent, Ok(output));
+        }
+    }
+
+    /// A step failed and nothing in its block catches it: the step around it fails once all else
+    /// inside that step has stopped.
+    fn fail_block(&mut self, block: FrameId, error: RunError) {
+        let Some(frame) = self.frames.remove(&block) else { return };
+        if frame.parent == RUN {
+            return self.end(End::Fail(error));
+        }
+        let cancelling = self.stop_inside(frame.parent);
+        let Some(StepFrame { state: State::Group(group), .. }) = self.step_mut(frame.parent) else {
+            return;
+        };
+        group.cancelling = cancelling;
+        group.failure = Some(error);
+        self.fail_group(frame.parent);
+    }
+
+    /// Fails a step with blocks, if it is to fail and nothing inside it is pending any more.
+    fn fail_group(&mut self, step: FrameId) {
+        let Some(StepFrame { state: State::Group(group), .. }) = self.step_mut(step) else {
+            return;
+        };
+        if group.cancelling == 0
+            && let Some(error) = group.failure.take()
+        {
+            self.finish(step, Err(error));
+            self.data.close_unused(self.frames.values().map(|frame| frame.env));
+        }
+    }
+
+    /// A cancelled step has answered. What it did is to be undone, should the run fail.
+    fn cancelled(&mut self, step: FrameId, outcome: &Result<Value, RunError>) {
+        let Some(frame) = self.frames.remove(&step) else { return };
+        let FrameKind::Step(StepFrame { node, path, .. }) = frame.kind else { return };
+        self.pending.remove(&path);
+        if outcome.is_ok() {
+            let program = Arc::clone(&self.program);
+            if let Some(step) = program.nodes.get(node) {
+                // A result too large to keep is no reason not to undo it.
+                let _ = self.data.record(frame.env, &step.id, outcome);
+            }
+            self.remember_undo(node, frame.env, &path);
+        }
+        if frame.parent == RUN {
+            return self.one_stopped();
+        }
+        let Some(StepFrame { state: State::Group(group), .. }) = self.step_mut(frame.parent) else {
+            return;
+        };
+        group.cancelling -= 1;
+        self.fail_group(frame.parent);
+    }
+}

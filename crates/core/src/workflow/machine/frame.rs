@@ -1,0 +1,114 @@
+//! What a run is in the middle of.
+
+use serde_json::Value;
+
+use super::{RunError, data::EnvId};
+use crate::workflow::{
+    OnDeadline, OnReject,
+    program::{BlockIx, NodeIx},
+};
+
+/// Identifies a [`Frame`]. Numbers are never used twice, so their order is the order of beginning.
+pub(super) type FrameId = u32;
+
+/// The frame that stands for the whole run.
+pub(super) const RUN: FrameId = 0;
+
+/// A step list or step that has begun and not ended.
+#[derive(Debug)]
+pub(super) struct Frame {
+    /// A block's parent is the step it belongs to, or [`RUN`]; a step's is its block - or, once
+    /// it is being cancelled, whatever waits for its answer.
+    pub(super) parent: FrameId,
+    pub(super) env: EnvId,
+    pub(super) kind: FrameKind,
+}
+
+#[derive(Debug)]
+pub(super) enum FrameKind {
+    Block(BlockFrame),
+    Step(StepFrame),
+}
+
+/// Steps that run one after the other.
+#[derive(Debug)]
+pub(super) struct BlockFrame {
+    pub(super) block: BlockIx,
+    /// The step that runs or is next.
+    pub(super) position: usize,
+    /// Output of the last step.
+    pub(super) last: Value,
+    /// Its place among the results of the step it belongs to.
+    pub(super) slot: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct StepFrame {
+    pub(super) node: NodeIx,
+    pub(super) path: String,
+    pub(super) state: State,
+}
+
+/// What a step waits for.
+#[derive(Debug)]
+pub(super) enum State {
+    /// The answer of an action or a child.
+    Answer,
+    /// The answer of an action or a child that is being cancelled.
+    Cancelling,
+    Timer,
+    Signal(SignalWait),
+    Group(Group),
+}
+
+#[derive(Debug)]
+pub(super) struct SignalWait {
+    pub(super) name: String,
+    pub(super) has_deadline: bool,
+    pub(super) on_deadline: OnDeadline,
+    /// What a `no` does, when this is an approval.
+    pub(super) on_reject: Option<OnReject>,
+}
+
+/// The blocks inside a branch, parallel or loop.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) results: Vec<Value>,
+    /// Blocks that run.
+    pub(super) running: usize,
+    /// Whether the output is the one result, or the list of all.
+    pub(super) single: bool,
+    /// Items not begun, with the place each has in the list.
+    pub(super) items: std::iter::Enumerate<std::vec::IntoIter<Value>>,
+    /// Set once a block failed: the step fails with it when nothing inside is pending any more.
+    pub(super) failure: Option<RunError>,
+    /// Steps inside that are being cancelled.
+    pub(super) cancelling: usize,
+}
+
+impl Group {
+    pub(super) fn new(slots: usize, single: bool) -> Self {
+        Self {
+            results: vec![Value::Null; slots],
+            running: 0,
+            single,
+            items: Vec::new().into_iter().enumerate(),
+            failure: None,
+            cancelling: 0,
+        }
+    }
+
+    /// The step's output when all blocks have ended.
+    pub(super) fn output(&mut self) -> Value {
+        let mut results = std::mem::take(&mut self.results);
+        if self.single { results.pop().unwrap_or_default() } else { Value::Array(results) }
+    }
+}
+
+/// How a run is going to end.
+#[derive(Debug)]
+pub(super) enum End {
+    Complete(Value),
+    ContinueAs(Value),
+    Fail(RunError),
+}

@@ -1,0 +1,8 @@
+//! The machine, driven by hand and by chance.
+
+mod control;
+mod driver;
+mod history;
+mod journal;
+mod saga;
+mod signals;

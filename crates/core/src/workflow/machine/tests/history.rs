@@ -1,0 +1,217 @@
+//! Chance: any workflow, answered in any order, with anything failing, at any time cancelled.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::driver::{Run, act, compile, undoable};
+use crate::workflow::{Cmd, Entry, Event, Interp};
+
+/// A step without its id; ids are given in order afterwards.
+fn step() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        3 => Just(act("", json!({"in": "{{ trigger.x }}"}))),
+        3 => Just(undoable("")),
+        1 => Just(json!({"type": "wait", "for": "1h"})),
+        1 => Just(json!({"type": "wait", "signal": "go"})),
+        1 => Just(json!({"type": "wait", "signal": "go", "deadline": "1h", "on_deadline": "continue"})),
+        1 => Just(json!({"type": "set", "vars": {"n": "{{ vars.n|default(0) + 1 }}"}})),
+        1 => Just(json!({"type": "action", "action": "t.act", "when": "trigger.x > 100"})),
+        1 => Just(json!({"type": "workflow", "workflow": "w"})),
+    ];
+    let leaf = (leaf, any::<bool>()).prop_map(|(mut step, tolerant)| {
+        step["continue_on_error"] = json!(tolerant);
+        step
+    });
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        let block = prop::collection::vec(inner, 1..3);
+        let group = prop_oneof![
+            (block.clone(), any::<bool>()).prop_map(|(then, way)| {
+                json!({"type": "branch", "condition": way.to_string(), "then": then})
+            }),
+            prop::collection::vec(block.clone(), 1..3)
+                .prop_map(|branches| json!({"type": "parallel", "branches": branches})),
+            (block, 0..4_usize, 1..3_usize).prop_map(|(steps, items, concurrency)| {
+                json!({"type": "for_each", "items": vec![0; items], "concurrency": concurrency,
+                    "steps": steps})
+            }),
+        ];
+        (group, any::<bool>()).prop_map(|(mut step, tolerant)| {
+            step["continue_on_error"] = json!(tolerant);
+            step
+        })
+    })
+}
+
+/// Gives every step an id, and every undo its own step's output.
+fn named(steps: &mut Value, next: &mut usize) {
+    for step in steps.as_array_mut().into_iter().flatten() {
+        *next += 1;
+        let id = format!("s{next}");
+        if step.get("compensate").is_some() {
+            step["compensate"]["input"] =
+                json!({"made": format!("{{{{ steps.{id}.output.id }}}}")});
+        }
+        step["id"] = json!(id);
+        if step["type"] == "set" {
+            step["vars"] = json!({"n": *next});
+        }
+        for inner in ["then", "steps"] {
+            if let Some(inner) = step.get_mut(inner) {
+                named(inner, next);
+            }
+        }
+        for branch in step.get_mut("branches").and_then(Value::as_array_mut).into_iter().flatten() {
+            named(branch, next);
+        }
+    }
+}
+
+fn workflow() -> impl Strategy<Value = Value> {
+    prop::collection::vec(step(), 1..4).prop_map(|steps| {
+        let mut steps = Value::Array(steps);
+        named(&mut steps, &mut 0);
+        steps
+    })
+}
+
+/// Answers whatever is open, guided by random numbers, until the run is over.
+fn drive(run: &mut Run, choices: &[u8]) {
+    let mut open: BTreeMap<String, Cmd> = BTreeMap::new();
+    let mut read = 0;
+    for turn in 0..3_000 {
+        for command in &run.commands[read..] {
+            match command {
+                Cmd::Step { id, .. }
+                | Cmd::Timer { id, .. }
+                | Cmd::AwaitSignal { id, .. }
+                | Cmd::Child { id, .. } => {
+                    let before = open.insert(id.clone(), command.clone());
+                    assert!(before.is_none(), "{id} commanded while it was open");
+                }
+                // Only what will still answer stays open.
+                Cmd::Cancel { id } => {
+                    if let Some(Cmd::Timer { .. } | Cmd::AwaitSignal { .. }) = open.get(id) {
+                        open.remove(id);
+                    }
+                }
+                _ => {}
+            }
+        }
+        read = run.commands.len();
+        // A signal with no deadline leaves nothing to cancel: what waits is what the run says.
+        let waiting: BTreeSet<String> =
+            run.interp.pending().into_iter().map(str::to_owned).collect();
+        open.retain(|id, c| !matches!(c, Cmd::AwaitSignal { .. }) || waiting.contains(id));
+        if run.interp.is_over() {
+            assert!(open.is_empty(), "left open: {open:?}");
+            return;
+        }
+        // Without choices left, everything is answered well: the run must come to an end.
+        let choice = choices.get(turn).copied().unwrap_or(200);
+        let at = usize::from(choice) % open.len().max(1);
+        let Some((id, command)) = open.iter().nth(at).map(|(id, c)| (id.clone(), c.clone())) else {
+            panic!("the run waits for nothing: {:?}", run.interp.pending());
+        };
+        match (command, choice) {
+            (_, 0..6) => drop(run.cancel()),
+            (_, 6..14) => drop(run.signal("go", json!("early"))),
+            (_, 14..20) => drop(run.done("s999", json!("nobody asked"))),
+            (Cmd::AwaitSignal { name, deadline, .. }, _) => {
+                if deadline.is_some() && choice % 2 == 0 {
+                    open.remove(&id);
+                    run.feed(Event::Fired { id });
+                } else {
+                    // Whoever waited longest takes it.
+                    run.signal(&name, json!("yes"));
+                }
+            }
+            (Cmd::Timer { .. }, _) => {
+                open.remove(&id);
+                run.feed(Event::Fired { id });
+            }
+            (_, choice) => {
+                open.remove(&id);
+                if choice < 60 {
+                    run.failed(&id, "bad")
+                } else {
+                    run.done(&id, json!({"id": id}))
+                };
+            }
+        }
+    }
+    panic!("the run does not end");
+}
+
+/// What is true of every run that is over.
+fn check(run: &Run) {
+    let mut commanded = BTreeSet::new();
+    let ends = run
+        .commands
+        .iter()
+        .filter(|c| matches!(c, Cmd::Complete(_) | Cmd::Fail(_) | Cmd::ContinueAs(_)));
+    assert_eq!(ends.count(), 1, "a run ends once");
+    assert!(matches!(run.commands.last(), Some(Cmd::Complete(_) | Cmd::Fail(_))));
+    for command in &run.commands {
+        if let Cmd::Step { id, key_suffix, .. } = command {
+            assert!(commanded.insert(id.clone()), "{id} commanded twice");
+            assert_eq!(id, key_suffix);
+        }
+    }
+    // Every answered step with something to undo, in the order of the answers.
+    let undoable = |id: &str| {
+        run.interp
+            .program
+            .nodes
+            .iter()
+            .any(|node| node.undo.is_some() && id.rsplit('.').next() == Some(&*node.id))
+    };
+    let mut done: Vec<&str> = run
+        .history
+        .iter()
+        .filter_map(|(entry, _)| match &entry.event {
+            Event::Done { id, .. } if commanded.contains(id) && undoable(id) => Some(id.as_str()),
+            _ => None,
+        })
+        .collect();
+    let undone: Vec<&str> =
+        run.steps().into_iter().filter_map(|id| id.strip_suffix(":undo")).collect();
+    if matches!(run.commands.last(), Some(Cmd::Fail(_))) {
+        done.reverse();
+        assert_eq!(undone, done, "all that was done is undone, latest first");
+    } else {
+        assert!(undone.is_empty());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_run_ends_in_order_and_any_prefix_replays_the_same(
+        steps in workflow(),
+        choices in prop::collection::vec(any::<u8>(), 0..40),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let program = compile(&steps);
+        let input = json!({"x": 1});
+        let mut run = Run::start(&program, input.clone());
+        drive(&mut run, &choices);
+        check(&run);
+
+        // The journal is text: what is replayed has been written and read.
+        let mut again = Interp::new(program, input);
+        let prefix = cut.index(run.history.len()) + 1;
+        for (entry, commands) in &run.history[..prefix] {
+            let entry = Entry::from_json(&entry.to_json()).unwrap();
+            let bytes = |commands: &[Cmd]| serde_json::to_string(commands).unwrap();
+            prop_assert_eq!(bytes(&again.replay(entry)), bytes(commands));
+        }
+        // And goes on the same from there.
+        for (entry, commands) in &run.history[prefix..] {
+            prop_assert_eq!(&again.replay(entry.clone()), commands);
+        }
+        prop_assert!(again.is_over());
+    }
+}

@@ -1,0 +1,43 @@
+//! Journal payloads: stored ones stay readable, and are written the same again.
+
+use serde_json::Value;
+
+use crate::workflow::{Entry, Event};
+
+const V1: &str = include_str!("../../../../fixtures/journal/v1.jsonl");
+
+#[test]
+fn stored_entries_stay_readable_and_are_written_the_same() {
+    let mut seen = std::collections::BTreeSet::new();
+    for line in V1.lines() {
+        let entry = Entry::from_json(line).unwrap_or_else(|e| panic!("{line}: {:?}", e.cause));
+        let (written, stored): (Value, Value) =
+            (serde_json::from_str(&entry.to_json()).unwrap(), serde_json::from_str(line).unwrap());
+        assert_eq!(written, stored);
+        assert_eq!(Entry::from_json(&entry.to_json()).unwrap(), entry);
+        // A new kind of event does not compile here until it has its line in the fixture.
+        seen.insert(match entry.event {
+            Event::Started { .. } => 0,
+            Event::Done { .. } => 1,
+            Event::Failed { .. } => 2,
+            Event::Fired { .. } => 3,
+            Event::Signalled { .. } => 4,
+            Event::ChildDone { .. } => 5,
+            Event::CancelRequested { .. } => 6,
+        });
+    }
+    assert_eq!(seen, (0..=6).collect());
+}
+
+#[test]
+fn entries_of_the_future_and_broken_ones_are_refused() {
+    for text in [
+        r#"{"v":2,"at":"2026-06-12T03:22:47Z","type":"started","seed":1}"#,
+        r#"{"v":1,"at":"2026-06-12T03:22:47Z","type":"rewound"}"#,
+        r#"{"at":"2026-06-12T03:22:47Z","type":"started","seed":1}"#,
+        "{",
+        "",
+    ] {
+        assert_eq!(Entry::from_json(text).unwrap_err().code, crate::Code::Internal, "{text}");
+    }
+}

@@ -1,0 +1,122 @@
+//! Waiting for times, signals and people.
+
+use serde_json::{Value, json};
+
+use super::{
+    Cmd, FrameId, FrameKind, Interp, RunError, SignalWait, State, StepFrame,
+    begin::{Begun, Place},
+};
+use crate::{
+    Timestamp,
+    expr::Template,
+    workflow::{OnDeadline, OnReject, Span, program::ApprovalOp},
+};
+
+impl SignalWait {
+    /// What a signal makes of the step.
+    pub(super) fn take(&self, value: Value) -> Result<Value, RunError> {
+        let rejects = self.on_reject == Some(OnReject::Fail);
+        if rejects && value.get("approved") != Some(&Value::Bool(true)) {
+            let comment = value.get("comment").and_then(Value::as_str).unwrap_or_default();
+            let message = match comment {
+                "" => "The approval was refused.".to_owned(),
+                comment => format!("The approval was refused: {comment}"),
+            };
+            return Err(RunError::new("rejected", message));
+        }
+        Ok(value)
+    }
+
+    /// What a passed deadline makes of the step.
+    pub(super) fn late(&self) -> Result<Value, RunError> {
+        match self.on_deadline {
+            OnDeadline::Continue => Ok(json!({"timed_out": true})),
+            OnDeadline::Fail => {
+                let message = format!("No signal `{}` came before the deadline.", self.name);
+                Err(RunError::new("timeout", message))
+            }
+        }
+    }
+}
+
+impl Interp {
+    pub(super) fn until(&mut self, at: Place<'_>, time: &Template) -> Result<Begun, RunError> {
+        let text = self.data.text(at.env, time)?;
+        let until = Timestamp::parse(&text).ok_or_else(|| {
+            let message = format!("`until` gave `{text}`, which is no RFC 3339 time");
+            RunError::new("expression", message)
+        })?;
+        Ok(self.timer(at, until))
+    }
+
+    pub(super) fn approval(&mut self, at: Place<'_>, ask: &ApprovalOp) -> Result<Begun, RunError> {
+        let message = self.data.text(at.env, &ask.message)?;
+        let meta = json!({"message": message, "approvers": ask.approvers});
+        let name = format!("approval:{}", at.path);
+        let then = (ask.on_deadline, Some(ask.on_reject));
+        Ok(self.signal(at, name, ask.deadline, then, Some(meta)))
+    }
+
+    pub(super) fn timer(&mut self, at: Place<'_>, when: Timestamp) -> Begun {
+        if when <= self.now {
+            return Begun::Ended(Ok(Value::Null));
+        }
+        self.wait(at, State::Timer);
+        self.out.push(Cmd::Timer { id: at.path.to_owned(), at: when });
+        Begun::Pending
+    }
+
+    pub(super) fn signal(
+        &mut self,
+        at: Place<'_>,
+        name: String,
+        deadline: Option<Span>,
+        (on_deadline, on_reject): (OnDeadline, Option<OnReject>),
+        meta: Option<Value>,
+    ) -> Begun {
+        let wait = SignalWait {
+            name: name.clone(),
+            has_deadline: deadline.is_some(),
+            on_deadline,
+            on_reject,
+        };
+        if let Some(value) = self.data.take_signal(&name) {
+            return Begun::Ended(wait.take(value));
+        }
+        self.wait(at, State::Signal(wait));
+        let deadline = deadline.map(|span| span.after(self.now));
+        self.out.push(Cmd::AwaitSignal { id: at.path.to_owned(), name, deadline, meta });
+        Begun::Pending
+    }
+
+    pub(super) fn fired(&mut self, id: &str) {
+        let Some(frame) = self.pending.get(id).copied() else { return };
+        let outcome = match self.step_mut(frame).map(|step| &step.state) {
+            Some(State::Timer) => Ok(Value::Null),
+            Some(State::Signal(wait)) => wait.late(),
+            _ => return,
+        };
+        self.finish(frame, outcome);
+    }
+
+    pub(super) fn signalled(&mut self, name: String, value: Value) {
+        let waits = |frame: &FrameId| {
+            self.frames.get(frame).is_some_and(|frame| {
+                matches!(&frame.kind, FrameKind::Step(StepFrame { state: State::Signal(wait), .. })
+                    if wait.name == name)
+            })
+        };
+        // Who began to wait first is served first.
+        let Some(frame) = self.pending.values().copied().filter(waits).min() else {
+            self.data.keep_signal(name, value);
+            return;
+        };
+        let Some(StepFrame { state: State::Signal(wait), path, .. }) = self.step_mut(frame) else {
+            return;
+        };
+        let (outcome, cancel) = (wait.take(value), wait.has_deadline.then(|| path.clone()));
+        // The deadline's timer is no longer needed.
+        self.out.extend(cancel.map(|id| Cmd::Cancel { id }));
+        self.finish(frame, outcome);
+    }
+}

@@ -1,0 +1,116 @@
+//! A compiled definition: expressions parsed, references checked, steps in one flat list.
+
+use std::sync::Arc;
+
+use super::{Definition, OnDeadline, OnReject, RetryPolicy, Span, compile};
+use crate::{
+    Result,
+    canonical::Digest,
+    expr::{Expr, Interpolation, Template},
+};
+
+/// A definition ready to run. Compile once, share between runs.
+#[derive(Debug)]
+pub struct Program {
+    pub(super) definition: Arc<Definition>,
+    pub(super) hash: Digest,
+    pub(super) when: Option<Expr>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) blocks: Vec<Vec<NodeIx>>,
+    pub(super) root: BlockIx,
+    pub(super) output: Option<Interpolation>,
+}
+
+/// Position in [`Program::nodes`].
+pub(super) type NodeIx = usize;
+/// Position in [`Program::blocks`].
+pub(super) type BlockIx = usize;
+
+/// A compiled step.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) id: Box<str>,
+    pub(super) name: Box<str>,
+    pub(super) when: Option<Expr>,
+    pub(super) continue_on_error: bool,
+    pub(super) retry: RetryPolicy,
+    pub(super) timeout: Option<Span>,
+    pub(super) undo: Option<Invocation>,
+    pub(super) op: Op,
+}
+
+/// A compiled call of an action.
+#[derive(Debug)]
+pub(super) struct Invocation {
+    pub(super) action: Box<str>,
+    pub(super) connection: Option<Box<str>>,
+    pub(super) input: Interpolation,
+}
+
+/// What a compiled step does.
+#[derive(Debug)]
+pub(super) enum Op {
+    Action(Invocation),
+    Branch { condition: Expr, then: BlockIx, otherwise: BlockIx },
+    Parallel(Vec<BlockIx>),
+    ForEach { items: Items, alias: Option<Box<str>>, concurrency: usize, body: BlockIx },
+    Pause(Span),
+    Until(Template),
+    Signal { name: Template, deadline: Option<Span>, on_deadline: OnDeadline },
+    Approval(Box<ApprovalOp>),
+    Set(Interpolation),
+    Fail { message: Template, code: Box<str> },
+    Stop(Interpolation),
+    Workflow { workflow: Box<str>, input: Interpolation },
+    Restart(Interpolation),
+}
+
+#[derive(Debug)]
+pub(super) struct ApprovalOp {
+    pub(super) message: Template,
+    pub(super) approvers: Vec<String>,
+    pub(super) deadline: Option<Span>,
+    pub(super) on_deadline: OnDeadline,
+    pub(super) on_reject: OnReject,
+}
+
+/// Where a loop's items come from.
+#[derive(Debug)]
+pub(super) enum Items {
+    Computed(Expr),
+    Listed(Interpolation),
+}
+
+impl Program {
+    /// Compiles a definition and checks everything that can be known before it runs.
+    ///
+    /// # Errors
+    /// `invalid` listing every fault by JSON pointer: duplicate or malformed ids, expressions that
+    /// do not compile, references to what is not there, limits.
+    pub fn compile(definition: Definition) -> Result<Self> {
+        compile::program(definition)
+    }
+
+    /// The definition this was compiled from.
+    pub fn definition(&self) -> &Arc<Definition> {
+        &self.definition
+    }
+
+    /// The definition's [`content_hash`](Definition::content_hash).
+    pub fn hash(&self) -> Digest {
+        self.hash
+    }
+
+    /// Every action this may call, compensations included; sorted, each once.
+    pub fn actions(&self) -> Vec<&str> {
+        let called = self.nodes.iter().filter_map(|node| match &node.op {
+            Op::Action(call) => Some(&*call.action),
+            _ => None,
+        });
+        let undone = self.nodes.iter().filter_map(|node| Some(&*node.undo.as_ref()?.action));
+        let mut actions: Vec<&str> = called.chain(undone).collect();
+        actions.sort_unstable();
+        actions.dedup();
+        actions
+    }
+}
