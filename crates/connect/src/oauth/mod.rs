@@ -123,7 +123,7 @@ pub fn authorize_url(
     let oauth = oauth_of(plan)?;
     // The browser goes there, not this process; what matters is that it is the provider.
     let mut url = if settings.base_url.is_some() {
-        let site = Site::new(plan, settings, http.policy())?;
+        let site = Site::for_tokens(plan, settings, http.policy())?;
         site.address(&oauth.authorize_url, http.policy())?
     } else {
         let base = &plan.pack.provider.base_url;
@@ -236,7 +236,7 @@ pub async fn revoke(
             post_form(http, plan, settings, client, address, form).await?
         }
         None => {
-            let url = Site::new(plan, settings, http.policy())?.address(address, http.policy())?;
+            let url = Site::for_tokens(plan, settings, http.policy())?.address(address, http.policy())?;
             let bearer = SecretString::from(format!("Bearer {}", token.expose_secret()));
             let request = GuardedRequest::new(http::Method::POST, url)
                 .secret_header("authorization", &bearer)?;
@@ -245,6 +245,7 @@ pub async fn revoke(
     };
     match response.status {
         429 | 500.. => Err(token::failure(&response)),
+        404 | 405 | 410 => Ok(false),
         _ => Ok(true),
     }
 }
@@ -258,7 +259,7 @@ async fn post_form(
     mut form: Vec<(&str, String)>,
 ) -> Result<GuardedResponse> {
     let oauth = oauth_of(plan)?;
-    let url = Site::new(plan, settings, http.policy())?.address(address, http.policy())?;
+    let url = Site::for_tokens(plan, settings, http.policy())?.address(address, http.policy())?;
     let mut request = GuardedRequest::new(http::Method::POST, url).header("accept", "application/json")?;
     match (oauth.client_auth, &client.client_secret) {
         (ClientAuth::Basic, Some(secret)) => {

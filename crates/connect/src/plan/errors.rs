@@ -64,14 +64,14 @@ impl ErrorPlan {
         match serde_json::from_slice::<Value>(&response.body) {
             Ok(body) if self.says_no(&body) => Err(self.failure(response, &body)),
             Ok(body) => Ok(body),
+            // Incoming webhooks answer in plain words, and call them text/html.
+            Err(_) if is_plain_words(&response.body) => {
+                Ok(Value::String(String::from_utf8_lossy(&response.body).trim().to_owned()))
+            }
             Err(_) if response.is_html() => Err(unknown(
                 "The provider answered with a web page instead of data; it may be under \
                  maintenance, or the base URL may be wrong.",
             )),
-            // Incoming webhooks and a few others answer in plain words.
-            Err(_) if is_plain_text(response) => {
-                Ok(Value::String(String::from_utf8_lossy(&response.body).trim().to_owned()))
-            }
             Err(_) => Err(unknown("The provider's answer broke off or is not JSON.")),
         }
     }
@@ -150,9 +150,9 @@ fn unknown(detail: &str) -> Error {
     Error::new(Code::ProviderUnavailable, detail).with(OUTCOME, OUTCOME_UNKNOWN)
 }
 
-fn is_plain_text(response: &GuardedResponse) -> bool {
-    let typed = response.header("content-type").is_none_or(|kind| kind.starts_with("text/plain"));
-    typed && response.body.len() <= 256 && response.body.is_ascii()
+fn is_plain_words(body: &[u8]) -> bool {
+    let word = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'_' | b'.' | b'\n');
+    body.len() <= 64 && body.iter().all(word)
 }
 
 /// One line, no control characters, not too long.

@@ -65,10 +65,15 @@ impl TimeFormat {
 }
 
 fn read_text(text: &str) -> Option<Timestamp> {
+    // A time of day without an offset is UTC; it must not be read as a bare date.
+    let has_offset = text.get(11..).is_none_or(|time| time.contains(['Z', 'z', '+', '-']));
+    if !has_offset {
+        return Timestamp::parse(&format!("{text}Z"));
+    }
     if let Some(at) = Timestamp::parse(text) {
         return Some(at);
     }
-    // `+0000` instead of `+00:00`, and no offset at all, are both in use.
+    // `+0000` instead of `+00:00` is in use, too.
     let (head, tail) = text.split_at_checked(text.len().checked_sub(5)?)?;
     let digits = tail.get(1..)?;
     if tail.starts_with(['+', '-']) && digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -76,7 +81,7 @@ fn read_text(text: &str) -> Option<Timestamp> {
         let sign = tail.get(..1)?;
         return Timestamp::parse(&format!("{head}{sign}{hours}:{minutes}"));
     }
-    Timestamp::parse(&format!("{text}Z"))
+    None
 }
 
 /// An ISO 8601 duration of days, hours, minutes and seconds, in microseconds: `P1D`, `PT2M30S`.

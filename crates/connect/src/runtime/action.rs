@@ -179,7 +179,7 @@ fn read_answer(plan: &ActionPlan, mut answer: Answer, outcome: &mut ActionOutcom
 fn item_failure(plan: &ActionPlan, failure: &Value) -> ItemFailure {
     let place = plan.batch.as_ref().and_then(|batch| batch.error_ref.as_ref());
     let index = place.and_then(|path| path.text(failure)?.parse().ok());
-    let message = failure.get("message").and_then(Value::as_str);
+    let message = ["message", "error"].iter().find_map(|name| failure.get(name)?.as_str());
     let message = message.unwrap_or("The provider refused this item.").chars().take(300).collect();
     ItemFailure { index, message }
 }

@@ -28,7 +28,36 @@ impl Site {
     /// # Errors
     /// `invalid` for missing settings, `egress_denied` for a base URL that is not allowed.
     pub fn new(plan: &Plan, settings: &Settings, policy: &EgressPolicy) -> Result<Self> {
-        let config = plan.config(&settings.config)?;
+        Self::with_config(plan, settings, policy, plan.config(&settings.config)?)
+    }
+
+    /// The same for the token calls that come before settings are complete: some settings are
+    /// known only from the token answer, so the base URL may still be the first host of the pack.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn for_tokens(plan: &Plan, settings: &Settings, policy: &EgressPolicy) -> Result<Self> {
+        match plan.config(&settings.config) {
+            Ok(config) => Self::with_config(plan, settings, policy, config),
+            Err(_) if settings.base_url.is_some() => {
+                Self::with_config(plan, settings, policy, Value::Null)
+            }
+            Err(error) => {
+                let hosts = &plan.pack.provider.hosts;
+                let host = hosts.iter().find(|host| !host.starts_with("*.")).ok_or(error)?;
+                let first = Settings { base_url: Some(format!("https://{host}")), ..settings.clone() };
+                let site = Self::with_config(plan, &first, policy, Value::Null)?;
+                Ok(Self { moved: false, ..site })
+            }
+        }
+    }
+
+    fn with_config(
+        plan: &Plan,
+        settings: &Settings,
+        policy: &EgressPolicy,
+        config: Value,
+    ) -> Result<Self> {
         let moved = settings.base_url.is_some();
         let base = match &settings.base_url {
             Some(base) => base.clone(),
@@ -53,6 +82,7 @@ impl Site {
     }
 
     /// `scheme://host[:port]` of the base URL.
+    #[cfg(test)]
     pub fn origin(&self) -> &str {
         &self.origin
     }

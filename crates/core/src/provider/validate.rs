@@ -33,7 +33,9 @@ impl Pack {
         if !is_name(&provider.name) {
             faults.add("/provider/name", "use lower-case letters, digits and underscores");
         }
-        if provider.base_url.ends_with('/') || !provider.base_url.starts_with("https://") {
+        // A base URL that is wholly a setting is checked against `hosts` when it is known.
+        let starts = ["https://", "{{"].iter().any(|start| provider.base_url.starts_with(start));
+        if provider.base_url.ends_with('/') || !starts {
             faults.add("/provider/base_url", "must start with https:// and not end with a slash");
         }
         if provider.hosts.is_empty() {
