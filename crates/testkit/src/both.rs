@@ -38,7 +38,7 @@ macro_rules! both {
             }
 
             #[allow(unused_mut, reason = "a body may restart its store")]
-            async fn body($db: $crate::TestStore) $body
+            async fn body(mut $db: $crate::TestStore) $body
         }
     )*};
 }

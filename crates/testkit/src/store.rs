@@ -1,9 +1,10 @@
 //! A store of a test's own, gone when the test is.
 
-use connectus_core::Result;
+use connectus_core::{Actor, Result, TenantCtx, TenantId, access::Role};
 use connectus_store::{
     Database, Store, StoreConfig,
     seal::{Key, Sealer},
+    tenants::Tenant,
 };
 
 use crate::sim::SimEnv;
@@ -31,6 +32,30 @@ impl TestStore {
         let sim = SimEnv::default();
         let store = open(&database, &sim).await?;
         Ok(Self { store, sim, database })
+    }
+
+    /// Adds a tenant and vouches for an owner of it.
+    ///
+    /// # Errors
+    /// `conflict` when there is one of this name, if names must differ; what the database says.
+    pub async fn tenant(&self, name: &str) -> Result<TenantCtx> {
+        let env = &self.sim.env;
+        let tenant = Tenant {
+            id: env.id::<TenantId>(),
+            name: name.to_owned(),
+            plan: "pro".to_owned(),
+            status: "active".to_owned(),
+            timezone: "UTC".to_owned(),
+            sandbox: false,
+            created_at: env.now(),
+            updated_at: env.now(),
+        };
+        let ctx = TenantCtx::establish(tenant.id.clone(), Actor::System, Role::Owner);
+        let sealer = self.store.sealer().clone();
+        self.store
+            .write(move |tx| Box::pin(async move { tx.insert_tenant(&tenant, &sealer).await }))
+            .await?;
+        Ok(ctx)
     }
 
     /// Closes the store and opens it again, as a restart of the process does.
