@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use connectus_core::Env;
-use connectus_store::Store;
+use connectus_engine::Engine;
 
 /// The state behind the HTTP API. Cheap to clone.
 #[derive(Clone)]
@@ -11,8 +11,13 @@ pub struct App(Arc<Parts>);
 
 /// The parts of an [`App`].
 pub struct Parts {
-    /// The database.
-    pub store: Store,
+    /// What the engine works with: the database, ways to the providers.
+    pub engine_parts: connectus_engine::Parts,
+    /// The engine.
+    pub engine: Engine,
+    /// The address at which the outside world reaches this process, without a trailing slash.
+    /// Providers sign it, so it must be exactly what they were told.
+    pub public_url: String,
 }
 
 impl App {
@@ -23,7 +28,12 @@ impl App {
 
     /// The clock and entropy source.
     pub fn env(&self) -> &Env {
-        self.store.env()
+        self.engine_parts.env()
+    }
+
+    /// The database.
+    pub fn store(&self) -> &connectus_store::Store {
+        &self.engine_parts.store
     }
 }
 

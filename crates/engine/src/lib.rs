@@ -7,9 +7,11 @@
 pub mod actions;
 pub mod connections;
 pub mod driver;
+pub mod health;
 pub mod parts;
 pub mod programs;
 pub mod schedule;
+pub mod sync;
 pub mod webhooks;
 pub mod workflows;
 

@@ -1,10 +1,7 @@
 //! Webhooks coming in: verified on the raw bytes, deduplicated, and answered only after the runs
 //! they start are durable.
 
-use connectus_connect::{
-    packs,
-    webhook::{self, Delivery, InboundEvent, Reply},
-};
+use connectus_connect::webhook::{self, Delivery, InboundEvent, Reply};
 use connectus_core::{
     EndpointId, Error, IntegrationId, Result, TenantCtx, TenantId, event::EventType,
 };
@@ -53,12 +50,10 @@ pub enum Received {
 /// is stored then), `bad_request` when the body is not what the provider documents.
 pub async fn receive(parts: &Parts, incoming: Incoming<'_>) -> Result<Received> {
     let ctx = TenantCtx::system(incoming.tenant.clone());
-    let unknown = || Error::not_found("webhook address");
-    let found = parts.store.read().await?.webhook_endpoint(&ctx, &incoming.endpoint).await?;
-    let endpoint = found.ok_or_else(unknown)?;
-    let plan = packs::plan(&endpoint.provider).ok_or_else(unknown)?;
-    let triggers = plan.triggers().ok_or_else(unknown)?;
-    let secrets = parts.connections.webhook_secrets(&ctx, &endpoint).await?;
+    let inbound = parts.connections.webhook(&ctx, &incoming.endpoint).await?;
+    let pack = &inbound.plan.pack;
+    let unknown = || Error::not_found("webhook endpoint");
+    let triggers = pack.triggers.as_ref().ok_or_else(unknown)?;
     let delivery = Delivery {
         method: incoming.method,
         url: incoming.url,
@@ -66,21 +61,21 @@ pub async fn receive(parts: &Parts, incoming: Incoming<'_>) -> Result<Received> 
         body: incoming.body,
     };
     let now = parts.env().now();
-    if let Some(reply) = webhook::challenge(triggers, &secrets, delivery, now)? {
+    if let Some(reply) = webhook::challenge(triggers, &inbound.secrets, delivery, now)? {
         return Ok(Received::Challenge(reply));
     }
-    webhook::verify(triggers, &secrets, delivery, now)?;
+    webhook::verify(triggers, &inbound.secrets, delivery, now)?;
     let events = webhook::events(triggers, incoming.body)?;
-    let integration = endpoint.integration.clone();
-    let (provider, endpoint) = (endpoint.provider.clone(), endpoint.id.clone());
+    let provider = pack.provider.name.clone();
+    let source = Source {
+        ctx,
+        integration: inbound.integration,
+        provider,
+        endpoint: incoming.endpoint,
+    };
     parts
         .store
-        .write(move |tx| {
-            Box::pin(async move {
-                let source = Source { ctx, integration, provider, endpoint };
-                take_all(tx, &source, events).await
-            })
-        })
+        .write(move |tx| Box::pin(async move { take_all(tx, &source, events).await }))
         .await
 }
 

@@ -7,14 +7,14 @@ use connectus_core::{
     event::EventType,
     run::{Run, RunKind, WorkflowStatus},
     schedule::Schedule,
-    workflow::{Definition, INTERP_VERSION, Program, TriggerType, legacy},
+    workflow::{Definition, INTERP_VERSION, Program, TriggerType, legacy::LegacyWorkflow},
 };
 use connectus_store::{
     Tx,
     runs::NewRun,
     workflows::WorkflowRow,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{actions, parts::Parts};
 
@@ -47,25 +47,43 @@ struct Checked {
 }
 
 impl Draft {
+    fn short_form(&self) -> Result<LegacyWorkflow> {
+        let object = |name: &str, value: &Value| match value {
+            Value::Null => Ok(Map::new()),
+            Value::Object(members) => Ok(members.clone()),
+            _ => Err(Error::invalid(name, "must be an object")),
+        };
+        let Value::Array(actions) = &self.actions else {
+            return Err(Error::invalid("/actions", "must be a list of actions"));
+        };
+        Ok(LegacyWorkflow {
+            name: self.name.clone(),
+            trigger_type: self.trigger_type.clone(),
+            trigger_config: object("/trigger_config", &self.trigger_config)?,
+            actions: actions
+                .iter()
+                .enumerate()
+                .map(|(index, action)| object(&format!("/actions/{index}"), action))
+                .collect::<Result<_>>()?,
+            conditions: self.conditions.clone(),
+        })
+    }
+
     fn check(&self) -> Result<Checked> {
+        let names = actions::names();
+        let known: Vec<&str> = names.iter().map(String::as_str).collect();
         let definition = match &self.definition {
             Some(value) => Definition::read(value)?,
-            None => legacy::definition(&legacy::ShortForm {
-                name: &self.name,
-                trigger_type: &self.trigger_type,
-                trigger_config: &self.trigger_config,
-                actions: &self.actions,
-                conditions: &self.conditions,
-            })?,
+            None => self.short_form()?.to_definition(&known)?,
         };
         let program = Program::compile(definition)?;
         let unknown: Vec<&str> =
-            program.actions().into_iter().filter(|name| !actions::exists(name)).collect();
+            program.actions().into_iter().filter(|name| !known.contains(name)).collect();
         if !unknown.is_empty() {
             let message = format!(
                 "unknown action: {}. Known actions: {}.",
                 unknown.join(", "),
-                actions::names().join(", ")
+                known.join(", ")
             );
             return Err(Error::invalid("/actions", message));
         }

@@ -1,21 +1,24 @@
-//! Everything the HTTP API can do: one folder per resource, one file per endpoint, one list.
+//! Everything the HTTP API can do: one folder per resource, one file per endpoint. Each folder lists
+//! its operations; this is the list of the folders.
 
-use connectus_core::access::Permission::ProvidersRead;
+use crate::http::Operation;
 
-use crate::http::{
-    Access::{Needs, Public},
-    Operation,
-    operation::operations,
-};
-
+pub mod hooks;
 pub mod providers;
+pub mod runs;
 pub mod system;
+pub mod workflows;
 
 /// The table of operations.
 pub fn operations() -> Vec<Operation> {
-    operations! {
-        "system.health" = system::health, Public("load balancers and monitors probe it");
-        "providers.list" = providers::list, Needs(ProvidersRead),
-            aliases ["/integrations/providers"];
-    }
+    [
+        system::operations(),
+        providers::operations(),
+        workflows::operations(),
+        runs::operations(),
+        hooks::operations(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -11,5 +11,5 @@ pub mod router;
 pub use body::Body;
 pub use caller::Caller;
 pub use operation::{Access, Operation};
-pub use paging::Paging;
+pub use paging::{Paged, Paging};
 pub use problem::{ApiResult, Problem};

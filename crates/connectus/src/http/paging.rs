@@ -4,9 +4,9 @@ use axum::{
     extract::{FromRequestParts, Query},
     http::request::Parts,
 };
-use connectus_core::{Code, Error, Page};
-use serde::Deserialize;
-use utoipa::IntoParams;
+use connectus_core::{Code, Error, Page, page::Listing};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::problem::Problem;
 
@@ -40,6 +40,31 @@ impl<S: Send + Sync> FromRequestParts<S> for Paging {
             return Err(bad(&format!("`limit` must be from 1 to {}.", Page::MAX_LIMIT)));
         }
         Ok(Self(page))
+    }
+}
+
+/// One page of a listing, as every list answers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Paged<T> {
+    /// The rows of this page.
+    pub items: Vec<T>,
+    /// Rows that match in all.
+    pub total_count: u64,
+    /// Rows asked for.
+    pub limit: u32,
+    /// Rows skipped.
+    pub offset: u64,
+}
+
+impl<T> Paged<T> {
+    /// The answer for a listing, each row shown by `view`.
+    pub fn of<R>(listing: Listing<R>, page: Page, view: impl FnMut(R) -> T) -> Self {
+        Self {
+            items: listing.items.into_iter().map(view).collect(),
+            total_count: listing.total_count,
+            limit: page.limit,
+            offset: page.offset,
+        }
     }
 }
 

@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 use connectus_core::{
-    Error, Result,
+    Error, Result, TenantCtx,
     collection::CollectionName,
     event::EventType,
     flow::{RowDiff, diff},
 };
-use connectus_store::records::NewRecord;
+use connectus_store::{Tx, records::NewRecord};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -66,19 +66,17 @@ impl Action for Upsert {
                     let mut data = before.clone().unwrap_or_default();
                     data.extend(record);
                     let change = diff(before.as_ref(), &data);
-                    let event = match &change {
-                        RowDiff::Unchanged => None,
-                        RowDiff::Create => Some((EventType::RecordCreated, "created")),
-                        RowDiff::Update { .. } => Some((EventType::RecordUpdated, "updated")),
+                    let change = match change {
+                        RowDiff::Unchanged => "unchanged",
+                        RowDiff::Create => "created",
+                        RowDiff::Update { .. } => "updated",
                     };
-                    if let Some((event, _)) = event {
+                    if change != "unchanged" {
                         let row = NewRecord::of(key.as_str(), &data)?;
                         tx.put_record(&ctx, &collection, &row, &source, None).await?;
                         tx.touch_collection(&ctx, &collection).await?;
-                        let told = json!({ "collection": collection, "key": key });
-                        tx.emit(&ctx, event, collection.as_str(), told).await?;
+                        tell(tx, &ctx, &collection, &key, change).await?;
                     }
-                    let change = event.map_or("unchanged", |(_, change)| change);
                     Ok(json!({
                         "collection": collection, "key": key, "change": change, "record": data,
                     }))
@@ -86,6 +84,17 @@ impl Action for Upsert {
             })
             .await
     }
+}
+
+async fn tell(
+    tx: &mut Tx,
+    ctx: &TenantCtx,
+    collection: &CollectionName,
+    key: &str,
+    change: &str,
+) -> Result<()> {
+    let told = json!({ "collection": collection, "key": key, "change": change });
+    tx.emit(ctx, EventType::RecordsChanged, collection.as_str(), told).await
 }
 
 /// What identifies a record that says nothing else: its id, else its email.
@@ -164,8 +173,7 @@ impl Action for Delete {
                 Box::pin(async move {
                     let deleted = tx.delete_record(&ctx, &collection, &key).await?;
                     if deleted {
-                        let told = json!({ "collection": collection, "key": key });
-                        tx.emit(&ctx, EventType::RecordDeleted, collection.as_str(), told).await?;
+                        tell(tx, &ctx, &collection, &key, "deleted").await?;
                     }
                     Ok(deleted)
                 })

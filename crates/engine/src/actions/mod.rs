@@ -61,11 +61,6 @@ pub fn names() -> Vec<String> {
     own.chain(provider::names()).collect()
 }
 
-/// Whether there is an action of this name.
-pub fn exists(name: &str) -> bool {
-    built_in(name).is_some() || provider::find(name).is_ok()
-}
-
 /// How harmful it is to do an action twice: [`LOCAL`], `idempotent`, `keyed`, `verify_then_retry`
 /// or `at_most_once`.
 pub fn effect_kind(name: &str) -> &'static str {

@@ -18,7 +18,7 @@ pub(super) fn names() -> Vec<String> {
     plans
         .iter()
         .flat_map(|plan| {
-            let pack = plan.pack();
+            let pack = &plan.pack;
             let provider = pack.provider.name.as_str();
             pack.actions.iter().map(move |action| format!("{provider}.{}", action.name))
         })
@@ -30,14 +30,14 @@ pub(super) fn find(name: &str) -> Result<(Arc<Plan>, Action)> {
     let unknown = || Error::invalid("action", format!("there is no action `{name}`"));
     let (provider, action) = name.split_once('.').ok_or_else(unknown)?;
     let plan = packs::find(provider).map_err(|_| unknown())?;
-    let found = plan.pack().actions.iter().find(|known| known.name == action).cloned();
+    let found = plan.pack.actions.iter().find(|known| known.name == action).cloned();
     found.map(|action| (plan, action)).ok_or_else(unknown)
 }
 
 /// Performs an action of a pack.
 pub(super) async fn perform(cx: &ActionCx<'_>, name: &str, input: &Value) -> Result<Value> {
     let (plan, action) = find(name)?;
-    let integration = integration(cx, &plan.pack().provider.name).await?;
+    let integration = integration(cx, &plan.pack.provider.name).await?;
     let connection = cx.parts.connections.open(cx.ctx, &integration.id).await?;
     let outcome = connection.call(&action.name, input, cx.key).await?;
     serde_json::to_value(&outcome).map_err(Error::internal)

@@ -14,10 +14,11 @@ mod sync_run;
 use std::{sync::Arc, time::Duration};
 
 use connectus_core::{Error, Result, RunId, TenantCtx, run::Run};
-use connectus_store::journal::PendingSignal;
+use connectus_store::{journal::PendingSignal, runs::NewRun};
 use serde_json::Value;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use self::settle::CHILD_SIGNAL;
 use self::active::Active;
 use crate::parts::Parts;
 
@@ -108,6 +109,34 @@ impl Engine {
             .await?;
         self.active.nudge(ctx.tenant(), run);
         self.state(ctx, run).await
+    }
+
+    /// Runs the same again, as a new run: same subject, same input, same definition.
+    ///
+    /// # Errors
+    /// `conflict` while the run has not ended.
+    pub async fn retry(&self, ctx: &TenantCtx, run: &Run) -> Result<Run> {
+        if !run.status.is_final() {
+            let detail = "The run has not ended yet. Cancel it first, or wait.";
+            return Err(Error::new(connectus_core::Code::Conflict, detail));
+        }
+        let (owner, before) = (ctx.clone(), run.clone());
+        self.parts
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let new = NewRun {
+                        definition_hash: before.definition_hash,
+                        interp_version: before.interp_version,
+                        ..NewRun::new(before.kind, before.subject_id, "retry", before.input)
+                    };
+                    let (run, _) = tx.insert_run(&owner, new).await?;
+                    let detail = serde_json::json!({ "new_run": run.id });
+                    tx.audit(&owner, "run.retried", before.id.as_str(), detail).await?;
+                    Ok(run)
+                })
+            })
+            .await
     }
 
     /// A run as it stands.

@@ -82,7 +82,7 @@ impl Session<'_> {
             self.read(&mut batch, std::mem::take(&mut unread));
             self.fire_timers(&mut batch);
             if !draining.is_cancelled() {
-                self.plan_steps(&mut batch).await?;
+                self.plan_steps(&mut batch);
             }
             if let Some(over) = self.advance(batch, draining).await? {
                 if over {

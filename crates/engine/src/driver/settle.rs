@@ -30,12 +30,12 @@ impl Outcome {
 
     fn event(&self, kind: RunKind) -> EventType {
         match (kind, self) {
-            (RunKind::Workflow, Self::Completed(_)) => EventType::WorkflowRunCompleted,
-            (RunKind::Workflow, Self::Failed(..)) => EventType::WorkflowRunFailed,
-            (RunKind::Workflow, Self::Cancelled) => EventType::WorkflowRunCancelled,
-            (RunKind::Sync, Self::Completed(_)) => EventType::FlowSyncCompleted,
-            (RunKind::Sync, Self::Failed(..)) => EventType::FlowSyncFailed,
-            (RunKind::Sync, Self::Cancelled) => EventType::FlowSyncCancelled,
+            (RunKind::Workflow, Self::Completed(_)) => EventType::RunCompleted,
+            (RunKind::Workflow, Self::Failed(..)) => EventType::RunFailed,
+            (RunKind::Workflow, Self::Cancelled) => EventType::RunCancelled,
+            (RunKind::Sync, Self::Completed(_)) => EventType::SyncCompleted,
+            (RunKind::Sync, Self::Failed(..)) => EventType::SyncFailed,
+            (RunKind::Sync, Self::Cancelled) => EventType::SyncCancelled,
         }
     }
 }
@@ -43,8 +43,8 @@ impl Outcome {
 /// The event that says a run of a kind began.
 pub(super) fn started(kind: RunKind) -> EventType {
     match kind {
-        RunKind::Workflow => EventType::WorkflowRunStarted,
-        RunKind::Sync => EventType::FlowSyncStarted,
+        RunKind::Workflow => EventType::RunStarted,
+        RunKind::Sync => EventType::SyncStarted,
     }
 }
 

@@ -118,7 +118,7 @@ async fn write_learnt(tx: &mut Tx, ctx: &TenantCtx, run: &Run, batch: &Batch) ->
                 "attempt": end.attempt,
                 "status": if end.outcome.is_ok() { "completed" } else { "failed" },
             });
-            tx.emit(ctx, EventType::WorkflowStepEnded, run.id.as_str(), data).await?;
+            tx.emit(ctx, EventType::RunStepFinished, run.id.as_str(), data).await?;
         }
     }
     for (key, answer) in &batch.answers {
@@ -142,7 +142,7 @@ async fn write_intents(
     }
     for (id, name, meta) in &batch.waits {
         let data = json!({ "step": id, "signal": name, "ask": meta });
-        tx.emit(ctx, EventType::WorkflowRunWaiting, run.id.as_str(), data).await?;
+        tx.emit(ctx, EventType::RunWaiting, run.id.as_str(), data).await?;
     }
     for child in &batch.children {
         start_child(tx, ctx, run, child).await?;

@@ -146,7 +146,7 @@ impl Session<'_> {
     }
 
     /// Plans the attempts that are due: their intent goes into the batch.
-    pub(super) async fn plan_steps(&mut self, batch: &mut Batch) -> Result<()> {
+    pub(super) fn plan_steps(&mut self, batch: &mut Batch) {
         let now = self.parts.env().now();
         for (id, step) in &mut self.steps {
             if step.flying || step.next_at > now {
@@ -170,18 +170,21 @@ impl Session<'_> {
                 kind,
             ));
         }
-        Ok(())
     }
 
     /// Reads signals and the wish to stop from the database.
-    pub(super) async fn unread(&self) -> Result<Unread> {
-        let mut conn = self.parts.store.read().await?;
-        let run = conn.run(&self.ctx, &self.run.id).await?;
-        Ok(Unread {
-            cancel: run.is_some_and(|run| run.cancel_requested),
-            signals: conn.signals(&self.ctx, &self.run.id).await?,
-            ..Unread::default()
-        })
+    pub(super) fn unread(&self) -> impl Future<Output = Result<Unread>> + Send + use<> {
+        let (store, ctx) = (self.parts.store.clone(), self.ctx.clone());
+        let id = self.run.id.clone();
+        async move {
+            let mut conn = store.read().await?;
+            let run = conn.run(&ctx, &id).await?;
+            Ok(Unread {
+                cancel: run.is_some_and(|run| run.cancel_requested),
+                signals: conn.signals(&ctx, &id).await?,
+                ..Unread::default()
+            })
+        }
     }
 }
 

@@ -1,0 +1,136 @@
+//! Runs of every kind.
+
+pub mod approve;
+pub mod cancel;
+pub mod get;
+pub mod list;
+pub mod retry;
+pub mod signal;
+
+use connectus_core::{
+    Error, Result, RunId, TenantCtx,
+    access::Permission::{WorkflowsRead, WorkflowsRun},
+    run::{Failure, Run},
+};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::{
+    app::App,
+    http::{Access::Needs, Operation, operation::operations},
+};
+
+pub(super) fn operations() -> Vec<Operation> {
+    operations! {
+        "runs.list" = list, Needs(WorkflowsRead), aliases ["/integrations/executions"];
+        "runs.get" = get, Needs(WorkflowsRead), aliases ["/integrations/executions/{id}"];
+        "runs.cancel" = cancel, Needs(WorkflowsRun),
+            aliases ["/integrations/executions/{id}/cancel"];
+        "runs.retry" = retry, Needs(WorkflowsRun),
+            aliases ["/integrations/executions/{id}/retry"];
+        "runs.signal" = signal, Needs(WorkflowsRun);
+        "runs.approve" = approve, Needs(WorkflowsRun);
+    }
+}
+
+/// Why something ended badly.
+#[derive(Serialize, ToSchema)]
+pub struct FailureView {
+    /// A stable code.
+    code: String,
+    /// What happened and what to do.
+    message: String,
+    /// Whether trying again can help.
+    transient: bool,
+}
+
+impl FailureView {
+    pub(super) fn of(failure: Failure) -> Self {
+        Self { code: failure.code, message: failure.message, transient: failure.transient }
+    }
+}
+
+/// A run.
+#[derive(Serialize, ToSchema)]
+pub struct RunView {
+    /// Identifier.
+    id: String,
+    /// `workflow` or `sync`.
+    kind: &'static str,
+    /// `queued`, `running`, `waiting`, `completed`, `failed` or `cancelled`.
+    status: &'static str,
+    /// The workflow or data flow.
+    subject_id: String,
+    /// What started it: `manual`, `schedule`, `webhook`, `retry`, `workflow`.
+    trigger: String,
+    /// Who started it.
+    started_by: String,
+    /// What it was given.
+    #[schema(value_type = Object)]
+    input: Value,
+    /// What it made; of a failed run, what there is to say about the failure.
+    #[schema(value_type = Option<Object>)]
+    output: Option<Value>,
+    /// Why it ended badly.
+    error: Option<FailureView>,
+    /// How far it is.
+    #[schema(value_type = Option<Object>)]
+    progress: Option<Value>,
+    /// The queue it waits in.
+    queue: String,
+    /// The definition it pins; empty for syncs.
+    definition_hash: String,
+    /// The run that waits for it.
+    parent_run_id: Option<String>,
+    /// Attempts that failed and were repeated.
+    attempts: u32,
+    /// Whether someone asked to stop it.
+    cancel_requested: bool,
+    /// When it is due, if it waits.
+    due_at: Option<String>,
+    /// When it was accepted.
+    created_at: String,
+    /// When work on it began.
+    started_at: Option<String>,
+    /// When it ended.
+    finished_at: Option<String>,
+    /// Milliseconds from beginning to end.
+    duration_ms: Option<i64>,
+}
+
+impl RunView {
+    /// Shows a run.
+    pub fn of(run: Run) -> Self {
+        let resting = !run.status.is_final() && run.finished_at.is_none();
+        let duration = run.started_at.zip(run.finished_at).map(|(a, b)| (b.0 - a.0) / 1_000);
+        Self {
+            id: run.id.to_string(),
+            kind: run.kind.name(),
+            status: run.status.name(),
+            subject_id: run.subject_id,
+            trigger: run.trigger,
+            started_by: run.started_by,
+            input: run.input,
+            output: run.output,
+            error: run.error.map(FailureView::of),
+            progress: run.progress,
+            queue: run.queue,
+            definition_hash: run.definition_hash,
+            parent_run_id: run.parent.map(|(parent, _)| parent.to_string()),
+            attempts: run.attempts,
+            cancel_requested: run.cancel_requested,
+            due_at: resting.then(|| run.due_at.to_string()),
+            created_at: run.created_at.to_string(),
+            started_at: run.started_at.map(|at| at.to_string()),
+            finished_at: run.finished_at.map(|at| at.to_string()),
+            duration_ms: duration,
+        }
+    }
+}
+
+/// The run that a path names.
+async fn named(app: &App, ctx: &TenantCtx, id: &str) -> Result<Run> {
+    let id = RunId::parse(id).ok_or_else(|| Error::not_found("run"))?;
+    app.engine.state(ctx, &id).await
+}

@@ -1,0 +1,28 @@
+//! `POST /api/v1/runs/{id}/retry`.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use super::RunView;
+use crate::{
+    app::App,
+    http::{ApiResult, Caller},
+};
+
+/// Run it again with the same input, as a new run.
+#[utoipa::path(post, path = "/api/v1/runs/{id}/retry", tag = "runs",
+    params(("id" = String, Path)), responses((status = 202, body = RunView)))]
+pub async fn handle(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> ApiResult<Response> {
+    let run = super::named(&app, &caller.ctx, &id).await?;
+    let again = app.engine.retry(&caller.ctx, &run).await?;
+    let location = [(header::LOCATION, format!("/api/v1/runs/{}", again.id))];
+    Ok((StatusCode::ACCEPTED, location, Json(RunView::of(again))).into_response())
+}

@@ -1,0 +1,135 @@
+//! Workflows.
+
+pub mod create;
+pub mod delete;
+pub mod execute;
+pub mod executions;
+pub mod get;
+pub mod list;
+pub mod update;
+
+use axum::{
+    Json,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use connectus_core::{
+    Error, Result, TenantCtx, WorkflowId,
+    access::Permission::{WorkflowsRead, WorkflowsRun, WorkflowsWrite},
+    run::WorkflowStatus,
+};
+use connectus_engine::workflows;
+use connectus_store::workflows::WorkflowRow;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::{
+    app::App,
+    http::{Access::Needs, Operation, etag, operation::operations},
+};
+
+pub(super) fn operations() -> Vec<Operation> {
+    operations! {
+        "workflows.list" = list, Needs(WorkflowsRead), aliases ["/integrations/workflows"];
+        "workflows.create" = create, Needs(WorkflowsWrite), aliases ["/integrations/workflows"];
+        "workflows.get" = get, Needs(WorkflowsRead), aliases ["/integrations/workflows/{id}"];
+        "workflows.update" = update, Needs(WorkflowsWrite),
+            aliases ["/integrations/workflows/{id}"];
+        "workflows.delete" = delete, Needs(WorkflowsWrite),
+            aliases ["/integrations/workflows/{id}"];
+        "workflows.execute" = execute, Needs(WorkflowsRun),
+            aliases ["/integrations/workflows/{id}/execute"];
+        "workflows.executions" = executions, Needs(WorkflowsRead),
+            aliases ["/integrations/workflows/{id}/executions"];
+    }
+}
+
+/// A workflow.
+#[derive(Serialize, ToSchema)]
+pub struct WorkflowView {
+    /// Identifier.
+    #[schema(example = "wf_01k6t2c8x9v3f5g7h2j4m6n8p0")]
+    id: String,
+    /// The integration whose events trigger it; null when any may.
+    integration: Option<String>,
+    /// Display name.
+    #[schema(example = "New Lead Alert")]
+    name: String,
+    /// `webhook`, `schedule`, `condition` or `manual`.
+    #[schema(example = "webhook")]
+    trigger_type: String,
+    /// Particulars of the trigger.
+    #[schema(value_type = Object)]
+    trigger_config: Value,
+    /// The actions in the short form; empty when it was written as a definition.
+    #[schema(value_type = Vec<Object>)]
+    actions: Value,
+    /// When the trigger counts, in the short form.
+    #[schema(value_type = Object)]
+    conditions: Value,
+    /// `draft`, `active`, `paused` or `error`.
+    status: &'static str,
+    /// Runs ended.
+    execution_count: u64,
+    /// Runs ended well.
+    success_count: u64,
+    /// When its schedule fires next.
+    next_due_at: Option<String>,
+    /// The graph that it means, as runs execute it.
+    #[schema(value_type = Object)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    definition: Option<Value>,
+    /// The content hash that new runs pin.
+    definition_hash: String,
+    /// Who made it.
+    created_by: Option<String>,
+    /// When it was made.
+    created_at: String,
+    /// When it last changed.
+    updated_at: String,
+    /// Counts changes; also the `ETag`.
+    version: u64,
+}
+
+impl WorkflowView {
+    /// Shows a workflow, with its definition where that was read.
+    pub(super) fn of(row: WorkflowRow, definition: Option<Value>) -> Self {
+        Self {
+            id: row.id.to_string(),
+            integration: row.integration_id.map(|id| id.to_string()),
+            name: row.name,
+            trigger_type: row.trigger_type,
+            trigger_config: row.trigger_config,
+            actions: row.actions,
+            conditions: row.conditions,
+            status: row.status.name(),
+            execution_count: row.execution_count,
+            success_count: row.success_count,
+            next_due_at: row.next_due_at.map(|at| at.to_string()),
+            definition,
+            definition_hash: row.definition_hash,
+            created_by: row.created_by.map(|id| id.to_string()),
+            created_at: row.created_at.to_string(),
+            updated_at: row.updated_at.to_string(),
+            version: row.version,
+        }
+    }
+}
+
+/// A workflow as an answer, with its `ETag`.
+async fn answer(app: &App, ctx: &TenantCtx, row: WorkflowRow) -> Result<Response> {
+    let definition = workflows::definition(&app.engine_parts, ctx, &row).await?;
+    let tag = [(header::ETAG, etag::of(row.version))];
+    Ok((tag, Json(WorkflowView::of(row, Some(definition)))).into_response())
+}
+
+/// The workflow that a path names.
+async fn named(app: &App, ctx: &TenantCtx, id: &str) -> Result<WorkflowRow> {
+    let id = WorkflowId::parse(id).ok_or_else(|| Error::not_found("workflow"))?;
+    workflows::find(&app.engine_parts, ctx, &id).await
+}
+
+fn status(text: Option<&str>) -> Result<Option<WorkflowStatus>> {
+    text.map(str::parse).transpose()
+}
