@@ -1,0 +1,63 @@
+//! How far each data flow has read. A cursor moves only in the transaction that wrote the rows.
+
+use connectus_core::{FlowId, TenantCtx};
+use serde_json::Value;
+
+use crate::{
+    conn::{Conn, Tx},
+    error::StoreResult,
+    sql::{on, sql},
+};
+
+sql! {
+    GET = "SELECT cursor FROM flow_cursors WHERE tenant_id = $1 AND flow_id = $2";
+    PUT = "INSERT INTO flow_cursors (tenant_id, flow_id, cursor, updated_at) \
+           VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, flow_id) \
+           DO UPDATE SET cursor = excluded.cursor, updated_at = excluded.updated_at";
+    CLEAR = "DELETE FROM flow_cursors WHERE tenant_id = $1 AND flow_id = $2";
+}
+
+impl Conn {
+    /// Where a flow left off; none before its first checkpoint.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn flow_cursor(
+        &mut self,
+        ctx: &TenantCtx,
+        flow: &FlowId,
+    ) -> StoreResult<Option<Value>> {
+        let row: Option<(String,)> = on!(self, c => sqlx::query_as(GET)
+            .bind(ctx.tenant().as_str()).bind(flow.as_str()).fetch_optional(c).await?);
+        Ok(row.map(|(text,)| serde_json::from_str(&text)).transpose()?)
+    }
+}
+
+impl Tx {
+    /// Moves a flow's cursor.
+    ///
+    /// # Errors
+    /// `not_found` when the flow is gone.
+    pub async fn put_flow_cursor(
+        &mut self,
+        ctx: &TenantCtx,
+        flow: &FlowId,
+        cursor: &Value,
+    ) -> StoreResult<()> {
+        let now = self.env.now().0;
+        on!(self, c => sqlx::query(PUT)
+            .bind(ctx.tenant().as_str()).bind(flow.as_str()).bind(cursor.to_string()).bind(now)
+            .execute(c).await.map(drop)?);
+        Ok(())
+    }
+
+    /// Forgets a flow's cursor: the next sync reads everything again and writes what differs.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn clear_flow_cursor(&mut self, ctx: &TenantCtx, flow: &FlowId) -> StoreResult<()> {
+        on!(self, c => sqlx::query(CLEAR)
+            .bind(ctx.tenant().as_str()).bind(flow.as_str()).execute(c).await.map(drop)?);
+        Ok(())
+    }
+}
