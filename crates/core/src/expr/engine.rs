@@ -4,10 +4,10 @@ use std::sync::OnceLock;
 
 use minijinja::{
     Environment, Error, ErrorKind, State, UndefinedBehavior, Value, filters, tests,
-    value::{Rest, ValueKind, ValueOrKwargs},
+    value::{Kwargs, Rest, ValueOrKwargs},
 };
 
-use super::{MAX_FUEL, MAX_RESULT_BYTES, MAX_WORK_BYTES};
+use super::{MAX_FUEL, meter};
 
 macro_rules! filters {
     ($($name:literal => $function:path,)*) => {
@@ -55,9 +55,9 @@ filters! {
     "sort" => filters::sort,
     "split" => filters::split,
     "string" => filters::string,
-    "sum" => filters::sum,
+    "sum" => sum,
     "title" => filters::title,
-    "tojson" => filters::tojson,
+    "tojson" => tojson,
     "trim" => filters::trim,
     "unique" => filters::unique,
     "upper" => filters::upper,
@@ -87,7 +87,7 @@ tests! {
     "float" => tests::is_float,
     "ge" => tests::is_ge,
     "gt" => tests::is_gt,
-    "in" => metered_in,
+    "in" => is_in,
     "integer" => tests::is_integer,
     "iterable" => tests::is_iterable,
     "le" => tests::is_le,
@@ -128,89 +128,39 @@ fn add_filter(environment: &mut Environment<'static>, name: &'static str, inner:
         move |state: &mut State, value: Value, rest: Rest<ValueOrKwargs>| {
             let mut args = vec![value];
             args.extend(rest.into_values());
-            for arg in &args {
-                spend_value(state, arg)?;
-            }
-            if let Some(bytes) = growth(name, &args) {
-                spend(state, bytes)?;
-                if bytes > MAX_RESULT_BYTES {
-                    return Err(too_much());
-                }
-            }
+            meter::before(state, name, &args)?;
             let made = inner.call(state, &args)?;
-            spend_value(state, &made)?;
+            meter::value(state, &made)?;
             Ok(made)
         },
     );
 }
 
-fn metered_in(state: &mut State, value: &Value, container: &Value) -> Result<bool, Error> {
-    spend_value(state, container)?;
+/// `sum` without `start`: a text to start from would make it a slow way to join.
+fn sum(
+    state: &mut State,
+    values: Value,
+    attribute: Option<&str>,
+    kwargs: Kwargs,
+) -> Result<Value, Error> {
+    filters::sum(state, values, attribute, None, kwargs_without(kwargs, "start")?)
+}
+
+/// `tojson` without `indent`: the width of an indent is a size chosen by the author.
+fn tojson(value: &Value) -> Result<Value, Error> {
+    filters::tojson(value, None, Kwargs::from_iter(std::iter::empty::<(&str, Value)>()))
+}
+
+fn kwargs_without(kwargs: Kwargs, name: &str) -> Result<Kwargs, Error> {
+    if kwargs.has(name) {
+        let detail = format!("the argument `{name}` is not available");
+        return Err(Error::new(ErrorKind::TooManyArguments, detail));
+    }
+    Ok(kwargs)
+}
+
+/// `in` as a test, for `select('in', list)`: it runs once per item, so it pays each time.
+fn is_in(state: &mut State, value: &Value, container: &Value) -> Result<bool, Error> {
+    meter::value(state, container)?;
     tests::is_in(state, value, container)
-}
-
-/// What the two filters that can multiply their input will make, in bytes, before they make it.
-fn growth(name: &str, args: &[Value]) -> Option<usize> {
-    let text = |index: usize| args.get(index).and_then(Value::as_str);
-    match name {
-        "replace" => {
-            let (value, from, to) = (text(0)?, text(1)?, text(2)?);
-            Some(value.matches(from).count().saturating_mul(to.len()))
-        }
-        "join" => {
-            let items = match text(0) {
-                Some(value) => value.chars().count(),
-                None => args.first()?.len()?,
-            };
-            // The joiner may come by position or as `d=`; the largest string argument covers both.
-            let joiner = args.iter().skip(1).map(longest_text).max().unwrap_or(0);
-            Some(items.saturating_mul(joiner))
-        }
-        _ => None,
-    }
-}
-
-fn longest_text(value: &Value) -> usize {
-    if let Some(text) = value.as_str() {
-        return text.len();
-    }
-    let Ok(keys) = value.try_iter() else { return 0 };
-    keys.filter_map(|key| value.get_item(&key).ok())
-        .filter_map(|item| item.as_str().map(str::len))
-        .max()
-        .unwrap_or(0)
-}
-
-/// Bytes this evaluation's filters may still touch.
-struct Work(usize);
-
-fn spend(state: &mut State, bytes: usize) -> Result<(), Error> {
-    let work = state.get_or_insert_extension_with(|| Work(MAX_WORK_BYTES));
-    work.0 = work.0.checked_sub(bytes).ok_or_else(too_much)?;
-    Ok(())
-}
-
-fn spend_value(state: &mut State, value: &Value) -> Result<(), Error> {
-    spend(state, 1)?;
-    match value.kind() {
-        ValueKind::String => spend(state, value.as_str().map_or(0, str::len)),
-        ValueKind::Seq | ValueKind::Iterable => {
-            for item in value.try_iter()? {
-                spend_value(state, &item)?;
-            }
-            Ok(())
-        }
-        ValueKind::Map => {
-            for key in value.try_iter()? {
-                spend_value(state, &key)?;
-                spend_value(state, &value.get_item(&key)?)?;
-            }
-            Ok(())
-        }
-        _ => Ok(()),
-    }
-}
-
-fn too_much() -> Error {
-    Error::new(ErrorKind::InvalidOperation, "the filters make or read too much data")
 }

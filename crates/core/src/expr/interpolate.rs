@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Expr, MAX_RESULT_BYTES, Scope, Template};
+use super::{Expr, MAX_EXPRESSIONS, MAX_RESULT_BYTES, Scope, Template};
 use crate::{Code, Error, Result, error::FieldError};
 
 /// Deepest structure accepted.
@@ -39,7 +39,12 @@ impl Interpolation {
     pub fn compile(value: &Value) -> Result<Self> {
         let mut faults = Vec::new();
         let root = compile(value, &mut String::new(), MAX_DEPTH, &mut faults);
-        if faults.is_empty() { Ok(Self { root }) } else { Err(Error::invalid_fields(faults)) }
+        let compiled = Self { root };
+        if compiled.exprs().len() > MAX_EXPRESSIONS {
+            let message = format!("has more than {MAX_EXPRESSIONS} expressions");
+            faults.push(FieldError { field: String::new(), message });
+        }
+        if faults.is_empty() { Ok(compiled) } else { Err(Error::invalid_fields(faults)) }
     }
 
     /// Fills in the structure.

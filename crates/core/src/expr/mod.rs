@@ -7,6 +7,7 @@
 mod analysis;
 mod engine;
 mod interpolate;
+mod meter;
 mod path;
 mod reads;
 mod scope;
@@ -35,9 +36,11 @@ pub const MAX_LITERAL_ITEMS: usize = 100;
 /// Largest result of an expression, template or interpolation, in bytes of JSON.
 pub const MAX_RESULT_BYTES: usize = 1024 * 1024;
 /// Most bytes one evaluation may read from its scope, each mention of a value counted.
-pub const MAX_INPUT_BYTES: usize = 4 * 1024 * 1024;
+pub const MAX_INPUT_BYTES: usize = 2 * 1024 * 1024;
 /// Most bytes the filters of one evaluation may read and write together.
-pub const MAX_WORK_BYTES: usize = 16 * 1024 * 1024;
+pub const MAX_WORK_BYTES: usize = 8 * 1024 * 1024;
+/// Most expressions of one template or one interpolated structure.
+pub const MAX_EXPRESSIONS: usize = 200;
 /// Instructions of the template engine one evaluation may execute.
 pub const MAX_FUEL: u64 = 50_000;
 

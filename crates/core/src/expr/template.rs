@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Expr, MAX_RESULT_BYTES, Scope};
+use super::{Expr, MAX_EXPRESSIONS, MAX_RESULT_BYTES, Scope};
 use crate::{Code, Error, Result};
 
 /// Longest template text, in bytes.
@@ -35,6 +35,7 @@ impl Template {
             return Err(Error::new(Code::Invalid, detail));
         }
         let mut parts = Vec::new();
+        let mut expressions = 0;
         let mut rest = text;
         loop {
             let (plain, inside) = match rest.split_once("{{") {
@@ -51,6 +52,11 @@ impl Template {
                 let detail = format!("`{{{{{start}` is never closed; end it with `}}}}`.");
                 return Err(Error::new(Code::Invalid, detail));
             };
+            expressions += 1;
+            if expressions > MAX_EXPRESSIONS {
+                let detail = format!("The text has more than {MAX_EXPRESSIONS} expressions.");
+                return Err(Error::new(Code::Invalid, detail));
+            }
             parts.push(Part::Expr(Expr::compile(source)?));
             rest = after;
         }

@@ -41,6 +41,8 @@ fn evaluates() {
         ("trigger.body.email is defined and trigger.body.n > 2", json!(true)),
         ("trigger.body.none is none", json!(true)),
         ("'x' in steps.lookup.output.tags", json!(false)),
+        ("trigger.body.email|trim('Am')", json!("da@Example.COM")),
+        ("steps.lookup.output|tojson|length > 10", json!(true)),
         ("'yes' if trigger.body.n == 3 else trigger.unknown", json!("yes")),
         (
             "{'id': steps.lookup.output.id, 'all': [1, trigger.body.n]}",
@@ -123,6 +125,13 @@ fn refuses_what_grows_or_runs_away() {
         "big|batch(100000000)",
         "'%999999999d'|format(1)",
         "[1, 2][::-1]",
+        "big|list|sum(start='')",
+        "[1]|tojson(indent=999999999)",
+        "[1]|tojson(999999999)",
+        "big|trim(big)",
+        "big|list|map(attribute=big)|list",
+        "big|list|sort(attribute=big)",
+        "big|list|map('default', big, true)|list",
         "2 ** 1000",
         "1e308 * 10",
     ] {
@@ -134,6 +143,10 @@ fn refuses_what_grows_or_runs_away() {
     refusal(&concat);
     refusal(&format!("{}1{}", "(".repeat(200), ")".repeat(200)));
     refusal(&format!("1{}", " + 1".repeat(70)));
+    let many = "{{ trigger.body.n }}".repeat(MAX_EXPRESSIONS + 1);
+    assert!(Template::compile(&many).unwrap_err().detail.contains("more than 200"));
+    let many = json!(vec!["{{ trigger.body.n }}"; MAX_EXPRESSIONS + 1]);
+    assert!(Interpolation::compile(&many).unwrap_err().detail.contains("more than 200"));
     refusal(&"a".repeat(MAX_SOURCE_BYTES + 1));
     refusal(&format!("[{}]", vec!["1"; 101].join(",")));
 }

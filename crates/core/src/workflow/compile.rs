@@ -9,13 +9,10 @@ use super::{
     check::{self, Known, Reach},
     program::{BlockIx, Invocation, Node, Program},
 };
-use crate::{
-    Error, Result,
-    error::FieldError,
-    expr::{Expr, Interpolation, Template},
-};
+use crate::{Error, Result, error::FieldError};
 
 mod ops;
+mod texts;
 
 /// Longest name of a workflow, in characters.
 const MAX_NAME_CHARS: usize = 100;
@@ -181,64 +178,6 @@ impl Compiler {
     fn fan_out(&mut self, at: &str, count: usize) {
         if !(1..=MAX_FAN_OUT).contains(&count) {
             self.fault(at, format!("must be 1 to {MAX_FAN_OUT}"));
-        }
-    }
-
-    /// An expression; `{{ }}` around it is accepted, since people write it out of habit.
-    fn expr(&mut self, at: &str, source: &str, reach: &Reach) -> Option<Expr> {
-        let source = source.trim();
-        let source =
-            source.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")).unwrap_or(source);
-        match Expr::compile(source) {
-            Ok(expr) => {
-                self.references(at, [&expr], reach);
-                Some(expr)
-            }
-            Err(error) => {
-                self.fault(at, error.detail);
-                None
-            }
-        }
-    }
-
-    fn template(&mut self, at: &str, text: &str, reach: &Reach) -> Option<Template> {
-        match Template::compile(text) {
-            Ok(template) => {
-                self.references(at, template.exprs(), reach);
-                Some(template)
-            }
-            Err(error) => {
-                self.fault(at, error.detail);
-                None
-            }
-        }
-    }
-
-    fn structure(&mut self, at: &str, value: &Value, reach: &Reach) -> Option<Interpolation> {
-        match Interpolation::compile(value) {
-            Ok(structure) => {
-                self.references(at, structure.exprs(), reach);
-                Some(structure)
-            }
-            Err(error) => {
-                for fault in error.fields {
-                    self.fault(format!("{at}{}", fault.field), fault.message);
-                }
-                None
-            }
-        }
-    }
-
-    fn references<'e>(
-        &mut self,
-        at: &str,
-        exprs: impl IntoIterator<Item = &'e Expr>,
-        reach: &Reach,
-    ) {
-        for expr in exprs {
-            if let Some(message) = check::reference_fault(expr, reach, &self.known) {
-                self.fault(at, message);
-            }
         }
     }
 }

@@ -31,6 +31,9 @@ const CRM_WRITES: [(&str, &str); 9] = [
     ("upsert_deal", "deals"),
 ];
 
+/// The members an entry that writes to the built-in CRM may have.
+const WRITE_MEMBERS: [&str; 6] = ["type", "target", "record", "fields", "data", "name"];
+
 /// The record that came in: inside the webhook's envelope, or the input itself.
 const RECORD: &str = "{{ trigger.record|default(trigger) }}";
 
@@ -123,7 +126,7 @@ impl LegacyWorkflow {
                 None => return Err(("/channel", "name a channel; there is slack".to_owned())),
             },
             (_, Some(object)) => match text("target").unwrap_or(BUILT_IN_CRM) {
-                BUILT_IN_CRM => ("collection.upsert".to_owned(), write(entry, object)),
+                BUILT_IN_CRM => ("collection.upsert".to_owned(), write(entry, object)?),
                 provider => (format!("{provider}.{kind}"), own_members(entry)),
             },
             (other, None) => (other.to_owned(), own_members(entry)),
@@ -156,12 +159,17 @@ impl LegacyWorkflow {
 }
 
 /// The input of a write into the built-in CRM.
-fn write(entry: &Map<String, Value>, object: &str) -> Value {
+fn write(entry: &Map<String, Value>, object: &str) -> Result<Value, (&'static str, String)> {
+    let unknown = entry.keys().find(|key| !WRITE_MEMBERS.contains(&key.as_str()));
+    if let Some(unknown) = unknown {
+        let known = WRITE_MEMBERS.join(", ");
+        return Err(("", format!("`{unknown}` is unknown here; there are {known}")));
+    }
     let record = ["record", "fields", "data"].iter().find_map(|key| entry.get(*key)).cloned();
-    json!({
+    Ok(json!({
         "collection": format!("{BUILT_IN_CRM}/{object}"),
         "record": record.unwrap_or_else(|| RECORD.into()),
-    })
+    }))
 }
 
 /// What an entry gives to its action: everything that does not choose the action.

@@ -137,7 +137,8 @@ fn faults_are_named_all_at_once() {
             {"type": "send_fax"},
             {"type": "send_notification", "channel": "pigeon"},
             {"type": "create_contact", "target": "salesforce"},
-            {"channel": "slack"}
+            {"channel": "slack"},
+            {"type": "create_contact", "colour": "red"}
         ],
         "conditions": [
             {"operator": "equals"},
@@ -164,6 +165,7 @@ fn faults_are_named_all_at_once() {
             "/actions/1/channel",
             "/actions/2/type",
             "/actions/3/type",
+            "/actions/4",
         ]
     );
     let unknown = &error.fields[6].message;

@@ -116,6 +116,16 @@ impl RunError {
         Self::from(failure)
     }
 
+    /// A child's error as its parent tells it: without the child's own undoing.
+    pub(super) fn of_child(self) -> Self {
+        let mut failure = self.failure;
+        if let Some(step) = self.step {
+            failure.message =
+                format!("{} (In step `{step}` of the workflow it ran.)", failure.message);
+        }
+        Self::from(failure)
+    }
+
     pub(super) fn at(mut self, step: &str) -> Self {
         self.step.get_or_insert_with(|| step.to_owned());
         self

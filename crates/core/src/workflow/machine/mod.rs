@@ -106,7 +106,7 @@ impl Interp {
             (_, Event::ChildDone { id, result }) => {
                 let outcome = match result {
                     ChildOutcome::Output(output) => Ok(output),
-                    ChildOutcome::Error(error) => Err(error),
+                    ChildOutcome::Error(error) => Err(error.of_child()),
                 };
                 self.answered(&id, outcome);
             }

@@ -12,6 +12,9 @@ use crate::{
     workflow::{OnDeadline, OnReject, Span, program::ApprovalOp},
 };
 
+/// Begins the names of signals that answer approvals.
+const APPROVAL: &str = "approval:";
+
 impl SignalWait {
     /// What a signal makes of the step.
     pub(super) fn take(&self, value: Value) -> Result<Value, RunError> {
@@ -52,7 +55,7 @@ impl Interp {
     pub(super) fn approval(&mut self, at: Place<'_>, ask: &ApprovalOp) -> Result<Begun, RunError> {
         let message = self.data.text(at.env, &ask.message)?;
         let meta = json!({"message": message, "approvers": ask.approvers});
-        let name = format!("approval:{}", at.path);
+        let name = format!("{APPROVAL}{}", at.path);
         let then = (ask.on_deadline, Some(ask.on_reject));
         Ok(self.signal(at, name, ask.deadline, then, Some(meta)))
     }
@@ -108,7 +111,10 @@ impl Interp {
         };
         // Who began to wait first is served first.
         let Some(frame) = self.pending.values().copied().filter(waits).min() else {
-            self.data.keep_signal(name, value);
+            // Nobody can agree to what has not been asked yet.
+            if !name.starts_with(APPROVAL) {
+                self.data.keep_signal(name, value);
+            }
             return;
         };
         let Some(StepFrame { state: State::Signal(wait), path, .. }) = self.step_mut(frame) else {

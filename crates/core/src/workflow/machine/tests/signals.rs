@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::driver::{Run, act, compile, error};
 use crate::{
     Timestamp,
-    workflow::{ChildOutcome, Cmd, Event, RunError},
+    workflow::{ChildOutcome, Cmd, Compensation, Event, RunError},
 };
 
 fn wait(deadline: Option<&str>, on_deadline: &str) -> Value {
@@ -131,6 +131,15 @@ fn an_approval_shows_its_question_and_takes_yes_or_no() {
 }
 
 #[test]
+fn an_approval_cannot_be_given_before_it_is_asked_for() {
+    let steps = json!([act("a", json!({})), {"id": "ask", "type": "approval", "message": "?"}]);
+    let mut run = Run::start(&compile(&steps), json!({}));
+    run.signal("approval:ask", json!({"approved": true}));
+    run.done("a", json!(null));
+    assert_eq!(run.interp.pending(), ["ask"]);
+}
+
+#[test]
 fn a_child_answers_with_its_output_or_error() {
     let steps = json!([{"id": "c", "type": "workflow", "workflow": "other", "input": {"x": "{{ trigger }}"}}]);
     let mut run = Run::start(&compile(&steps), json!(1));
@@ -144,7 +153,13 @@ fn a_child_answers_with_its_output_or_error() {
     assert_eq!(commands, [Cmd::Complete(json!("out"))]);
 
     let mut run = Run::start(&compile(&steps), json!(1));
-    let result = ChildOutcome::Error(RunError::new("bad", "inside"));
+    let mut inside = RunError::new("bad", "No room.");
+    inside.step = Some("save".into());
+    inside.compensations = vec![Compensation { step: "theirs".into(), error: None }];
+    let result = ChildOutcome::Error(inside);
     let commands = run.feed(Event::ChildDone { id: "c".into(), result });
-    assert_eq!(error(&commands[0]).step.as_deref(), Some("c"));
+    let error = error(&commands[0]);
+    assert_eq!((error.step.as_deref(), error.failure.code.as_str()), (Some("c"), "bad"));
+    assert_eq!(error.failure.message, "No room. (In step `save` of the workflow it ran.)");
+    assert!(error.compensations.is_empty(), "what the child undid is told by the child");
 }

@@ -1,0 +1,98 @@
+//! What an evaluation may cost. The engine's fuel counts instructions; a filter is one, however
+//! much it reads and makes, so filters pay here, in bytes.
+
+use minijinja::{Error, ErrorKind, State, Value, value::ValueKind};
+
+use super::{MAX_RESULT_BYTES, MAX_WORK_BYTES};
+
+/// Bytes this evaluation's filters may still touch.
+struct Work(usize);
+
+/// Pays for what a filter is about to read and, where that can be much more, to make.
+pub(super) fn before(state: &mut State, name: &str, args: &[Value]) -> Result<(), Error> {
+    for arg in args {
+        value(state, arg)?;
+    }
+    spend(state, repeated(name, args))?;
+    let bytes = growth(name, args);
+    if bytes > MAX_RESULT_BYTES {
+        return Err(too_much());
+    }
+    spend(state, bytes)
+}
+
+/// Pays for one pass over a value.
+pub(super) fn value(state: &mut State, value: &Value) -> Result<(), Error> {
+    spend(state, 1)?;
+    match value.kind() {
+        ValueKind::String => spend(state, value.as_str().map_or(0, str::len)),
+        ValueKind::Seq | ValueKind::Iterable => {
+            for item in value.try_iter()? {
+                self::value(state, &item)?;
+            }
+            Ok(())
+        }
+        ValueKind::Map => {
+            for key in value.try_iter()? {
+                self::value(state, &key)?;
+                self::value(state, &value.get_item(&key)?)?;
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn spend(state: &mut State, bytes: usize) -> Result<(), Error> {
+    let work = state.get_or_insert_extension_with(|| Work(MAX_WORK_BYTES));
+    work.0 = work.0.checked_sub(bytes).ok_or_else(too_much)?;
+    Ok(())
+}
+
+fn too_much() -> Error {
+    Error::new(ErrorKind::InvalidOperation, "the filters make or read too much data")
+}
+
+/// Bytes of arguments that are read once per item - an attribute's path, a test's operand - or,
+/// by `trim`, once per character.
+fn repeated(name: &str, args: &[Value]) -> usize {
+    let Some((value, others)) = args.split_first() else { return 0 };
+    let times = match value.as_str() {
+        Some(text) if name == "trim" => text.len(),
+        Some(_) => 0,
+        None => value.len().unwrap_or(0),
+    };
+    times.saturating_mul(others.iter().map(longest_text).max().unwrap_or(0))
+}
+
+/// What the two filters that can multiply their input will make, before they make it.
+fn growth(name: &str, args: &[Value]) -> usize {
+    let text = |index: usize| args.get(index).and_then(Value::as_str);
+    match (name, text(0), text(1), text(2)) {
+        ("replace", Some(value), Some(from), Some(to)) => {
+            value.matches(from).count().saturating_mul(to.len())
+        }
+        ("join", value, ..) => {
+            let items = value.map(str::len).or_else(|| args.first()?.len()).unwrap_or(0);
+            // The joiner may come by position or as `d=`; the longest argument covers both.
+            let joiner = args.iter().skip(1).map(longest_text).max().unwrap_or(0);
+            items.saturating_mul(joiner)
+        }
+        _ => 0,
+    }
+}
+
+/// The longest text of an argument; keyword arguments come as a map.
+fn longest_text(value: &Value) -> usize {
+    if let Some(text) = value.as_str() {
+        return text.len();
+    }
+    if value.kind() != ValueKind::Map && !value.is_kwargs() {
+        return 0;
+    }
+    let Ok(keys) = value.try_iter() else { return 0 };
+    keys.filter_map(|key| value.get_item(&key).ok())
+        .filter_map(|item| item.as_str().map(str::len))
+        .max()
+        .unwrap_or(0)
+}
