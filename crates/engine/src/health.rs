@@ -9,7 +9,7 @@ use connectus_core::{
     health::{Health, HealthLog, Level, WINDOW_DAYS, severity_of, suggestion},
     integration::IntegrationStatus,
 };
-use connectus_store::{Store, Tx};
+use connectus_store::{Store, Tx, health_figures::HealthFigures};
 use futures::FutureExt;
 use serde_json::json;
 
@@ -197,6 +197,31 @@ async fn tell_resolved(tx: &mut Tx, ctx: &TenantCtx, entry: &HealthLog) -> Resul
         "resolved_by": entry.resolved_by,
     });
     tx.emit(ctx, EventType::HealthResolved, entry.id.as_str(), detail).await
+}
+
+/// An integration with its score.
+#[derive(Clone, Debug)]
+pub struct Scored {
+    /// The integration and what was counted about it.
+    pub figures: HealthFigures,
+    /// Its score, with what it follows from.
+    pub health: Health,
+}
+
+/// The scores of all integrations of the tenant, worst first.
+///
+/// # Errors
+/// What the database says.
+pub async fn scores(store: &Store, ctx: &TenantCtx) -> Result<Vec<Scored>> {
+    let now = store.env().now();
+    let figures = store.read().await?.health_figures(ctx, None, window_start(now), now).await?;
+    let scored = |figures: HealthFigures| Scored { health: Health::of(figures.inputs), figures };
+    let mut all: Vec<_> = figures.into_iter().map(scored).collect();
+    all.sort_by(|a, b| {
+        let key = |one: &Scored| (one.health.score, u64::MAX - one.figures.open_problems);
+        key(a).cmp(&key(b)).then_with(|| a.figures.name.cmp(&b.figures.name))
+    });
+    Ok(all)
 }
 
 /// Computes an integration's score from what is stored, stores it and tells when it moved.

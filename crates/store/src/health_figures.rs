@@ -7,6 +7,8 @@ use connectus_core::{
     health::{Inputs, Severity},
 };
 
+use sqlx::FromRow;
+
 use crate::{
     conn::Conn,
     error::StoreResult,
@@ -14,7 +16,7 @@ use crate::{
 };
 
 sql! {
-    SUBJECTS = "SELECT i.id, i.api_calls_limit, COALESCE(u.calls, 0) AS today \
+    SUBJECTS = "SELECT i.id, i.name, i.provider, i.status, i.api_calls_limit, COALESCE(u.calls, 0) AS today \
                 FROM integrations i LEFT JOIN api_usage u ON u.tenant_id = i.tenant_id \
                     AND u.integration_id = i.id AND u.day = $3 \
                 WHERE i.tenant_id = $1 AND ($2 = '' OR i.id = $2)";
@@ -41,10 +43,44 @@ sql! {
 pub struct HealthFigures {
     /// The integration.
     pub integration: IntegrationId,
+    /// Its name.
+    pub name: String,
+    /// Its provider.
+    pub provider: String,
+    /// The stable word of where it stands.
+    pub status: String,
     /// The inputs of the formula.
     pub inputs: Inputs,
     /// Problems nobody resolved yet, of any severity.
     pub open_problems: u64,
+}
+
+#[derive(FromRow)]
+struct Subject {
+    id: String,
+    name: String,
+    provider: String,
+    status: String,
+    api_calls_limit: i64,
+    today: i64,
+}
+
+impl From<Subject> for HealthFigures {
+    fn from(row: Subject) -> Self {
+        let inputs = Inputs {
+            api_calls_limit: unsigned(row.api_calls_limit),
+            api_calls_today: unsigned(row.today),
+            ..Inputs::default()
+        };
+        Self {
+            integration: IntegrationId::trusted(row.id),
+            name: row.name,
+            provider: row.provider,
+            status: row.status,
+            inputs,
+            open_problems: 0,
+        }
+    }
 }
 
 fn unsigned(count: i64) -> u64 {
@@ -66,55 +102,62 @@ impl Conn {
     ) -> StoreResult<Vec<HealthFigures>> {
         let tenant = ctx.tenant().as_str();
         let only = only.map(IntegrationId::as_str).unwrap_or_default();
-        let (today, first_day) = (now.day(), since.day());
-        let subjects: Vec<(String, i64, i64)> = on!(self, c => sqlx::query_as(SUBJECTS)
+        let today = now.day();
+        let subjects: Vec<Subject> = on!(self, c => sqlx::query_as(SUBJECTS)
             .bind(tenant).bind(only).bind(&today).fetch_all(c).await?);
-        let mut figures: BTreeMap<String, (Inputs, u64)> = subjects
-            .into_iter()
-            .map(|(id, limit, today)| {
-                let inputs = Inputs {
-                    api_calls_limit: unsigned(limit),
-                    api_calls_today: unsigned(today),
-                    ..Inputs::default()
-                };
-                (id, (inputs, 0))
-            })
-            .collect();
+        let mut figures: BTreeMap<String, HealthFigures> =
+            subjects.into_iter().map(|row| (row.id.clone(), row.into())).collect();
+        self.count_runs(tenant, only, since, &mut figures).await?;
+        self.count_problems(tenant, only, since, &mut figures).await?;
+        Ok(figures.into_values().collect())
+    }
+
+    async fn count_runs(
+        &mut self,
+        tenant: &str,
+        only: &str,
+        since: Timestamp,
+        figures: &mut BTreeMap<String, HealthFigures>,
+    ) -> StoreResult<()> {
         let runs: Vec<(String, String, i64)> = on!(self, c => sqlx::query_as(RUNS)
             .bind(tenant).bind(only).bind(since.0).fetch_all(c).await?);
         for (id, status, count) in runs {
-            let Some((inputs, _)) = figures.get_mut(&id) else { continue };
+            let Some(HealthFigures { inputs, .. }) = figures.get_mut(&id) else { continue };
             if status == "completed" {
                 inputs.runs_succeeded += unsigned(count);
             } else {
                 inputs.runs_failed += unsigned(count);
             }
         }
+        let first_day = since.day();
         let calls: Vec<(String, i64)> = on!(self, c => sqlx::query_as(CALLS)
             .bind(tenant).bind(only).bind(&first_day).fetch_all(c).await?);
         for (id, count) in calls {
-            if let Some((inputs, _)) = figures.get_mut(&id) {
-                inputs.calls = unsigned(count);
+            if let Some(found) = figures.get_mut(&id) {
+                found.inputs.calls = unsigned(count);
             }
         }
+        Ok(())
+    }
+
+    async fn count_problems(
+        &mut self,
+        tenant: &str,
+        only: &str,
+        since: Timestamp,
+        figures: &mut BTreeMap<String, HealthFigures>,
+    ) -> StoreResult<()> {
         let problems: Vec<(String, String, i64, i64)> = on!(self, c => sqlx::query_as(PROBLEMS)
             .bind(tenant).bind(only).bind(since.0).fetch_all(c).await?);
         for (id, name, count, open) in problems {
-            let Some((inputs, open_problems)) = figures.get_mut(&id) else { continue };
+            let Some(found) = figures.get_mut(&id) else { continue };
             let severity: Severity = name.parse().map_err(|error: Error| Error::internal(error))?;
-            inputs.errors.add(severity, unsigned(count));
-            *open_problems += unsigned(open);
+            found.inputs.errors.add(severity, unsigned(count));
+            found.open_problems += unsigned(open);
             if severity == Severity::Critical {
-                inputs.unresolved_critical = unsigned(open);
+                found.inputs.unresolved_critical = unsigned(open);
             }
         }
-        Ok(figures
-            .into_iter()
-            .map(|(id, (inputs, open_problems))| HealthFigures {
-                integration: IntegrationId::trusted(id),
-                inputs,
-                open_problems,
-            })
-            .collect())
+        Ok(())
     }
 }

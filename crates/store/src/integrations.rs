@@ -70,6 +70,16 @@ pub struct IntegrationFilter {
     pub created_by: Option<UserId>,
 }
 
+impl IntegrationFilter {
+    /// The filter as the statements take it; an empty text does not filter.
+    fn texts(&self) -> (&str, &'static str, &str) {
+        let provider = self.provider.as_deref().unwrap_or_default();
+        let status = self.status.map(IntegrationStatus::name).unwrap_or_default();
+        let creator = self.created_by.as_ref().map(UserId::as_str).unwrap_or_default();
+        (provider, status, creator)
+    }
+}
+
 /// An integration with what may be told about its credential.
 #[derive(Clone, Debug)]
 pub struct IntegrationView {
@@ -236,12 +246,9 @@ impl Conn {
         page: Page,
         today: Timestamp,
     ) -> StoreResult<Listing<IntegrationView>> {
+        let total_count = self.count_integrations(ctx, filter).await?;
         let (tenant, day) = (ctx.tenant().as_str(), today.day());
-        let provider = filter.provider.as_deref().unwrap_or_default();
-        let status = filter.status.map(IntegrationStatus::name).unwrap_or_default();
-        let creator = filter.created_by.as_ref().map(UserId::as_str).unwrap_or_default();
-        let (total,): (i64,) = on!(self, c => sqlx::query_as(COUNT)
-            .bind(tenant).bind(provider).bind(status).bind(creator).fetch_one(c).await?);
+        let (provider, status, creator) = filter.texts();
         let rows: Vec<Row> = on!(self, c => sqlx::query_as(LIST)
             .bind(tenant)
             .bind(&day)
@@ -254,7 +261,27 @@ impl Conn {
             .await?);
         let items =
             rows.into_iter().map(|row| row.view(ctx.tenant())).collect::<StoreResult<_>>()?;
-        Ok(Listing { items, total_count: u64::try_from(total).unwrap_or_default() })
+        Ok(Listing { items, total_count })
+    }
+
+    /// How many integrations a filter matches.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn count_integrations(
+        &mut self,
+        ctx: &TenantCtx,
+        filter: &IntegrationFilter,
+    ) -> StoreResult<u64> {
+        let (provider, status, creator) = filter.texts();
+        let (total,): (i64,) = on!(self, c => sqlx::query_as(COUNT)
+            .bind(ctx.tenant().as_str())
+            .bind(provider)
+            .bind(status)
+            .bind(creator)
+            .fetch_one(c)
+            .await?);
+        Ok(u64::try_from(total).unwrap_or_default())
     }
 }
 

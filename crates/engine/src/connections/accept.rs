@@ -51,10 +51,15 @@ pub(super) fn settings(
     policy: &EgressPolicy,
     settings: &Map<String, Value>,
 ) -> Result<()> {
+    // What the sign-in itself fills in cannot be asked for before.
+    let filled =
+        |name: &str| pack.oauth2().is_some_and(|oauth| oauth.token.keep.contains_key(name));
     let mut faults = Vec::new();
     let declared = &pack.provider.settings;
     for (name, value) in settings {
-        let known = name == "base_url" || declared.iter().any(|setting| setting.name == *name);
+        let known = name == "base_url"
+            || declared.iter().any(|setting| setting.name == *name)
+            || filled(name);
         let field = format!("settings.{name}");
         if !known {
             let mut names: Vec<_> = declared.iter().map(|setting| setting.name.as_str()).collect();
@@ -66,9 +71,6 @@ pub(super) fn settings(
             faults.push(FieldError { field, message });
         }
     }
-    // A setting the sign-in itself fills in cannot be asked for before.
-    let filled =
-        |name: &str| pack.oauth2().is_some_and(|oauth| oauth.token.keep.contains_key(name));
     for setting in declared {
         let given = settings.contains_key(&setting.name) || setting.default.is_some();
         if setting.required && !given && !filled(&setting.name) {
@@ -220,20 +222,10 @@ fn known_fields(pack: &Pack) -> BTreeSet<&str> {
     let mut known = signing_fields(pack);
     for method in &pack.auth {
         known.extend(method.fields());
-        if let AuthMethod::Oauth2(_) = method {
+        if let AuthMethod::Oauth2(oauth) = method {
             known.extend(OAUTH_FIELDS);
+            known.extend(oauth.secret_headers.values().map(String::as_str));
         }
     }
     known
-}
-
-/// The origin a credential is entered for: that of `base_url`, or none for the provider's own.
-pub(super) fn origin(
-    policy: &EgressPolicy,
-    settings: &Map<String, Value>,
-) -> Result<Option<String>> {
-    match settings.get("base_url") {
-        Some(Value::String(url)) => Ok(Some(policy.target(url)?.origin())),
-        _ => Ok(None),
-    }
 }

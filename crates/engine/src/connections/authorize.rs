@@ -122,10 +122,10 @@ impl Connections {
         }
         let (plan, secrets) = self.oauth_app(ctx, &integration).await?;
         let client = client_of(&secrets, begin.redirect_uri.clone())?;
-        let state = Digest(self.env().random()).to_string();
+        let state = oauth::new_state(self.env());
         let pkce = Pkce::new(self.env());
         let settings = settings_of(&integration)?;
-        let url = oauth::authorize_url(&plan, &settings, &client, &state, &pkce)?;
+        let url = oauth::authorize_url(&self.0.http, &plan, &settings, &client, &state, &pkce)?;
         let kept = OAuthState {
             integration: begin.integration,
             provider: begin.provider,
@@ -135,7 +135,7 @@ impl Connections {
             return_to: begin.return_to,
             expires_at: self.env().now().plus_secs(STATE_SECS),
         };
-        self.keep_state(ctx, state_hash(&state), kept, pkce).await?;
+        self.keep_state(ctx, state_hash(state.expose_secret()), kept, pkce).await?;
         Ok(url)
     }
 
@@ -182,7 +182,6 @@ impl Connections {
                     }
                     let mut verifier = Secrets::new();
                     verifier.set("verifier", pkce.verifier);
-                    verifier.set("challenge", SecretString::from(pkce.challenge));
                     let place = OAuthState::place(&hash);
                     state.sealed = vault::seal(tx, &ctx, &sealer, place, &verifier).await?;
                     tx.put_oauth_state(&ctx, &hash, &state).await?;
@@ -233,10 +232,7 @@ impl Connections {
         let place = OAuthState::place(&hash);
         let kept = vault::open(&mut conn, ctx, self.0.store.sealer(), place, &state.sealed).await?;
         drop(conn);
-        let pkce = Pkce {
-            verifier: kept.need("verifier")?.clone(),
-            challenge: kept.need("challenge")?.expose_secret().to_owned(),
-        };
+        let pkce = Pkce::of(kept.need("verifier")?.clone());
         let client = client_of(&secrets, state.redirect_uri)?;
         let (settings, now) = (settings_of(&integration)?, self.env().now());
         let tokens =
@@ -256,11 +252,9 @@ impl Connections {
         mut secrets: Secrets,
         tokens: TokenSet,
     ) -> Result<()> {
-        secrets.set("access_token", tokens.access_token);
-        secrets.remove("refresh_token");
-        if let Some(token) = tokens.refresh_token {
-            secrets.set("refresh_token", token);
-        }
+        // Another grant's refresh token must not outlive it.
+        secrets.remove(oauth::REFRESH_TOKEN);
+        tokens.store_in(&mut secrets);
         let mut changed = integration;
         for (name, value) in tokens.settings {
             changed.settings.insert(name, Value::String(value));
@@ -268,7 +262,7 @@ impl Connections {
         let about = About {
             kind: plan.pack.oauth2().map(|oauth| oauth.name.clone()).unwrap_or_default(),
             state: CredentialState::Active,
-            origin: super::accept::origin(self.egress(), &changed.settings)?,
+            origin: settings_of(&changed)?.credential_origin(),
             expires_at: tokens.expires_at,
         };
         let (ctx, sealer) = (ctx.clone(), self.0.store.sealer().clone());

@@ -1,14 +1,17 @@
 //! Adds integrations.
 
-use connectus_connect::{Plan, Secrets};
+use connectus_connect::{Plan, Secrets, Settings};
 use connectus_core::{
-    EndpointId, IntegrationId, Result, TenantCtx,
+    Code, EndpointId, Error, IntegrationId, Result, TenantCtx,
     event::EventType,
     integration::{Integration, IntegrationStatus},
     provider::Pack,
 };
 use connectus_store::{
-    Tx, credentials::CredentialState, integrations::IntegrationView, seal::Sealer,
+    Tx,
+    credentials::CredentialState,
+    integrations::{IntegrationFilter, IntegrationView},
+    seal::Sealer,
     webhook_endpoints::WebhookEndpoint,
 };
 use futures::FutureExt;
@@ -18,6 +21,9 @@ use super::{
     Connections, accept, known_plan,
     vault::{self, About},
 };
+
+/// Integrations of one tenant.
+const MAX_INTEGRATIONS: u64 = 1000;
 
 /// An integration to add.
 #[derive(Debug)]
@@ -50,6 +56,7 @@ impl Connections {
             .store
             .write(move |tx| {
                 async move {
+                    check_room(tx, &ctx).await?;
                     tx.insert_integration(&integration).await?;
                     if let Some(about) = about {
                         let id = &integration.id;
@@ -84,7 +91,8 @@ impl Connections {
             true => None,
             false => {
                 let accepted = accept::credential(pack, policy, &new.credentials, now)?;
-                let origin = accept::origin(policy, &new.settings)?;
+                let settings = Value::Object(new.settings.clone());
+                let origin = Settings::from_json(&settings)?.credential_origin();
                 let accept::Accepted { kind, state, expires_at } = accepted;
                 Some(About { kind, state, origin, expires_at })
             }
@@ -109,6 +117,14 @@ impl Connections {
         };
         Ok((integration, about))
     }
+}
+
+async fn check_room(tx: &mut Tx, ctx: &TenantCtx) -> Result<()> {
+    if tx.count_integrations(ctx, &IntegrationFilter::default()).await? < MAX_INTEGRATIONS {
+        return Ok(());
+    }
+    let detail = format!("A tenant can have {MAX_INTEGRATIONS} integrations; delete one first.");
+    Err(Error::new(Code::QuotaExceeded, detail).with("limit", MAX_INTEGRATIONS))
 }
 
 /// Makes or renews the webhook address of an integration whose provider delivers webhooks. It

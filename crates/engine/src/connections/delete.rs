@@ -144,8 +144,6 @@ impl Revocation {
 
     async fn revoke(&self) -> Result<bool> {
         let client = authorize::client_of(&self.secrets, String::new())?;
-        let token = self.secrets.get("refresh_token").or_else(|| self.secrets.get("access_token"));
-        let Some(token) = token else { return Ok(false) };
-        oauth::revoke(&self.http, &self.plan, &self.settings, &client, token).await
+        oauth::revoke(&self.http, &self.plan, &self.settings, &client, &self.secrets).await
     }
 }

@@ -42,6 +42,7 @@ pub use create::NewIntegration;
 pub use delete::Revocation;
 pub use seed::seed_providers;
 pub use update::{CredentialChange, IntegrationChange, Wanted};
+pub use webhook::Inbound;
 
 use source::StoreCredentials;
 use usage::UsageBuffer;
@@ -203,7 +204,7 @@ impl Connections {
             insist,
         }));
         let budget = usage::budget_name(&integration.tenant, &integration.id);
-        let connection = self.0.connector.connect(&plan, settings, &budget, source.clone())?;
+        let connection = self.0.connector.connect(&plan, &settings, &budget, source.clone())?;
         Ok((connection, source))
     }
 }

@@ -7,11 +7,7 @@
 use std::time::Duration;
 
 use connectus_connect::{Access, oauth};
-use connectus_core::{
-    Code, Error, Result,
-    event::EventType,
-    provider::{OAuth2, RefreshShape},
-};
+use connectus_core::{Code, Error, Result, event::EventType, provider::RefreshShape};
 use connectus_store::credentials::{RefreshLease, SealedCredential};
 use futures::FutureExt;
 use serde_json::json;
@@ -38,13 +34,13 @@ const STORE_TRIES: u32 = 3;
 impl Shared {
     /// A newer credential than `current`, refreshed here or by someone else meanwhile.
     pub(super) async fn refresh(&self, current: Access, refused: Option<u64>) -> Result<Access> {
-        let Some(oauth) = self.oauth(&current).filter(|oauth| oauth.refresh != RefreshShape::None)
-        else {
+        let shape = self.oauth(&current).map_or(RefreshShape::None, |oauth| oauth.refresh);
+        if shape == RefreshShape::None {
             return Err(refused_for_good());
-        };
+        }
         for _ in 0..POLLS {
             if let Some(lease) = self.lease(current.generation).await? {
-                return self.refresh_under(lease, current, oauth, refused).await;
+                return self.refresh_under(lease, current, refused).await;
             }
             let newer = self.load().await?;
             if !self.wants_refresh(&newer, refused) || self.still_good(&newer, refused) {
@@ -77,7 +73,6 @@ impl Shared {
         &self,
         lease: RefreshLease,
         current: Access,
-        oauth: &OAuth2,
         refused: Option<u64>,
     ) -> Result<Access> {
         if lease.attempts > MAX_ATTEMPTS {
@@ -85,7 +80,7 @@ impl Shared {
                           be used up. Connect the integration again.";
             return Err(self.raise(lease, Error::new(Code::ReauthRequired, detail)).await);
         }
-        match self.exchange(&current, oauth).await {
+        match self.exchange(&current).await {
             Ok(tokens) => self.persist(lease, current, tokens).await,
             Err(error) if error.code == Code::ReauthRequired => Err(self.raise(lease, error).await),
             Err(error) => {
@@ -98,14 +93,10 @@ impl Shared {
         }
     }
 
-    async fn exchange(&self, current: &Access, oauth: &OAuth2) -> Result<oauth::TokenSet> {
-        let secrets = &current.secrets;
-        let token = match oauth.refresh {
-            RefreshShape::Exchange => secrets.need("access_token")?,
-            _ => secrets.need("refresh_token")?,
-        };
-        let client = super::authorize::client_of(secrets, String::new())?;
+    async fn exchange(&self, current: &Access) -> Result<oauth::TokenSet> {
         let Origin { http, plan, settings, .. } = &self.origin;
+        let token = oauth::refresh_input(plan, &current.secrets)?;
+        let client = super::authorize::client_of(&current.secrets, String::new())?;
         oauth::refresh(http, plan, settings, &client, token, self.now()).await
     }
 
@@ -115,10 +106,7 @@ impl Shared {
         mut current: Access,
         tokens: oauth::TokenSet,
     ) -> Result<Access> {
-        current.secrets.set("access_token", tokens.access_token);
-        if let Some(token) = tokens.refresh_token {
-            current.secrets.set("refresh_token", token);
-        }
+        tokens.store_in(&mut current.secrets);
         current.expires_at = tokens.expires_at;
         let mut outcome = Err(Error::internal("no try was made"));
         for _ in 0..STORE_TRIES {

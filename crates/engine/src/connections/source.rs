@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use connectus_connect::{Access, CredentialSource, Guarded, Plan, Settings};
+use connectus_connect::{Access, CredentialSource, Guarded, Plan, Settings, oauth};
 use connectus_core::{
     Code, Error, IntegrationId, Result, TenantCtx, Timestamp,
     provider::{AuthMethod, OAuth2},
@@ -105,12 +105,7 @@ impl Shared {
     /// Whether a refresh must come first: its end is near, or the provider refused it.
     pub(super) fn wants_refresh(&self, access: &Access, refused: Option<u64>) -> bool {
         let was_refused = refused.is_some_and(|refused| access.generation <= refused);
-        was_refused || self.oauth(access).is_some_and(|oauth| self.is_due(access, oauth))
-    }
-
-    fn is_due(&self, access: &Access, oauth: &OAuth2) -> bool {
-        let margin = i64::from(oauth.refresh_before_secs);
-        access.expires_at.is_some_and(|end| self.now().plus_secs(margin) >= end)
+        was_refused || oauth::is_due(&self.origin.plan, access.expires_at, self.now())
     }
 
     /// The OAuth description, when that is how this credential signs in.

@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Connections, accept,
     create::put_endpoint,
-    known_plan,
+    known_plan, settings_of,
     vault::{self, About},
 };
 
@@ -144,7 +144,7 @@ impl Edit {
         entered: Option<CredentialChange>,
     ) -> Result<()> {
         let id = &integration.id;
-        let origin = accept::origin(&self.policy, &integration.settings)?;
+        let origin = settings_of(integration)?.credential_origin();
         let stored = tx.credential(&self.ctx, id).await?;
         let moved = stored.as_ref().is_some_and(|stored| stored.origin != origin);
         let Some(entered) = entered else {

@@ -1,24 +1,37 @@
-//! The way back in: the secrets that verify what a provider delivers.
+//! The way back in: which integration a webhook address belongs to, and what verifies a delivery.
 
-use connectus_connect::Secrets;
-use connectus_core::{Result, TenantCtx};
+use std::sync::Arc;
+
+use connectus_connect::{Plan, Secrets, packs};
+use connectus_core::{EndpointId, Error, IntegrationId, Result, TenantCtx};
 use connectus_store::webhook_endpoints::WebhookEndpoint;
 
 use super::{Connections, vault};
 
+/// What receiving a delivery takes.
+#[derive(Debug)]
+pub struct Inbound {
+    /// The integration the address belongs to.
+    pub integration: IntegrationId,
+    /// The provider's compiled pack; its triggers say how deliveries are signed.
+    pub plan: Arc<Plan>,
+    /// The secrets that verify a delivery. They are kept apart from the credential: a delivery
+    /// never touches what could call the provider.
+    pub secrets: Secrets,
+}
+
 impl Connections {
-    /// The secrets that verify a delivery at an address. They are kept apart from the credential:
-    /// a delivery never touches what could call the provider.
+    /// What receiving a delivery at an address takes.
     ///
     /// # Errors
-    /// `internal` when they do not open.
-    pub async fn webhook_secrets(
-        &self,
-        ctx: &TenantCtx,
-        endpoint: &WebhookEndpoint,
-    ) -> Result<Secrets> {
+    /// `not_found` for an address that is not there.
+    pub async fn webhook(&self, ctx: &TenantCtx, endpoint: &EndpointId) -> Result<Inbound> {
         let mut conn = self.0.store.read().await?;
-        let place = WebhookEndpoint::place(&endpoint.id);
-        vault::open(&mut conn, ctx, self.0.store.sealer(), place, &endpoint.sealed).await
+        let found = conn.webhook_endpoint(ctx, endpoint).await?;
+        let WebhookEndpoint { id, integration, provider, sealed, .. } =
+            found.ok_or_else(|| Error::not_found("webhook address"))?;
+        let place = WebhookEndpoint::place(&id);
+        let secrets = vault::open(&mut conn, ctx, self.0.store.sealer(), place, &sealed).await?;
+        Ok(Inbound { integration, plan: packs::find(&provider)?, secrets })
     }
 }
