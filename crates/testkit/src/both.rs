@@ -22,6 +22,7 @@ use crate::{TestStore, postgres};
 macro_rules! both {
     ($($(#[$doc:meta])* async fn $name:ident($db:ident: TestStore) $body:block)*) => {$(
         $(#[$doc])*
+        #[cfg(test)]
         mod $name {
             // The body sees what its file sees, whether it needs all of it or not.
             #[allow(unused_imports, reason = "an unneeded import is no fault here")]
