@@ -2,9 +2,12 @@
 
 use serde_json::Value;
 
-use crate::workflow::{Entry, Event};
+use super::driver::whole;
+use crate::workflow::{Entry, Event, INTERP_VERSION, Interp};
 
 const V1: &str = include_str!("../../../../fixtures/journal/v1.jsonl");
+const HISTORY: &str = include_str!("../../../../fixtures/journal/history-v1.jsonl");
+const DEFINITION: &str = include_str!("../../../../fixtures/workflow/definition-v1.json");
 
 #[test]
 fn stored_entries_stay_readable_and_are_written_the_same() {
@@ -40,4 +43,23 @@ fn entries_of_the_future_and_broken_ones_are_refused() {
     ] {
         assert_eq!(Entry::from_json(text).unwrap_err().code, crate::Code::Internal, "{text}");
     }
+}
+
+/// A recorded run of the definition that uses everything: what the machine answered to each event
+/// when version 1 was new. If this fails, the change needs a new `INTERP_VERSION`, with the old
+/// machine kept beside it for the runs that began on it.
+#[test]
+fn a_run_recorded_by_version_1_replays_to_the_same_commands() {
+    assert_eq!(INTERP_VERSION, 1);
+    let program = whole(&serde_json::from_str(DEFINITION).unwrap());
+    let mut lines = HISTORY.lines();
+    let input = serde_json::from_str(lines.next().unwrap()).unwrap();
+    let mut run = Interp::new(program, input);
+    for line in lines {
+        let recorded: Value = serde_json::from_str(line).unwrap();
+        let entry = Entry::from_json(&recorded["entry"].to_string()).unwrap();
+        let commands = serde_json::to_value(run.replay(entry)).unwrap();
+        assert_eq!(commands, recorded["commands"], "after {}", recorded["entry"]);
+    }
+    assert!(run.is_over());
 }
