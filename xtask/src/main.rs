@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod command;
+mod contract;
 mod generate;
 mod node;
 mod pipeline;
@@ -36,6 +37,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Hold the sandbox's HubSpot and Slack to the providers' published specifications.
+    Contract,
     /// Run a command against a throw-away PostgreSQL, for example
     /// `cargo xtask with-postgres cargo test -p connectus-store`.
     WithPostgres {
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Task::Test => pipeline::run(),
         Task::Tidy => tidy::run(),
         Task::Generate { check } => generate::run(check),
+        Task::Contract => contract::run(),
         Task::WithPostgres { command } => postgres::run_with(&command),
     };
     match done {

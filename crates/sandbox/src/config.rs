@@ -72,6 +72,8 @@ impl SandboxConfig {
 pub struct Limits {
     /// HubSpot calls per ten seconds and token, searches apart.
     pub hubspot_per_ten_seconds: Option<u32>,
+    /// HubSpot calls per day (UTC) with the private-app token, searches apart.
+    pub hubspot_per_day: Option<u32>,
     /// HubSpot searches per second and token.
     pub hubspot_searches_per_second: Option<u32>,
     /// Slack calls per minute and method; messages count per channel.
@@ -82,6 +84,7 @@ impl Limits {
     /// No limits at all, for benchmarks.
     pub const NONE: Self = Self {
         hubspot_per_ten_seconds: None,
+        hubspot_per_day: None,
         hubspot_searches_per_second: None,
         slack_per_minute: None,
     };
@@ -91,6 +94,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             hubspot_per_ten_seconds: Some(110),
+            hubspot_per_day: Some(650_000),
             hubspot_searches_per_second: Some(5),
             slack_per_minute: Some(60),
         }

@@ -54,6 +54,36 @@ impl Windows {
     }
 }
 
+/// A budget per calendar day in UTC, for all callers together.
+#[derive(Debug)]
+pub(crate) struct Daily {
+    limit: Option<u32>,
+    day: i64,
+    used: u32,
+}
+
+impl Daily {
+    /// At most `limit` calls a day.
+    pub(crate) fn new(limit: Option<u32>) -> Self {
+        Self { limit, day: 0, used: 0 }
+    }
+
+    /// Counts a call: the limit and what is left, or `None` when there is no limit.
+    /// Nothing left before the call is an `Err`.
+    pub(crate) fn admit(&mut self, now: Timestamp) -> Option<Result<(u32, u32), u32>> {
+        let limit = self.limit?;
+        let day = now.secs().div_euclid(86_400);
+        if day != self.day {
+            (self.day, self.used) = (day, 0);
+        }
+        if self.used >= limit {
+            return Some(Err(limit));
+        }
+        self.used += 1;
+        Some(Ok((limit, limit - self.used)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,5 +111,16 @@ mod tests {
         assert_eq!(windows.admit("b", at(4)).unwrap().wait_ms, None);
         assert_eq!(windows.admit("a", at(10)).unwrap().wait_ms, None);
         assert!(Windows::new(None, 1).admit("a", at(0)).is_none());
+    }
+
+    #[test]
+    fn a_daily_budget_is_whole_again_at_midnight() {
+        let mut daily = Daily::new(Some(2));
+        let at = Timestamp::from_secs;
+        assert_eq!(daily.admit(at(86_399)), Some(Ok((2, 1))));
+        assert_eq!(daily.admit(at(86_399)), Some(Ok((2, 0))));
+        assert_eq!(daily.admit(at(86_399)), Some(Err(2)));
+        assert_eq!(daily.admit(at(86_400)), Some(Ok((2, 1))));
+        assert_eq!(Daily::new(None).admit(at(0)), None);
     }
 }

@@ -205,7 +205,7 @@ pub(crate) struct Sort {
 }
 
 impl Sort {
-    /// From `"name"`, `"-name"` or `{"propertyName": ..., "direction": ...}`; HubSpot takes them all.
+    /// From `"name"`, `"-name"` or `{"propertyName": ..., "direction": ...}`: HubSpot takes all.
     pub(crate) fn read(value: &Value, object_type: ObjectType) -> Result<Self, Refusal> {
         let (name, descending) = match value {
             Value::String(text) => {

@@ -33,15 +33,19 @@ pub(crate) async fn gate(
         return next.run(request).await;
     }
     let admission = world.portal().calls.admit(&caller, now);
-    let mut response = match admission {
-        Some(Admission { wait_ms: Some(_), .. }) => {
-            Refusal::rate_limited("TEN_SECONDLY_ROLLING").into_response()
-        }
+    if admission.is_some_and(|admission| admission.wait_ms.is_some()) {
+        let mut refused = Refusal::rate_limited("TEN_SECONDLY_ROLLING").into_response();
+        announce(refused.headers_mut(), admission, None);
+        return refused;
+    }
+    // Only private apps have a daily budget of their own, and only they are told about it.
+    let is_private_app = caller == world.config.keys.hubspot_token;
+    let daily = is_private_app.then(|| world.portal().daily.admit(now)).flatten();
+    let mut response = match daily {
+        Some(Err(_)) => Refusal::rate_limited("DAILY").into_response(),
         _ => next.run(request).await,
     };
-    if let Some(admission) = admission {
-        announce(response.headers_mut(), admission);
-    }
+    announce(response.headers_mut(), admission, daily);
     response
 }
 
@@ -60,15 +64,25 @@ fn caller(world: &World, headers: &HeaderMap, now: Timestamp) -> Result<String, 
     }
 }
 
-fn announce(headers: &mut HeaderMap, admission: Admission) {
-    let secondly = admission.limit.div_ceil(10);
-    for (name, value) in [
-        ("x-hubspot-ratelimit-max", admission.limit),
-        ("x-hubspot-ratelimit-remaining", admission.remaining),
-        ("x-hubspot-ratelimit-interval-milliseconds", 10_000),
-        ("x-hubspot-ratelimit-secondly", secondly),
-        ("x-hubspot-ratelimit-secondly-remaining", admission.remaining.min(secondly)),
-    ] {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from(value));
+/// Says how much is left, in HubSpot's headers.
+fn announce(
+    headers: &mut HeaderMap,
+    admission: Option<Admission>,
+    daily: Option<Result<(u32, u32), u32>>,
+) {
+    let mut add =
+        |name, value| headers.insert(HeaderName::from_static(name), HeaderValue::from(value));
+    if let Some(Admission { limit, remaining, .. }) = admission {
+        let secondly: u32 = limit.div_ceil(10);
+        add("x-hubspot-ratelimit-max", limit);
+        add("x-hubspot-ratelimit-remaining", remaining);
+        add("x-hubspot-ratelimit-interval-milliseconds", 10_000);
+        add("x-hubspot-ratelimit-secondly", secondly);
+        add("x-hubspot-ratelimit-secondly-remaining", remaining.min(secondly));
+    }
+    if let Some(daily) = daily {
+        let (limit, remaining) = daily.unwrap_or_else(|limit| (limit, 0));
+        add("x-hubspot-ratelimit-daily", limit);
+        add("x-hubspot-ratelimit-daily-remaining", remaining);
     }
 }

@@ -11,7 +11,13 @@ use super::{
     object::{LIFECYCLE, ObjectType, Record, STAGES, ValueKind, Values},
     refusal::Refusal,
 };
-use crate::{config::SandboxConfig, oauth::Grants, people, random::Random, window::Windows};
+use crate::{
+    config::SandboxConfig,
+    oauth::Grants,
+    people,
+    random::Random,
+    window::{Daily, Windows},
+};
 
 /// Records a table holds at most; the bulk mode is for more.
 const MAX_RECORDS: usize = 50_000;
@@ -25,6 +31,7 @@ pub(crate) struct Portal {
     tables: [Table; 3],
     pub grants: Grants,
     pub calls: Windows,
+    pub daily: Daily,
     pub searches: Windows,
 }
 
@@ -36,6 +43,7 @@ impl Portal {
             tables: ObjectType::ALL.map(Table::new),
             grants: Grants::new("hs-", config.seed),
             calls: Windows::new(limits.hubspot_per_ten_seconds, 10_000),
+            daily: Daily::new(limits.hubspot_per_day),
             searches: Windows::new(limits.hubspot_searches_per_second, 1_000),
         };
         let now = config.env.now();

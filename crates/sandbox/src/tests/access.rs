@@ -58,6 +58,31 @@ async fn searches_count_apart_and_without_headers() {
 }
 
 #[tokio::test]
+async fn a_private_app_has_a_daily_budget() {
+    let bench = bench_with(|config| config.limits.hubspot_per_day = Some(2));
+    for remaining in ["1", "0"] {
+        let answer = bench.get(LIST).await;
+        assert_eq!(answer.header("x-hubspot-ratelimit-daily"), "2");
+        assert_eq!(answer.header("x-hubspot-ratelimit-daily-remaining"), remaining);
+    }
+    let refused = bench.get(LIST).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.json()["policyName"], "DAILY");
+    bench.clock.advance_millis(86_400_000);
+    assert_eq!(bench.get(LIST).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn even_an_unknown_path_says_it_is_the_sandbox() {
+    let bench = bench();
+    for (router, path) in [(&bench.hubspot, "/nowhere"), (&bench.slack, "/nowhere")] {
+        let answer = send(router, request("GET", path, "", None, &[])).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND);
+        assert_eq!(answer.header("x-connectus-sandbox"), "1");
+    }
+}
+
+#[tokio::test]
 async fn slack_says_when_to_come_back() {
     let bench = bench_with(|config| config.limits.slack_per_minute = Some(1));
     let post = |channel: &'static str| {

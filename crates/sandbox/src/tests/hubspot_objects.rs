@@ -88,11 +88,13 @@ async fn bad_list_parameters_are_refused_in_hubspots_shape() {
     assert_eq!(bench.get("/crm/v9/anything").await.status, StatusCode::NOT_FOUND);
 }
 
+fn condition(property: &str, operator: &str, value: &str) -> Value {
+    json!({"propertyName": property, "operator": operator, "value": value})
+}
+
 fn since(property: &str, operator: &str, value: &str) -> Value {
     json!({
-        "filterGroups": [{"filters": [
-            {"propertyName": property, "operator": operator, "value": value},
-        ]}],
+        "filterGroups": [{"filters": [condition(property, operator, value)]}],
         "sorts": [{"propertyName": property, "direction": "ASCENDING"}],
         "limit": 200,
     })
@@ -180,12 +182,12 @@ async fn filters_compare_by_the_kind_of_the_property() {
         let name = |row: &Value| row["properties"]["name"].as_str().unwrap().to_owned();
         rows.iter().map(name).collect::<Vec<_>>().join(" ")
     };
-    let staff = |operator: &str, value: &str| json!({"propertyName": "numberofemployees", "operator": operator, "value": value});
+    let staff = |operator, value| condition("numberofemployees", operator, value);
     assert_eq!(find(staff("GT", "9")).await, "Kapok Iroko");
     let between = json!({"propertyName": "numberofemployees", "operator": "BETWEEN",
         "value": "9", "highValue": "80"});
     assert_eq!(find(between).await, "Ébène Kapok");
-    let name = |operator: &str, value: &str| json!({"propertyName": "name", "operator": operator, "value": value});
+    let name = |operator, value| condition("name", operator, value);
     assert_eq!(find(name("EQ", "kapok")).await, "Kapok");
     assert_eq!(find(name("NEQ", "kapok")).await, "Ébène Iroko");
     assert_eq!(find(name("CONTAINS_TOKEN", "*ro*")).await, "Iroko");
@@ -198,13 +200,14 @@ async fn filters_compare_by_the_kind_of_the_property() {
 #[tokio::test]
 async fn searches_that_make_no_sense_are_refused() {
     let bench = bench_with(|config| config.limits = Limits::NONE);
-    let filter = json!({"propertyName": "email", "operator": "EQ", "value": "a"});
+    let filter = condition("email", "EQ", "a");
     let group = json!({"filters": [filter]});
+    let only = |filter: Value| json!({"filterGroups": [{"filters": [filter]}]});
     for body in [
-        json!({"filterGroups": [{"filters": [{"propertyName": "nope", "operator": "EQ", "value": "1"}]}]}),
-        json!({"filterGroups": [{"filters": [{"propertyName": "email", "operator": "LIKE", "value": "1"}]}]}),
-        json!({"filterGroups": [{"filters": [{"propertyName": "email", "operator": "EQ"}]}]}),
-        json!({"filterGroups": [{"filters": [{"propertyName": "createdate", "operator": "GT", "value": "soon"}]}]}),
+        only(condition("nope", "EQ", "1")),
+        only(condition("email", "LIKE", "1")),
+        only(json!({"propertyName": "email", "operator": "EQ"})),
+        only(condition("createdate", "GT", "soon")),
         json!({"filterGroups": vec![group; 6]}),
         json!({"filterGroups": [{"filters": vec![filter; 11]}]}),
         json!({"sorts": ["nope"]}),

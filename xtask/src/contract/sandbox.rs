@@ -1,0 +1,97 @@
+//! The sandbox as a process, with its control routes open.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::Value;
+
+use super::http::{self, Request};
+use crate::command::{self, Outcome};
+
+/// Where the authorize pages send the browser back to; nobody listens there.
+pub const CALLBACK: &str = "http://127.0.0.1:9/callback";
+
+/// The running fakes, stopped when dropped.
+pub struct SandboxProcess {
+    process: Child,
+    /// Address of the HubSpot fake.
+    pub hubspot: String,
+    /// Address of the Slack fake.
+    pub slack: String,
+}
+
+/// Builds the program and says where it is.
+pub fn build() -> Outcome<PathBuf> {
+    let mut build = command::cargo();
+    build.args(["build", "--quiet", "--package", "connectus-sandbox", "--locked"]);
+    command::run(&mut build)?;
+    let beside = std::env::current_exe()
+        .map_err(|error| format!("cannot find the build folder: {error}"))?;
+    Ok(beside.with_file_name("connectus-sandbox"))
+}
+
+impl SandboxProcess {
+    /// Starts it.
+    pub fn start(binary: &Path) -> Outcome<Self> {
+        let mut process = Command::new(binary)
+            .args(["--no-limits", "--control", "--auto-approve"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("cannot start the sandbox: {error}"))?;
+        let mut line = String::new();
+        if let Some(output) = process.stdout.take() {
+            BufReader::new(output)
+                .read_line(&mut line)
+                .map_err(|error| format!("the sandbox said nothing: {error}"))?;
+        }
+        let mut sandbox = Self { process, hubspot: String::new(), slack: String::new() };
+        let said: Value = serde_json::from_str(&line)
+            .map_err(|_| format!("the sandbox did not say where it listens: {line}"))?;
+        let address = |name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
+        sandbox.hubspot = address("hubspot").unwrap_or_default();
+        sandbox.slack = address("slack").unwrap_or_default();
+        Ok(sandbox)
+    }
+
+    /// Scripts a fault for the next matching call.
+    pub fn script(&self, fault: &Value) -> Outcome {
+        let request = Request {
+            method: "POST",
+            target: "/_sandbox/faults".into(),
+            headers: vec![("content-type", "application/json".into())],
+            body: fault.to_string(),
+        };
+        let answer = http::send(&self.hubspot, &request)?;
+        match answer.status {
+            204 => Ok(()),
+            status => Err(format!("the sandbox refused a fault: {status} {}", answer.body)),
+        }
+    }
+
+    /// A fresh authorization code from the authorize page at `path`.
+    pub fn authorization_code(&self, base_url: &str, path: &str, client: &str) -> Outcome<String> {
+        let request = Request {
+            method: "GET",
+            target: format!(
+                "{path}?client_id={client}&redirect_uri={CALLBACK}&scope=oauth&state=s"
+            ),
+            ..Request::default()
+        };
+        let answer = http::send(base_url, &request)?;
+        let location = answer.header("location").unwrap_or_default();
+        let code = location.split(['?', '&']).find_map(|pair| pair.strip_prefix("code="));
+        code.map(str::to_owned).ok_or_else(|| format!("{path} gave no code: {}", answer.body))
+    }
+}
+
+impl Drop for SandboxProcess {
+    fn drop(&mut self) {
+        // It may have ended by itself; there is nothing left to do then.
+        let _ended = self.process.kill();
+        let _reaped = self.process.wait();
+    }
+}
