@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     command::{self, Outcome},
-    generate, node,
+    contract, generate, node,
     postgres::{self, Cluster},
     summary::{self, Summary},
     tidy,
@@ -31,9 +31,10 @@ const STEPS: &[(&str, Step)] = &[
     ("setup", find_tools),
     ("lint", lint),
     ("build", build),
-    ("generated files", |_| generate::check_with(&built_binary())),
+    ("generated files", |_| generate::check_with(&built("connectus")?)),
     ("tests", tests),
     ("documentation tests", documentation_tests),
+    ("contract", |_| contract::run_with(|| built("connectus-sandbox"))),
 ];
 
 /// Runs all steps and stops at the first that fails.
@@ -123,9 +124,11 @@ fn documentation_tests(context: &mut Context) -> Outcome {
     summary::run(&mut runner, &mut context.tests)
 }
 
-/// The product's binary, which the build step put beside this program.
-fn built_binary() -> PathBuf {
-    std::env::current_exe().unwrap_or_default().with_file_name("connectus")
+/// A program of this workspace, which the build step put beside this one.
+fn built(name: &str) -> Outcome<PathBuf> {
+    let beside = std::env::current_exe().unwrap_or_default().with_file_name(name);
+    // Cargo builds a program along with the tests only of a package that has a `tests` folder.
+    if beside.is_file() { Ok(beside) } else { Err(format!("{name} was not built with the tests")) }
 }
 
 /// A skipped step must be impossible to overlook.
