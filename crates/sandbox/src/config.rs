@@ -23,7 +23,8 @@ pub struct SandboxConfig {
     pub companies: u32,
     /// Deals in the portal at the start.
     pub deals: u32,
-    /// Above 0, contact lists and searches serve this many rows rendered in advance and read-only.
+    /// Above 0, contact lists and searches serve this many rows rendered in advance, read-only,
+    /// without asking for a token: for benchmarks.
     pub bulk_contacts: u32,
     /// How often callers may call.
     pub limits: Limits,

@@ -36,6 +36,7 @@ async fn state(State(handle): State<Handle>) -> Json<Value> {
         "records": counts,
         "messages": handle.messages().len(),
         "calls": handle.call_count(),
+        "calls_by_status": handle.calls_by_status(),
         "calls_by_path": handle.calls_by_path(),
         "effects": handle.effect_summary(),
         "pending_faults": handle.pending_faults(),

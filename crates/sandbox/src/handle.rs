@@ -144,6 +144,11 @@ impl Handle {
         self.world.ledger().counts().clone()
     }
 
+    /// Calls by answered status: 429 counts those over a limit, 0 the dropped ones.
+    pub fn calls_by_status(&self) -> BTreeMap<u16, u64> {
+        self.world.ledger().statuses().clone()
+    }
+
     /// Forgets the calls; effects are kept.
     pub fn clear_calls(&self) {
         self.world.ledger().clear_calls();

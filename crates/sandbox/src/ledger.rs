@@ -83,6 +83,7 @@ type Key = (Provider, String);
 pub(crate) struct Ledger {
     calls: VecDeque<Call>,
     counts: BTreeMap<String, u64>,
+    statuses: BTreeMap<u16, u64>,
     total: u64,
     effects: HashMap<Key, EffectCount>,
     unkeyed: u64,
@@ -94,6 +95,7 @@ impl Ledger {
     /// Writes down a call that was answered.
     pub(crate) fn record(&mut self, call: Call) {
         self.total += 1;
+        *self.statuses.entry(call.status).or_default() += 1;
         let route = format!("{} {}", call.method, call.path);
         if self.counts.len() < MAX_COUNTED_PATHS || self.counts.contains_key(&route) {
             *self.counts.entry(route).or_default() += 1;
@@ -158,6 +160,10 @@ impl Ledger {
         &self.counts
     }
 
+    pub(crate) fn statuses(&self) -> &BTreeMap<u16, u64> {
+        &self.statuses
+    }
+
     pub(crate) fn effect(&self, provider: Provider, key: &str) -> EffectCount {
         self.effects.get(&(provider, key.to_owned())).copied().unwrap_or_default()
     }
@@ -184,6 +190,7 @@ impl Ledger {
     pub(crate) fn clear_calls(&mut self) {
         self.calls.clear();
         self.counts.clear();
+        self.statuses.clear();
         self.total = 0;
     }
 }

@@ -80,6 +80,9 @@ async fn a_fault_waits_its_turn_strikes_and_is_spent() {
     assert_eq!(bench.handle.calls_of("GET", CONTACTS), 4);
     let statuses: Vec<_> = bench.handle.calls().iter().map(|call| call.status).collect();
     assert_eq!(statuses, [200, 429, 429, 200]);
+    assert_eq!(bench.handle.calls_by_status(), [(200, 2), (429, 2)].into());
+    bench.handle.clear_calls();
+    assert_eq!((bench.handle.call_count(), bench.handle.calls().len()), (0, 0));
 }
 
 #[tokio::test]
