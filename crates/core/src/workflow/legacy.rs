@@ -34,8 +34,33 @@ const CRM_WRITES: [(&str, &str); 9] = [
 /// The members an entry that writes to the built-in CRM may have.
 const WRITE_MEMBERS: [&str; 6] = ["type", "target", "record", "fields", "data", "name"];
 
-/// The record that came in: inside the webhook's envelope, or the input itself.
-const RECORD: &str = "{{ trigger.record|default(trigger) }}";
+/// The action that loads what a webhook event is about: many carry an id only.
+const LOAD: &str = "trigger.record";
+
+/// Where the record that came in is found, as an expression.
+#[derive(Clone, Copy)]
+enum Record {
+    /// Loaded by a first step.
+    Loaded,
+    /// Inside the input, or the input itself.
+    Given,
+}
+
+impl Record {
+    const fn whole(self) -> &'static str {
+        match self {
+            Self::Loaded => "steps.record.output",
+            Self::Given => "trigger.record|default(trigger)",
+        }
+    }
+
+    const fn email(self) -> &'static str {
+        match self {
+            Self::Loaded => "steps.record.output.email|default('new event')",
+            Self::Given => "trigger.record.email|default(trigger.email|default('new event'))",
+        }
+    }
+}
 
 /// A workflow in the flat form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,9 +108,12 @@ impl LegacyWorkflow {
             let message = "a workflow needs at least one action".to_owned();
             faults.push(FieldError { field: "/actions".into(), message });
         }
-        let mut steps = Vec::with_capacity(self.actions.len());
+        let loads = kind == Some(TriggerType::Webhook) && actions.contains(&LOAD);
+        let record = if loads { Record::Loaded } else { Record::Given };
+        let mut steps = Vec::with_capacity(self.actions.len() + 1);
+        steps.extend(loads.then(load));
         for (index, action) in self.actions.iter().enumerate() {
-            match self.call(action, actions) {
+            match self.call(action, actions, record) {
                 Ok((kind, call)) => steps.push(step(&steps, kind, call)),
                 Err((field, message)) => {
                     faults.push(FieldError { field: format!("/actions/{index}{field}"), message });
@@ -111,6 +139,7 @@ impl LegacyWorkflow {
         &self,
         entry: &Map<String, Value>,
         known: &[&str],
+        record: Record,
     ) -> Result<(String, Call), (&'static str, String)> {
         let text = |key: &str| entry.get(key).and_then(Value::as_str);
         let Some(kind) = text("type") else {
@@ -119,14 +148,14 @@ impl LegacyWorkflow {
         let object = CRM_WRITES.iter().find(|(name, _)| *name == kind).map(|(_, object)| *object);
         let (action, input) = match (kind, object) {
             ("send_notification", _) => match text("channel") {
-                Some("slack") => ("slack.post_message".to_owned(), self.message(entry)),
+                Some("slack") => ("slack.post_message".to_owned(), self.message(entry, record)),
                 Some(other) => {
                     return Err(("/channel", format!("`{other}` is unknown; there is slack")));
                 }
                 None => return Err(("/channel", "name a channel; there is slack".to_owned())),
             },
             (_, Some(object)) => match text("target").unwrap_or(BUILT_IN_CRM) {
-                BUILT_IN_CRM => ("collection.upsert".to_owned(), write(entry, object)?),
+                BUILT_IN_CRM => ("collection.upsert".to_owned(), write(entry, object, record)?),
                 provider => (format!("{provider}.{kind}"), own_members(entry)),
             },
             (other, None) => (other.to_owned(), own_members(entry)),
@@ -140,7 +169,7 @@ impl LegacyWorkflow {
     }
 
     /// The input of a chat message: what the entry says, or a line that names the record.
-    fn message(&self, entry: &Map<String, Value>) -> Value {
+    fn message(&self, entry: &Map<String, Value>, record: Record) -> Value {
         let mut input = own_members(entry);
         let Value::Object(members) = &mut input else { return input };
         members.remove("channel");
@@ -151,7 +180,7 @@ impl LegacyWorkflow {
         }
         members.entry("text").or_insert_with(|| {
             let name = condition::literal(&Value::from(self.name.as_str()));
-            let who = "trigger.record.email|default(trigger.email|default('new event'))";
+            let who = record.email();
             json!(format!("{{{{ {name} }}}}: {{{{ {who} }}}}"))
         });
         input
@@ -159,7 +188,11 @@ impl LegacyWorkflow {
 }
 
 /// The input of a write into the built-in CRM.
-fn write(entry: &Map<String, Value>, object: &str) -> Result<Value, (&'static str, String)> {
+fn write(
+    entry: &Map<String, Value>,
+    object: &str,
+    from: Record,
+) -> Result<Value, (&'static str, String)> {
     let unknown = entry.keys().find(|key| !WRITE_MEMBERS.contains(&key.as_str()));
     if let Some(unknown) = unknown {
         let known = WRITE_MEMBERS.join(", ");
@@ -168,7 +201,7 @@ fn write(entry: &Map<String, Value>, object: &str) -> Result<Value, (&'static st
     let record = ["record", "fields", "data"].iter().find_map(|key| entry.get(*key)).cloned();
     Ok(json!({
         "collection": format!("{BUILT_IN_CRM}/{object}"),
-        "record": record.unwrap_or_else(|| RECORD.into()),
+        "record": record.unwrap_or_else(|| format!("{{{{ {} }}}}", from.whole()).into()),
     }))
 }
 
@@ -180,6 +213,12 @@ fn own_members(entry: &Map<String, Value>) -> Value {
     let chooses = |key: &String| matches!(key.as_str(), "type" | "target" | "connection" | "name");
     let own = entry.iter().filter(|(key, _)| !chooses(key));
     Value::Object(own.map(|(key, value)| (key.clone(), value.clone())).collect())
+}
+
+/// The first step of a workflow that a webhook starts.
+fn load() -> Step {
+    let call = Call { action: LOAD.to_owned(), input: Value::Null, connection: None };
+    Step { id: "record".to_owned(), ..step(&[], "Load the record".to_owned(), call) }
 }
 
 /// A step named after its type, numbered when the type is there already.

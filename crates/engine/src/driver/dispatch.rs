@@ -171,11 +171,14 @@ impl Engine {
     /// What the database says.
     pub async fn run_until_idle(&self) -> Result<()> {
         loop {
+            // A run that was still being put down while this looked is found by the next look.
+            let quiet = self.active.len() == 0;
             self.tick().await?;
-            if self.active.len() == 0 {
-                return Ok(());
+            match (quiet, self.active.len()) {
+                (true, 0) => return Ok(()),
+                (false, 0) => {}
+                _ => self.parts.store.woken().await,
             }
-            self.parts.store.woken().await;
         }
     }
 }
