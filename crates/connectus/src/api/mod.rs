@@ -3,10 +3,14 @@
 
 use crate::http::Operation;
 
+pub mod health_logs;
 pub mod hooks;
+pub mod integrations;
+pub mod oauth;
 pub mod providers;
 pub mod runs;
 pub mod system;
+pub mod usage;
 pub mod workflows;
 
 /// The table of operations.
@@ -14,6 +18,10 @@ pub fn operations() -> Vec<Operation> {
     [
         system::operations(),
         providers::operations(),
+        usage::operations(),
+        oauth::operations(),
+        integrations::operations(),
+        health_logs::operations(),
         workflows::operations(),
         runs::operations(),
         hooks::operations(),

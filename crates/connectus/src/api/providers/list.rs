@@ -1,24 +1,42 @@
 //! `GET /api/v1/providers`.
 
-use axum::{Json, extract::State};
-use serde::Serialize;
-use utoipa::ToSchema;
+use axum::{
+    Json,
+    extract::{Query, State},
+};
+use connectus_core::page::Listing;
+use serde::Deserialize;
+use utoipa::IntoParams;
 
+use super::ProviderView;
 use crate::{
     app::App,
-    http::{ApiResult, Caller},
+    http::{ApiResult, Caller, Paged, Paging, paging::PageQuery},
 };
 
-/// A list of providers.
-#[derive(Serialize, ToSchema)]
-pub struct Providers {
-    /// Names.
-    items: Vec<String>,
+/// Which providers to list.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Filter {
+    /// Only this category.
+    category: Option<String>,
 }
 
-/// List providers.
+/// List providers, by their names.
 #[utoipa::path(get, path = "/api/v1/providers", tag = "providers",
-    responses((status = 200, body = Providers)))]
-pub async fn handle(State(_app): State<App>, _caller: Caller) -> ApiResult<Json<Providers>> {
-    Ok(Json(Providers { items: Vec::new() }))
+    params(PageQuery, Filter), responses((status = 200, body = Paged<ProviderView>)))]
+pub async fn handle(
+    State(app): State<App>,
+    _caller: Caller,
+    Paging(page): Paging,
+    Query(filter): Query<Filter>,
+) -> ApiResult<Json<Paged<ProviderView>>> {
+    let category = filter.category.as_deref().map(super::category).transpose()?;
+    let category = category.map(connectus_core::provider::Category::name);
+    let found = app.store().read().await?.providers(category).await?;
+    let total_count = u64::try_from(found.len()).unwrap_or_default();
+    let skip = usize::try_from(page.offset).unwrap_or(usize::MAX);
+    let take = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let items = found.into_iter().skip(skip).take(take).collect();
+    Ok(Json(Paged::of(Listing { items, total_count }, page, ProviderView::of)))
 }
