@@ -12,7 +12,7 @@ pub mod oauth;
 pub mod packs;
 pub mod path;
 pub mod plan;
-mod quirks;
+pub mod quirks;
 pub mod runtime;
 pub mod template;
 pub mod webhook;

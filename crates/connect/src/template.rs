@@ -129,8 +129,7 @@ impl PathTemplate {
                 .split_once("}}")
                 .ok_or_else(|| Error::invalid(at, format!("`{text}` has an unclosed `{{{{`")))?;
             parts.push(PathPart::Text(before.into()));
-            let expr =
-                Expr::compile(inside).map_err(|error| Error::invalid(at, error.detail))?;
+            let expr = Expr::compile(inside).map_err(|error| Error::invalid(at, error.detail))?;
             parts.push(PathPart::Hole(expr));
             rest = after;
         }

@@ -30,7 +30,7 @@ pub struct BudgetView {
 /// The budget of one credential.
 #[derive(Clone, Debug)]
 pub struct Budget {
-    windows: Vec<(Box<str>, Box<[Box<str>]>, SlidingWindow)>,
+    windows: Vec<Lane>,
     paused_until: Timestamp,
     refusals: u32,
     day: i64,
@@ -40,13 +40,22 @@ pub struct Budget {
     daily_remaining: Option<u64>,
 }
 
+/// A window and the calls that count against it.
+#[derive(Clone, Debug)]
+struct Lane {
+    name: Box<str>,
+    /// Path suffixes; none means all other calls.
+    paths: Vec<Box<str>>,
+    window: SlidingWindow,
+}
+
 impl Budget {
     /// A fresh budget.
     pub fn new(limits: &Limits) -> Self {
-        let windows = limits.windows.iter().map(|window| {
-            let paths = window.paths.iter().map(|path| path.as_str().into()).collect();
-            let sliding = SlidingWindow::new(u64::from(window.calls), window.per_ms);
-            (window.name.as_str().into(), paths, sliding)
+        let windows = limits.windows.iter().map(|window| Lane {
+            name: window.name.as_str().into(),
+            paths: window.paths.iter().map(|path| path.as_str().into()).collect(),
+            window: SlidingWindow::new(u64::from(window.calls), window.per_ms),
         });
         Self {
             windows: windows.collect(),
@@ -94,9 +103,9 @@ impl Budget {
         for fact in told {
             match fact {
                 Told::Window { window, max, remaining, per_ms } => {
-                    let found = self.windows.iter_mut().find(|(name, ..)| **name == *window);
-                    if let Some((.., sliding)) = found {
-                        sliding.told(now, max, remaining, per_ms);
+                    let found = self.windows.iter_mut().find(|lane| *lane.name == *window);
+                    if let Some(lane) = found {
+                        lane.window.told(now, max, remaining, per_ms);
                     }
                 }
                 Told::Daily { max, remaining } => {
@@ -122,9 +131,9 @@ impl Budget {
     /// What is known now.
     pub fn view(&mut self, now: Timestamp) -> BudgetView {
         self.roll_day(now);
-        let remaining = self.daily_remaining.or_else(|| {
-            self.daily_limit.map(|limit| limit.saturating_sub(self.calls_today))
-        });
+        let remaining = self
+            .daily_remaining
+            .or_else(|| self.daily_limit.map(|limit| limit.saturating_sub(self.calls_today)));
         BudgetView {
             calls_today: self.calls_today,
             daily_limit: self.daily_limit,
@@ -154,13 +163,13 @@ impl Budget {
 
     /// The first window whose paths match; else the first for all other calls.
     fn window_for(&mut self, path: &str) -> Option<&mut SlidingWindow> {
-        let special = |paths: &[Box<str>]| paths.iter().any(|suffix| path.ends_with(&**suffix));
+        let special = |lane: &Lane| lane.paths.iter().any(|suffix| path.ends_with(&**suffix));
         let index = self
             .windows
             .iter()
-            .position(|(_, paths, _)| special(paths))
-            .or_else(|| self.windows.iter().position(|(_, paths, _)| paths.is_empty()))?;
-        self.windows.get_mut(index).map(|(.., window)| window)
+            .position(special)
+            .or_else(|| self.windows.iter().position(|lane| lane.paths.is_empty()))?;
+        self.windows.get_mut(index).map(|lane| &mut lane.window)
     }
 }
 

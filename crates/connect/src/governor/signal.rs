@@ -148,14 +148,16 @@ mod tests {
         let expected = Told::Window { window, max: 110, remaining: 7, per_ms: Some(10_000) };
         assert_eq!(told, [expected]);
 
-        let salesforce =
-            signal(json!({"kind": "usage_pair", "header": "Sforce-Limit-Info", "key": "api-usage"}));
+        let salesforce = signal(
+            json!({"kind": "usage_pair", "header": "Sforce-Limit-Info", "key": "api-usage"}),
+        );
         let usage = headers(&[("sforce-limit-info", "api-usage=18/5000; api-bursts=1/750")]);
         assert_eq!(read(&salesforce, &usage, None), [Told::Daily { max: 5000, remaining: 4982 }]);
 
         let meta = signal(json!({"kind": "usage_percent", "header": "X-Business-Use-Case-Usage",
             "minutes": "estimated_time_to_regain_access"}));
-        let full = r#"{"1":[{"call_count":100,"total_time":3,"estimated_time_to_regain_access":4}]}"#;
+        let full =
+            r#"{"1":[{"call_count":100,"total_time":3,"estimated_time_to_regain_access":4}]}"#;
         let full = headers(&[("x-business-use-case-usage", full)]);
         assert_eq!(read(&meta, &full, None), [Told::Pause(240)]);
         let fine = headers(&[("x-business-use-case-usage", r#"{"1":[{"call_count":99}]}"#)]);

@@ -16,6 +16,8 @@ pub const MAX_URL_BYTES: usize = 8 * 1024;
 pub struct EgressPolicy {
     /// Private networks and single endpoints opened on purpose.
     pub allow: Vec<Allowed>,
+    /// Ports of the public internet open besides 443.
+    pub ports: Vec<u16>,
     /// Whether plain HTTP may be spoken to other machines. Loopback may always, once allowed.
     pub allow_insecure_http: bool,
     /// Ports this process listens on; closed on this machine whatever `allow` says.
@@ -174,6 +176,7 @@ impl EgressPolicy {
         match port {
             443 => Ok(()),
             80 if self.allow_insecure_http => Ok(()),
+            _ if self.ports.contains(&port) => Ok(()),
             _ => Err(denied(format!(
                 "Port {port} is not open. An administrator can open host:{port} with the setting \
                  egress.allow."
@@ -231,6 +234,7 @@ mod tests {
             allow: vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()],
             allow_insecure_http: true,
             own_ports: vec![8360],
+            ports: vec![9000, 8360],
         };
         for url in ["http://127.0.0.1:9000/", "https://10.0.0.1/", "http://[::1]:9000/"] {
             assert!(policy.target(url).is_ok(), "{url}");

@@ -68,10 +68,14 @@ pub(super) fn failure(response: &GuardedResponse) -> Error {
             error.retry_after(response.retry_after_secs().unwrap_or(30))
         }
         (408 | 500.., _)
-        | (_, "temporarily_unavailable" | "internal_error" | "service_unavailable" | "fatal_error") => {
-            again()
-        }
-        (_, "invalid_client" | "invalid_client_id" | "bad_client_secret" | "unauthorized_client") => {
+        | (
+            _,
+            "temporarily_unavailable" | "internal_error" | "service_unavailable" | "fatal_error",
+        ) => again(),
+        (
+            _,
+            "invalid_client" | "invalid_client_id" | "bad_client_secret" | "unauthorized_client",
+        ) => {
             let detail = "The provider does not know this app: check client id and client secret.";
             Error::new(Code::ProviderRefused, detail)
         }

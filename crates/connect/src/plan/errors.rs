@@ -103,7 +103,7 @@ impl ErrorPlan {
 
     fn by_status(&self, status: u16) -> Verdict {
         match status {
-            200..=299 | 300..=399 => Verdict::Refused,
+            200..=399 => Verdict::Refused,
             401 => Verdict::Reauth,
             403 => Verdict::Forbidden,
             404 | 410 => Verdict::NotFound,
@@ -136,11 +136,10 @@ fn verdict_error(verdict: Verdict, status: u16, said: Option<&str>, advice: Opti
         Verdict::Conflict => (Code::ProviderRefused, "The provider has this already."),
     };
     let mut detail = text.to_owned();
-    for more in [said.map(|said| format!("It says: {said}")), advice.map(str::to_owned)] {
-        if let Some(more) = more {
-            detail.push(' ');
-            detail.push_str(&more);
-        }
+    let said = said.map(|said| format!("It says: {said}"));
+    for more in said.into_iter().chain(advice.map(str::to_owned)) {
+        detail.push(' ');
+        detail.push_str(&more);
     }
     let name = serde_json::to_value(verdict).unwrap_or_default();
     Error::new(code, detail).with("verdict", name)

@@ -8,7 +8,7 @@ mod times;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use connectus_core::{Error, Result, provider::Pack};
+use connectus_core::{Error, Result, error::FieldError, provider::Pack};
 use serde_json::{Map, Value};
 
 pub use action::{ActionPlan, BatchPlan};
@@ -55,7 +55,8 @@ impl Plan {
     /// `invalid`, naming the place.
     pub fn compile(pack: Pack) -> Result<Self> {
         pack.validate()?;
-        let base_url = Node::compile(&pack.provider.base_url.as_str().into(), "/provider/base_url")?;
+        let base_url =
+            Node::compile(&pack.provider.base_url.as_str().into(), "/provider/base_url")?;
         let mut streams = BTreeMap::new();
         for (index, stream) in pack.streams.iter().enumerate() {
             let plan = StreamPlan::compile(stream, &format!("/streams/{index}"))?;
@@ -66,7 +67,8 @@ impl Plan {
             let plan = ActionPlan::compile(action, &format!("/actions/{index}"))?;
             actions.insert(action.name.as_str().into(), Arc::new(plan));
         }
-        let check = pack.check.as_ref().map(|call| CallPlan::compile(call, "/check")).transpose()?;
+        let check =
+            pack.check.as_ref().map(|call| CallPlan::compile(call, "/check")).transpose()?;
         let errors = ErrorPlan::compile(&pack.errors);
         Ok(Self { pack, base_url, streams, actions, check, errors })
     }
@@ -84,10 +86,11 @@ impl Plan {
                 Some(default) if empty => {
                     config.insert(setting.name.clone(), default.as_str().into());
                 }
-                None if empty && setting.required => missing.push(connectus_core::error::FieldError {
-                    field: format!("settings.{}", setting.name),
-                    message: format!("is needed: {}", setting.description),
-                }),
+                None if empty && setting.required => {
+                    let field = format!("settings.{}", setting.name);
+                    let message = format!("is needed: {}", setting.description);
+                    missing.push(FieldError { field, message });
+                }
                 _ => {}
             }
         }

@@ -157,8 +157,11 @@ impl PartPlan {
 
 impl Paging {
     fn compile(paginator: &Paginator, at: &str) -> Result<Self> {
-        let Paginator::DefaultPaginator { page_token_option, page_size_option, pagination_strategy } =
-            paginator
+        let Paginator::DefaultPaginator {
+            page_token_option,
+            page_size_option,
+            pagination_strategy,
+        } = paginator
         else {
             return Ok(Self::Single);
         };
@@ -191,9 +194,10 @@ impl Paging {
             Some(PageToken::RequestPath) => (None, true),
             None => return Err(Error::invalid(at, "needs a page_token_option")),
         };
-        let size = page_size_option.as_ref().zip(page_size).map(|(option, size)| {
-            (option.inject_into, option.field_name.as_str().into(), size)
-        });
+        let size = page_size_option
+            .as_ref()
+            .zip(page_size)
+            .map(|(option, size)| (option.inject_into, option.field_name.as_str().into(), size));
         Ok(Self::Pages(Box::new(Pages { token, follow, size, next })))
     }
 }
@@ -219,7 +223,8 @@ impl CursorPlan {
             None => None,
             Some(cap) => {
                 let body = cap.ties_body_json.as_ref();
-                let body = body.map(|body| Node::compile(body, &format!("{at}/ties"))).transpose()?;
+                let body =
+                    body.map(|body| Node::compile(body, &format!("{at}/ties"))).transpose()?;
                 let id = cap.ties_id.as_deref().map(JsonPath::new);
                 Some(CapPlan { rows: u64::from(cap.rows), ties: body.zip(id) })
             }

@@ -140,7 +140,8 @@ fn add_key(draft: &mut Draft, idempotency: &Idempotency, key: &str) -> Result<()
 
 /// The key itself where it can stand in a header, else its SHA-256.
 fn plain_key(key: &str) -> String {
-    let fits = (1..=MAX_KEY_BYTES).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
+    let fits =
+        (1..=MAX_KEY_BYTES).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
     if fits { key.to_owned() } else { hex::encode(Sha256::digest(key)) }
 }
 

@@ -13,7 +13,11 @@ use crate::{Access, Secrets, http::GuardedRequest};
 ///
 /// # Errors
 /// `reauth_required` when the credential fits none of them.
-pub fn method_for<'a>(pack: &'a Pack, access: &Access, wanted: &[Box<str>]) -> Result<&'a AuthMethod> {
+pub fn method_for<'a>(
+    pack: &'a Pack,
+    access: &Access,
+    wanted: &[Box<str>],
+) -> Result<&'a AuthMethod> {
     let usable = |method: &&AuthMethod| match method {
         AuthMethod::Oauth2(_) => access.secrets.get(ACCESS_TOKEN).is_some(),
         _ => method.fields().iter().all(|field| access.secrets.get(field).is_some()),
@@ -55,7 +59,8 @@ pub fn attach(
             };
             let password = secrets.need(&basic.password_field)?;
             let pair = SecretString::from(format!("{user}:{}", password.expose_secret()));
-            let encoded = SecretString::from(format!("Basic {}", STANDARD.encode(pair.expose_secret())));
+            let encoded =
+                SecretString::from(format!("Basic {}", STANDARD.encode(pair.expose_secret())));
             request.secret_header("authorization", &encoded)
         }
         AuthMethod::WebhookUrl(_) => Ok(request),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use connectus_core::{
     Code, Env, Error, Result,
-    provider::{SchemaLoader, Stream},
+    provider::{Limits, SchemaLoader, Stream},
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -84,8 +84,9 @@ impl Connector {
         source: Arc<dyn CredentialSource>,
     ) -> Result<Connection> {
         let site = Site::new(plan, settings, self.http.policy())?;
+        let limits = if site.is_unlimited() { &Limits::none() } else { &plan.pack.limits };
         Ok(Connection(Arc::new(Inner {
-            governor: self.governors.of(credential, &plan.pack.limits),
+            governor: self.governors.of(credential, limits),
             provider: plan.pack.provider.name.as_str().into(),
             credential: credential.into(),
             plan: plan.clone(),
@@ -174,9 +175,15 @@ impl Connection {
     /// # Errors
     /// `not_found` for an unknown stream, `invalid` for a state of another stream or version.
     pub fn read(&self, stream: &str, state: Option<&CursorState>) -> Result<StreamReader> {
-        let plan: &Arc<StreamPlan> =
-            self.0.plan.streams.get(stream).ok_or_else(|| Error::not_found("stream"))?;
-        reader::open(self.clone(), plan.clone(), state)
+        reader::open(self.clone(), self.stream(stream)?.clone(), state)
+    }
+
+    /// A stream as it is read: its identifiers, its times of change.
+    ///
+    /// # Errors
+    /// `not_found` for an unknown stream.
+    pub fn stream(&self, name: &str) -> Result<&Arc<StreamPlan>> {
+        self.0.plan.streams.get(name).ok_or_else(|| Error::not_found("stream"))
     }
 
     /// What is known about the credential's budget.

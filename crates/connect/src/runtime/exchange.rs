@@ -92,8 +92,7 @@ impl Connection {
         let judged = self.0.plan.errors.judge(&response);
         let error = judged.as_ref().err();
         let limited = error.is_some_and(|error| error.code == Code::RateLimited);
-        let failed: Option<Value> =
-            error.and_then(|_| serde_json::from_slice(&response.body).ok());
+        let failed: Option<Value> = error.and_then(|_| serde_json::from_slice(&response.body).ok());
         self.0.governor.observe(
             self.0.env.now(),
             &self.0.plan.pack.limits,
@@ -123,9 +122,10 @@ impl Connection {
         if !draft.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&draft.query);
         }
-        let http_method = http::Method::from_bytes(draft.method.name().as_bytes())
-            .map_err(Error::internal)?;
-        let mut request = GuardedRequest::new(http_method, url).header("accept", "application/json")?;
+        let http_method =
+            http::Method::from_bytes(draft.method.name().as_bytes()).map_err(Error::internal)?;
+        let mut request =
+            GuardedRequest::new(http_method, url).header("accept", "application/json")?;
         for (name, value) in &draft.headers {
             request = request.header(name, value)?;
         }

@@ -20,7 +20,11 @@ pub(super) struct PageFacts<'a> {
 
 impl Pages {
     /// The token after the page that was asked for with `current`; `None` at the end.
-    pub(super) fn next(&self, current: Option<&str>, facts: &PageFacts<'_>) -> Result<Option<String>> {
+    pub(super) fn next(
+        &self,
+        current: Option<&str>,
+        facts: &PageFacts<'_>,
+    ) -> Result<Option<String>> {
         match &self.next {
             Next::Cursor { value, stop } => {
                 let headers = header_map(facts.headers);
@@ -81,8 +85,7 @@ pub(super) fn inject(draft: &mut Draft, into: Inject, name: &str, value: Value) 
         }
         Inject::Header => draft.headers.push((name.to_owned(), text())),
         Inject::BodyJson => {
-            if let Value::Object(body) =
-                draft.body.get_or_insert_with(|| Value::Object(Map::new()))
+            if let Value::Object(body) = draft.body.get_or_insert_with(|| Value::Object(Map::new()))
             {
                 body.insert(name.to_owned(), value);
             }

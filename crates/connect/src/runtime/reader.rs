@@ -87,9 +87,10 @@ fn first_position(connection: &Connection, plan: &StreamPlan) -> Result<Position
 
 fn start_of(cursor: &CursorPlan, config: &Value) -> Result<Timestamp> {
     let text = text_of(&cursor.start, config)?.unwrap_or_default();
-    cursor.format.read(&Value::from(text.as_str())).ok_or_else(|| {
-        Error::invalid("start_datetime", format!("`{text}` is not a date and time"))
-    })
+    cursor
+        .format
+        .read(&Value::from(text.as_str()))
+        .ok_or_else(|| Error::invalid("start_datetime", format!("`{text}` is not a date and time")))
 }
 
 impl StreamReader {

@@ -45,7 +45,8 @@ impl Site {
             Err(error) => {
                 let hosts = &plan.pack.provider.hosts;
                 let host = hosts.iter().find(|host| !host.starts_with("*.")).ok_or(error)?;
-                let first = Settings { base_url: Some(format!("https://{host}")), ..settings.clone() };
+                let first =
+                    Settings { base_url: Some(format!("https://{host}")), ..settings.clone() };
                 let site = Self::with_config(plan, &first, policy, Value::Null)?;
                 Ok(Self { moved: false, ..site })
             }
@@ -79,6 +80,12 @@ impl Site {
             return Err(Error::new(Code::EgressDenied, detail));
         }
         Ok(site)
+    }
+
+    /// Whether the settings say that the place takes whatever comes. Only a stand-in may: the
+    /// provider's own limits are not the integration's to lift.
+    pub fn is_unlimited(&self) -> bool {
+        self.moved && self.config.get("rate_limits").and_then(Value::as_str) == Some("off")
     }
 
     /// `scheme://host[:port]` of the base URL.
@@ -159,25 +166,25 @@ mod tests {
     use crate::{Secrets, packs};
     use serde_json::json;
 
-    fn site(pack: &str, settings: Value) -> Result<Site> {
+    fn site(pack: &str, settings: &Value) -> Result<Site> {
         let policy = EgressPolicy::allowing(["127.0.0.1:9000"]).unwrap();
         let plan = packs::find(pack).unwrap();
-        Site::new(&plan, &Settings::from_json(&settings).unwrap(), &policy)
+        Site::new(&plan, &Settings::from_json(settings).unwrap(), &policy)
     }
 
     #[test]
     fn settings_cannot_lead_a_credential_away() {
-        assert!(site("mailchimp", json!({"dc": "us6"})).is_ok());
+        assert!(site("mailchimp", &json!({"dc": "us6"})).is_ok());
         for dc in ["evil.com/", "evil.com#", "x.evil.com?", "us6@evil.com", "127.0.0.1:9000/", ""] {
-            assert!(site("mailchimp", json!({"dc": dc})).is_err(), "{dc}");
+            assert!(site("mailchimp", &json!({"dc": dc})).is_err(), "{dc}");
         }
-        assert_eq!(site("mailchimp", json!({})).unwrap_err().fields[0].field, "settings.dc");
+        assert_eq!(site("mailchimp", &json!({})).unwrap_err().fields[0].field, "settings.dc");
     }
 
     #[test]
     fn the_next_page_may_not_lead_away_either() {
         let policy = EgressPolicy::allowing(["127.0.0.1:9000"]).unwrap();
-        let own = site("hubspot", json!({})).unwrap();
+        let own = site("hubspot", &json!({})).unwrap();
         assert!(own.url("https://api.hubapi.com/next", &policy).is_ok());
         for url in [
             "https://evil.example/next",
@@ -189,7 +196,7 @@ mod tests {
         ] {
             assert_eq!(own.url(url, &policy).unwrap_err().code, Code::EgressDenied, "{url}");
         }
-        let moved = site("hubspot", json!({"base_url": "http://127.0.0.1:9000/"})).unwrap();
+        let moved = site("hubspot", &json!({"base_url": "http://127.0.0.1:9000/"})).unwrap();
         assert!(moved.url("http://127.0.0.1:9000/next", &policy).is_ok());
         assert!(moved.url("https://api.hubapi.com/next", &policy).is_err());
         let token = moved.address("https://app.hubspot.com/oauth/authorize", &policy).unwrap();
@@ -198,8 +205,8 @@ mod tests {
 
     #[test]
     fn a_credential_stays_where_it_was_entered_for() {
-        let own = site("hubspot", json!({})).unwrap();
-        let moved = site("hubspot", json!({"base_url": "http://127.0.0.1:9000"})).unwrap();
+        let own = site("hubspot", &json!({})).unwrap();
+        let moved = site("hubspot", &json!({"base_url": "http://127.0.0.1:9000"})).unwrap();
         let mut access = Access::lasting(Secrets::new());
         assert!(own.check_access(&access).is_ok());
         assert_eq!(moved.check_access(&access).unwrap_err().code, Code::EgressDenied);

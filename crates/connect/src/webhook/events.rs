@@ -94,7 +94,8 @@ impl<'a> Reader<'a> {
         let holds = |path: &str, value: &str| {
             JsonPath::new(path).text(payload).is_some_and(|found| found == value)
         };
-        let rule = rules.iter().find(|rule| rule.when.iter().all(|(path, value)| holds(path, value)));
+        let rule =
+            rules.iter().find(|rule| rule.when.iter().all(|(path, value)| holds(path, value)));
         rule.map(|rule| rule.name.clone())
     }
 

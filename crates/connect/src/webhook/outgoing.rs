@@ -40,8 +40,9 @@ pub fn sign(
     let timestamp = at.secs().to_string();
     let mut signatures = Vec::new();
     for secret in secrets {
-        let key = key_of(secret.expose_secret())
-            .ok_or_else(|| Error::invalid("secret", "must be `whsec_` and 24 to 64 bytes base 64"))?;
+        let key = key_of(secret.expose_secret()).ok_or_else(|| {
+            Error::invalid("secret", "must be `whsec_` and 24 to 64 bytes base 64")
+        })?;
         signatures.push(signature(&key, id, &timestamp, body));
     }
     if signatures.is_empty() {

@@ -274,8 +274,7 @@ fn fresh_secrets_sign() {
             Timestamp(0)
         }
     }
-    let env =
-        connectus_core::Env::new(std::sync::Arc::new(Seven), std::sync::Arc::new(Seven));
+    let env = connectus_core::Env::new(std::sync::Arc::new(Seven), std::sync::Arc::new(Seven));
     let secret = new_secret(&env);
     assert!(secret.expose_secret().starts_with("whsec_"));
     assert!(sign(&[secret], "m", Timestamp(0), b"").is_ok());

@@ -110,9 +110,7 @@ fn check(
             let ours = hmac_sha256(secret, &[body]);
             match encoding {
                 DigestEncoding::Hex => same_hex(&ours, theirs),
-                DigestEncoding::Base64 => {
-                    same(STANDARD.encode(ours).as_bytes(), theirs.as_bytes())
-                }
+                DigestEncoding::Base64 => same(STANDARD.encode(ours).as_bytes(), theirs.as_bytes()),
             }
         }
         SignatureScheme::SecretUrl { parameter, .. } => {

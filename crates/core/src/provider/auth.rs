@@ -56,7 +56,7 @@ pub struct OAuth2 {
     pub authorize_url: String,
     /// Where codes and refresh tokens become access tokens.
     pub token_url: String,
-    /// Where a token is given back, if anywhere.
+    /// Where a token is given back, if anywhere; `{token}` in it means DELETE with the token there.
     #[serde(default)]
     pub revoke_url: Option<String>,
     /// The form or query field that carries the token to `revoke_url`; none: bearer only.

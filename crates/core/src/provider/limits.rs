@@ -16,6 +16,16 @@ pub struct Limits {
     pub signals: Vec<Signal>,
 }
 
+impl Limits {
+    /// Calls under way at once when nothing else is limited.
+    const UNLIMITED_CONCURRENCY: u32 = 256;
+
+    /// No windows: for stand-ins that take whatever comes.
+    pub fn none() -> Self {
+        Self { concurrency: Some(Self::UNLIMITED_CONCURRENCY), ..Self::default() }
+    }
+}
+
 /// So many calls in so much time.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -19,6 +19,8 @@ mod view;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::integration::{AuthType, Category};
+
 pub use action::{Action, Batch, Call, Encoding, Idempotency, KeyFormat, Method, ResultShape};
 pub use auth::{
     AuthMethod, BasicAuth, ClientAuth, OAuth2, OnUnauthorized, RefreshShape, TokenAuth,
@@ -122,57 +124,6 @@ pub struct Setting {
     /// Its value when none is given.
     #[serde(default)]
     pub default: Option<String>,
-}
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal, $label:literal;)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-        pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant,)* }
-
-        impl $name {
-            /// All of them, in the order shown to people.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The stable word in rows and requests.
-            pub const fn name(self) -> &'static str { match self { $(Self::$variant => $text,)* } }
-
-            /// The words people read.
-            pub const fn label(self) -> &'static str { match self { $(Self::$variant => $label,)* } }
-        }
-    };
-}
-
-words! {
-    /// What kind of service a provider is.
-    Category {
-        /// Customer relations.
-        Crm = "crm", "CRM";
-        /// Newsletters and mail campaigns.
-        EmailMarketing = "email_marketing", "Email Marketing";
-        /// Chat and notifications.
-        Communication = "communication", "Communication";
-        /// Paid campaigns.
-        Advertising = "advertising", "Advertising";
-        /// Other automation products.
-        Automation = "automation", "Automation";
-        /// Anything else a user brings.
-        Other = "other", "Other";
-    }
-}
-
-words! {
-    /// How one connects to a provider.
-    AuthType {
-        /// OAuth 2.0 authorization code.
-        Oauth2 = "oauth2", "OAuth 2.0";
-        /// A key or token pasted once.
-        ApiKey = "api_key", "API key";
-        /// A secret URL to post to.
-        Webhook = "webhook", "Webhook";
-        /// Something the pack describes in its own words.
-        Custom = "custom", "Custom";
-    }
 }
 
 impl Pack {

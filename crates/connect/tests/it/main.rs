@@ -1,0 +1,16 @@
+//! The crate against real sockets: a scripted server, the sandbox, and a canary nobody may reach.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "all of this is test code; clippy knows it of functions marked #[test] only"
+)]
+
+mod actions;
+mod client;
+mod oauth;
+mod pages;
+mod sandbox;
+mod server;
+mod ssrf;
+mod world;
