@@ -4,6 +4,7 @@ use connectus_core::{
     AuditId, Error, Page, Result, TenantCtx, TenantId, Timestamp,
     audit::{AuditRecord, Break, Chained, Head, Outcome, Verified, Verifier},
     canonical::Digest,
+    event::EventType,
     page::Listing,
 };
 use serde_json::Value;
@@ -101,6 +102,21 @@ impl Row {
 }
 
 impl Tx {
+    /// Emits an event and records it in the audit log: the usual end of a change.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn record(
+        &mut self,
+        ctx: &TenantCtx,
+        kind: EventType,
+        target: &str,
+        detail: Value,
+    ) -> Result<()> {
+        self.emit(ctx, kind, target, detail.clone()).await?;
+        self.audit(ctx, kind.name(), target, detail).await
+    }
+
     /// Records an act that was done.
     ///
     /// # Errors

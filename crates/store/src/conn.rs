@@ -37,11 +37,6 @@ impl Conn {
             Self::PostgresTx(tx) => Split::Postgres(tx),
         }
     }
-
-    /// Whether the database is PostgreSQL, for the few statements that must differ.
-    pub(crate) fn is_postgres(&self) -> bool {
-        matches!(self, Self::Postgres(_) | Self::PostgresTx(_))
-    }
 }
 
 /// A transaction. What it writes, the events it emits and the audit rows it adds commit together;

@@ -43,7 +43,7 @@ impl Row {
             seq: u64::try_from(self.seq).ok()?,
             id: EventId::trusted(self.id),
             tenant: tenant.clone(),
-            kind: self.r#type.parse().ok()?,
+            kind: EventType::parse(&self.r#type)?,
             subject: self.subject,
             data: serde_json::from_str(&self.data).unwrap_or(Value::Null),
             at: Timestamp(self.at),

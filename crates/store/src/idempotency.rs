@@ -139,22 +139,37 @@ impl Tx {
         Ok(())
     }
 
-    /// Gives up a claim: the key is free again if it had no effect, and no longer in flight if it had.
+    /// Frees the key of a request that had no effect; `false` when it had one.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn release_key(&mut self, claim: &Claim) -> StoreResult<()> {
-        for text in [FORGET, CLOSE] {
-            on!(self, c => sqlx::query(text)
-                .bind(claim.tenant.as_str())
-                .bind(&claim.principal)
-                .bind(&claim.route)
-                .bind(&claim.key)
-                .bind(&claim.fence)
-                .execute(c)
-                .await
-                .map(drop)?);
-        }
+    pub async fn forget_key(&mut self, claim: &Claim) -> StoreResult<bool> {
+        let forgotten = on!(self, c => sqlx::query(FORGET)
+            .bind(claim.tenant.as_str())
+            .bind(&claim.principal)
+            .bind(&claim.route)
+            .bind(&claim.key)
+            .bind(&claim.fence)
+            .execute(c)
+            .await?
+            .rows_affected());
+        Ok(forgotten > 0)
+    }
+
+    /// Ends a claim whose answer cannot be kept.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn close_key(&mut self, claim: &Claim) -> StoreResult<()> {
+        on!(self, c => sqlx::query(CLOSE)
+            .bind(claim.tenant.as_str())
+            .bind(&claim.principal)
+            .bind(&claim.route)
+            .bind(&claim.key)
+            .bind(&claim.fence)
+            .execute(c)
+            .await
+            .map(drop)?);
         Ok(())
     }
 

@@ -6,46 +6,45 @@
 //!   SQLite all writes pass one writer that commits what has queued together (group commit).
 //! - Every SQL text is written once and runs on both databases; a test prepares all of them on both.
 
-pub mod conn;
-mod error;
-pub mod seal;
-mod sql;
-mod store;
-pub mod system;
-mod writer;
-
-pub mod audit;
 pub mod api_keys;
+pub mod audit;
 pub mod collections;
+pub mod conn;
 pub mod credentials;
 mod cursors;
 pub mod effects;
+mod error;
 mod events;
-pub mod idempotency;
 pub mod flows;
 pub mod health_figures;
 pub mod health_logs;
+pub mod idempotency;
 mod installation;
-mod provision;
 pub mod integrations;
 pub mod journal;
 pub mod login_attempts;
 pub mod logins;
 pub mod oauth_states;
 pub mod providers;
+mod provision;
 mod receipts;
 pub mod records;
 pub mod refresh_tokens;
-pub mod request;
 pub mod rejected;
+pub mod request;
 pub mod runs;
+pub mod seal;
 pub mod setup_links;
+mod sql;
 pub mod steps;
+mod store;
+pub mod system;
 pub mod tenants;
 pub mod usage;
 pub mod users;
 pub mod webhook_endpoints;
 pub mod workflows;
+mod writer;
 
 pub use conn::{Conn, Tx};
 pub use error::{StoreError, StoreResult};

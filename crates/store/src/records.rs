@@ -1,8 +1,8 @@
 //! The records of collections: written and looked up in batches, one statement each.
 
 use connectus_core::{
-    IntegrationId, TenantCtx, Timestamp,
-    canonical::Digest,
+    Error, IntegrationId, TenantCtx, Timestamp,
+    canonical::{self, Digest},
     collection::{CollectionName, Record},
 };
 use serde_json::{Map, Value};
@@ -322,16 +322,16 @@ impl Conn {
 }
 
 impl NewRecord {
-    /// A row that answers for all of its fields.
+    /// A row that answers for all of its fields, in their canonical form.
     ///
     /// # Errors
-    /// `internal` when the fields have no JSON form, which no map of values lacks.
+    /// `internal` when that form is not text, which it always is.
     pub fn of(key: impl Into<String>, data: &Map<String, Value>) -> StoreResult<Self> {
-        Ok(Self {
-            key: key.into(),
-            data: serde_json::to_string(data)?,
-            hash: connectus_core::flow::row_hash(data),
-        })
+        let mut bytes = Vec::with_capacity(256);
+        canonical::write_object(data, &mut bytes);
+        let hash = Digest::of(&bytes);
+        let data = String::from_utf8(bytes).map_err(Error::internal)?;
+        Ok(Self { key: key.into(), data, hash })
     }
 }
 
@@ -348,5 +348,5 @@ fn rows_as_object(rows: &[NewRecord]) -> StoreResult<String> {
         object.extend_from_slice(row.data.as_bytes());
     }
     object.push(b'}');
-    String::from_utf8(object).map_err(|e| connectus_core::Error::internal(e).into())
+    Ok(String::from_utf8(object).map_err(Error::internal)?)
 }

@@ -95,6 +95,16 @@ impl Sealer {
         self.master.fingerprint()
     }
 
+    /// A key for one other purpose, such as signing tokens. Knowing it tells nothing of the master
+    /// key or of keys for other purposes.
+    pub fn derive(&self, purpose: &str) -> SecretBox<[u8; KEY_BYTES]> {
+        let digest = Sha256::new_with_prefix(b"connectus derived key|")
+            .chain_update(self.master.0.expose_secret())
+            .chain_update(purpose)
+            .finalize();
+        SecretBox::new(Box::new(digest.into()))
+    }
+
     /// Makes a data key for a tenant: the opened key, and its wrapped form for the table.
     ///
     /// # Errors

@@ -1,6 +1,5 @@
 //! Tenants and their data keys.
 
-
 use connectus_core::{Result, TenantCtx, TenantId, Timestamp};
 use serde::Serialize;
 use sqlx::FromRow;
@@ -21,6 +20,8 @@ sql! {
            FROM tenants WHERE id = $1";
     ALL = "SELECT id, name, plan, status, timezone, sandbox, created_at, updated_at \
            FROM tenants ORDER BY id";
+    UPDATE = "UPDATE tenants SET name = $2, plan = $3, status = $4, timezone = $5, updated_at = $6 \
+              WHERE id = $1";
     ACTIVE_KEY = "SELECT id, wrapped FROM data_keys \
                   WHERE tenant_id = $1 AND active = TRUE ORDER BY created_at DESC LIMIT 1";
     KEY = "SELECT id, wrapped FROM data_keys WHERE tenant_id = $1 AND id = $2";
@@ -111,6 +112,26 @@ impl Tx {
             .bind(wrapped)
             .bind(master)
             .bind(now)
+            .execute(c)
+            .await
+            .map(drop)?);
+        Ok(())
+    }
+}
+
+impl Tx {
+    /// Changes name, plan, status and time zone.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn update_tenant(&mut self, ctx: &TenantCtx, tenant: &Tenant) -> StoreResult<()> {
+        on!(self, c => sqlx::query(UPDATE)
+            .bind(ctx.tenant().as_str())
+            .bind(&tenant.name)
+            .bind(&tenant.plan)
+            .bind(&tenant.status)
+            .bind(&tenant.timezone)
+            .bind(tenant.updated_at.0)
             .execute(c)
             .await
             .map(drop)?);

@@ -61,7 +61,8 @@ macro_rules! matches_sqlite {
              WHEN f.op = 'is_null' THEN (f.kind = 'null') = f.flag \
              WHEN f.kind = 'null' THEN f.op = 'ne' \
              WHEN f.op = 'contains' THEN f.kind IN ('text', 'integer', 'real') \
-             AND instr(lower(CAST(records.data ->> f.field AS TEXT)), lower(f.text)) > 0 \
+             AND instr(lower(CASE f.kind WHEN 'text' THEN records.data ->> f.field \
+             ELSE records.data -> f.field END), lower(f.text)) > 0 \
              WHEN f.kind = 'text' THEN ", compare!("records.data ->> f.field", "f.text"),
             " WHEN f.kind IN ('integer', 'real') AND f.number IS NOT NULL THEN ",
             compare!("records.data ->> f.field", "f.number"),

@@ -1,0 +1,112 @@
+//! Every statement is understood by both databases, and every file that holds some is listed.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use connectus_store::{Database, SQL_DIALECTS, SQL_STATEMENTS};
+use connectus_testkit::both;
+use sqlx::{Connection, Executor, PgConnection, SqlSafeStr, SqliteConnection};
+
+fn statements(postgres: bool) -> Vec<(String, &'static str)> {
+    let shared = SQL_STATEMENTS
+        .iter()
+        .flat_map(|(file, list)| list.iter().map(move |(name, text)| (file, *name, *text)));
+    let differing = SQL_DIALECTS.iter().flat_map(|(file, list)| {
+        list.iter().map(move |(name, text)| {
+            (file, *name, if postgres { text.postgres } else { text.sqlite })
+        })
+    });
+    shared.chain(differing).map(|(file, name, text)| (format!("{file}.{name}"), text)).collect()
+}
+
+both! {
+    async fn every_statement_prepares(db: TestStore) {
+        let mut refused = Vec::new();
+        match &db.database {
+            Database::Sqlite(path) => {
+                let url = format!("sqlite://{}", path.display());
+                let mut conn = SqliteConnection::connect(&url).await.unwrap();
+                for (name, text) in statements(false) {
+                    if let Err(error) = conn.prepare(text.into_sql_str()).await {
+                        refused.push(format!("{name}: {error}"));
+                    }
+                }
+            }
+            Database::Postgres(url) => {
+                let mut conn = PgConnection::connect(url).await.unwrap();
+                for (name, text) in statements(true) {
+                    if let Err(error) = conn.prepare(text.into_sql_str()).await {
+                        refused.push(format!("{name}: {error}"));
+                    }
+                }
+            }
+        }
+        assert!(refused.is_empty(), "{}", refused.join("\n"));
+        assert!(statements(false).len() > 100, "the list looks cut off");
+    }
+}
+
+fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else {
+            let text = fs::read_to_string(&path).unwrap();
+            found.push((path.display().to_string(), text));
+        }
+    }
+}
+
+#[test]
+fn every_file_with_statements_is_listed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let holding = |marker: &str| -> BTreeSet<String> {
+        let prefix = format!("{}/", root.display());
+        files
+            .iter()
+            .filter(|(_, text)| text.lines().any(|line| line.starts_with(marker)))
+            .map(|(path, _)| path.trim_start_matches(&prefix).trim_end_matches(".rs").to_owned())
+            .collect()
+    };
+    let listed = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
+    assert_eq!(holding("sql! {"), listed(SQL_STATEMENTS.iter().map(|(file, _)| *file).collect()));
+    assert_eq!(
+        holding("dialects! {"),
+        listed(SQL_DIALECTS.iter().map(|(file, _)| *file).collect())
+    );
+}
+
+#[test]
+fn every_statement_on_tenant_rows_binds_the_tenant() {
+    // What legitimately spans tenants: sign-in before the tenant is known, the engine's look for
+    // work, and the tables that no tenant owns.
+    let spanning = [
+        "installation.",
+        "providers.",
+        "login_attempts.",
+        "setup_links.",
+        "tenants.",
+        "runs/ready.",
+        "receipts.FORGET",
+        "workflows.DUE",
+        "workflows.NEXT_DUE",
+        "flows.DUE",
+        "flows.NEXT_DUE",
+        "idempotency.",
+        "oauth_states.",
+        "logins.",
+        "refresh_tokens.",
+        "api_keys.",
+        "users.",
+    ];
+    for (name, text) in statements(false).into_iter().chain(statements(true)) {
+        if spanning.iter().any(|prefix| name.starts_with(prefix)) {
+            continue;
+        }
+        // A tenant's own row is found by its identifier.
+        let own_row = text.contains(" tenants ") && text.contains("WHERE id = $1");
+        assert!(text.contains("tenant_id") || own_row, "{name} does not bind the tenant: {text}");
+    }
+}

@@ -1,0 +1,83 @@
+//! Transactions: what commits together, what is undone alone, what subscribers hear.
+
+use connectus_core::{Code, Error, event::EventType};
+use connectus_testkit::both;
+use serde_json::json;
+
+both! {
+    async fn events_are_numbered_without_gaps_even_when_writers_race(db: TestStore) {
+        let ctx = db.tenant("Racers").await.unwrap();
+        let base = db.store.read().await.unwrap().last_event_seq(&ctx).await.unwrap();
+        let mut heard = db.store.subscribe();
+        let writers: Vec<_> = (0..40)
+            .map(|n| {
+                let (store, ctx) = (db.store.clone(), ctx.clone());
+                tokio::spawn(async move {
+                    store
+                        .write(move |tx| {
+                            Box::pin(async move {
+                                let data = json!({ "n": n });
+                                tx.emit(&ctx, EventType::RecordsChanged, "x", data).await?;
+                                // Every fourth gives up after having written.
+                                if n % 4 == 0 {
+                                    return Err(Error::new(Code::Conflict, "changed my mind"));
+                                }
+                                Ok(n)
+                            })
+                        })
+                        .await
+                })
+            })
+            .collect();
+        let mut written = 0;
+        for writer in writers {
+            written += u64::from(writer.await.unwrap().is_ok());
+        }
+        assert_eq!(written, 30);
+        let events = db.store.read().await.unwrap().events_after(&ctx, base, 100).await.unwrap();
+        let seqs: Vec<u64> = events.iter().map(|event| event.seq).collect();
+        assert_eq!(seqs, (base + 1..=base + 30).collect::<Vec<_>>());
+        let mut told = 0;
+        while heard.try_recv().is_ok() {
+            told += 1;
+        }
+        assert_eq!(told, 30, "subscribers hear of what was committed, and of nothing else");
+    }
+
+    async fn a_panicking_job_hurts_nobody_else(db: TestStore) {
+        let ctx = db.tenant("Calm").await.unwrap();
+        let crash = {
+            let store = db.store.clone();
+            tokio::spawn(async move {
+                store
+                    .write::<(), _>(|_| Box::pin(async { panic!("a bug in a job") }))
+                    .await
+            })
+        };
+        // SQLite's writer catches it; on PostgreSQL the caller's own task carries it.
+        if let Ok(outcome) = crash.await {
+            assert_eq!(outcome.unwrap_err().code, Code::Internal);
+        }
+        let owner = ctx.clone();
+        db.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    tx.emit(&owner, EventType::RecordsChanged, "x", json!({})).await
+                })
+            })
+            .await
+            .unwrap();
+    }
+
+    async fn a_write_survives_its_impatient_caller(db: TestStore) {
+        let ctx = db.tenant("Impatient").await.unwrap();
+        let owner = ctx.clone();
+        let write = db.store.write(move |tx| {
+            Box::pin(async move { tx.emit(&owner, EventType::RecordsChanged, "kept", json!({})).await })
+        });
+        write.await.unwrap();
+        db.restart().await.unwrap();
+        let events = db.store.read().await.unwrap().events_after(&ctx, 0, 100).await.unwrap();
+        assert!(events.iter().any(|event| event.subject == "kept"));
+    }
+}
