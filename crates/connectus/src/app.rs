@@ -5,6 +5,8 @@ use std::sync::Arc;
 use connectus_core::Env;
 use connectus_engine::Engine;
 
+use crate::auth::Auth;
+
 /// The state behind the HTTP API. Cheap to clone.
 #[derive(Clone)]
 pub struct App(Arc<Parts>);
@@ -15,6 +17,8 @@ pub struct Parts {
     pub engine_parts: connectus_engine::Parts,
     /// The engine.
     pub engine: Engine,
+    /// Who calls.
+    pub auth: Auth,
     /// The address at which the outside world reaches this process, without a trailing slash.
     /// Providers sign it, so it must be exactly what they were told.
     pub public_url: String,

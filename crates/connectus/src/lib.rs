@@ -5,4 +5,8 @@
 
 pub mod api;
 pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod config;
 pub mod http;
+pub mod process;

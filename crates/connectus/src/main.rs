@@ -1,3 +1,5 @@
 //! The `connectus` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    connectus::cli::main()
+}

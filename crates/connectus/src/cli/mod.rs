@@ -1,0 +1,115 @@
+//! The command line: one file per command.
+
+mod config;
+mod migrate;
+mod openapi;
+mod serve;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+use connectus_core::{Error, Result};
+
+use crate::config::{Config, Flags, Sources};
+
+/// Connects a company's tools and keeps them connected.
+#[derive(Debug, Parser)]
+#[command(name = "connectus", version, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+struct Global {
+    /// Settings file, in place of connectus.toml in the data directory.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the database, the keys and the lock are.
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// Any setting, as server.listen=127.0.0.1:9000. Repeatable.
+    #[arg(long = "set", global = true, value_name = "NAME=VALUE", value_parser = pair)]
+    settings: Vec<(String, String)>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the server.
+    Serve(serve::Serve),
+    /// Show the configuration.
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Bring the database schema up to date and stop.
+    Migrate,
+    /// Print the OpenAPI document.
+    Openapi,
+}
+
+/// Runs the command of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("connectus: {}", error.detail);
+            if let Some(cause) = &error.cause {
+                eprintln!("  cause: {cause}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    let global = cli.global;
+    match cli.command {
+        // These need no runtime and no data.
+        Command::Openapi => openapi::run(),
+        Command::Config(command) => config::run(&command, &global),
+        Command::Serve(command) => block_on(serve::run(command, global)),
+        Command::Migrate => block_on(migrate::run(global)),
+    }
+}
+
+fn block_on(command: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(Error::internal)?.block_on(command)
+}
+
+impl Global {
+    /// Reads the configuration; `flags` are those of the command itself.
+    fn load(&self, flags: &[(&str, Option<&str>, &str)]) -> Result<Config> {
+        let named = |(path, text, flag): &(&str, Option<&str>, &str)| {
+            Some(((*path).to_owned(), (*text)?.to_owned(), (*flag).to_owned()))
+        };
+        let set = |(path, text): &(String, String)| {
+            (path.clone(), text.clone(), format!("--set {path}"))
+        };
+        let dir = [("data.dir", self.data_dir.as_deref(), "--data-dir")];
+        let settings = self.settings.iter().map(set);
+        let settings = settings.chain(dir.iter().chain(flags).filter_map(named)).collect();
+        let flags = Flags { file: self.config.clone(), settings };
+        Config::load(&Sources::of_process(flags)?)
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
+    Ok((name.trim().to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,262 @@
+//! The settings as the program uses them. Names and defaults are those of the default file.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use connectus_connect::http::Allowed;
+use ipnet::IpNet;
+use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
+
+use super::parse;
+
+/// All settings.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Settings {
+    /// `[server]`
+    pub server: Server,
+    /// `[data]`
+    pub data: Data,
+    /// `[keys]`
+    pub keys: Keys,
+    /// `[log]`
+    pub log: Log,
+    /// `[events]`
+    pub events: Events,
+    /// `[auth]`
+    pub auth: Auth,
+    /// `[egress]`
+    pub egress: Egress,
+    /// `[redis]`
+    pub redis: Redis,
+    /// `[celery]`
+    pub celery: Celery,
+    /// `[queues]`
+    pub queues: Queues,
+    /// `[ai]`
+    pub ai: Ai,
+    /// `[digitalcloud360]`
+    pub digitalcloud360: DigitalCloud360,
+    /// `[briefs]`
+    pub briefs: Briefs,
+}
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Answers HTTP.
+    Api,
+    /// Works on runs.
+    Worker,
+    /// Starts what is due.
+    Scheduler,
+}
+
+/// The HTTP server.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Server {
+    /// Address of the API.
+    #[serde(deserialize_with = "parse::address")]
+    pub listen: SocketAddr,
+    /// How others reach it.
+    #[serde(deserialize_with = "parse::web_address")]
+    pub public_url: Option<Url>,
+    /// What this process does.
+    #[serde(deserialize_with = "parse::roles")]
+    pub roles: Vec<Role>,
+    /// Proxies that are believed.
+    #[serde(deserialize_with = "parse::networks")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Origins whose pages may call.
+    #[serde(deserialize_with = "parse::origins")]
+    pub cors_origins: Vec<String>,
+    /// Address of `/metrics` alone.
+    #[serde(deserialize_with = "parse::optional_address")]
+    pub metrics_listen: Option<SocketAddr>,
+    /// Seconds to drain.
+    #[serde(deserialize_with = "parse::seconds_to_drain")]
+    pub drain_secs: u64,
+}
+
+/// Where data lives.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Data {
+    /// The data directory; none for the usual places.
+    #[serde(deserialize_with = "parse::path")]
+    pub dir: Option<PathBuf>,
+    /// A PostgreSQL server in place of SQLite.
+    #[serde(deserialize_with = "parse::postgres")]
+    pub database_url: Option<SecretString>,
+    /// Megabytes that must be free.
+    pub min_free_mb: u64,
+}
+
+/// The master key.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Keys {
+    /// The key itself, as 64 hexadecimal digits.
+    #[serde(deserialize_with = "parse::secret")]
+    pub master_key: Option<SecretString>,
+    /// The file that holds it.
+    #[serde(deserialize_with = "parse::path")]
+    pub master_key_file: Option<PathBuf>,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For collectors.
+    Json,
+}
+
+/// The log.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Log {
+    /// Filter directives.
+    #[serde(deserialize_with = "parse::log_filter")]
+    pub level: String,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+/// Events.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Events {
+    /// Whether live readers hear of them.
+    pub enabled: bool,
+    /// At which level each is logged; none for not at all.
+    #[serde(deserialize_with = "parse::level")]
+    pub log_level: Option<tracing::Level>,
+    /// Streams one user or key may hold open.
+    pub streams_per_user: usize,
+}
+
+/// Sign-in.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Auth {
+    /// What a partner service sends.
+    #[serde(deserialize_with = "parse::long_secret")]
+    pub service_secret: Option<SecretString>,
+    /// What a partner signs tokens with.
+    #[serde(deserialize_with = "parse::long_secret")]
+    pub jwt_secret: Option<SecretString>,
+    /// The audience such a token must name.
+    pub jwt_audience: String,
+    /// The issuer such a token must name; empty for any.
+    pub jwt_issuer: String,
+}
+
+/// Outbound calls.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Egress {
+    /// Private addresses opened on purpose.
+    #[serde(deserialize_with = "parse::allowed")]
+    pub allow: Vec<Allowed>,
+    /// Whether plain HTTP may leave this machine.
+    pub allow_insecure_http: bool,
+}
+
+/// Redis.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Redis {
+    /// Its URL.
+    #[serde(deserialize_with = "parse::secret")]
+    pub url: Option<SecretString>,
+}
+
+/// Names kept from an older installation.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Celery {
+    /// The broker's URL.
+    #[serde(deserialize_with = "parse::secret")]
+    pub broker_url: Option<SecretString>,
+    /// The result store's URL.
+    #[serde(deserialize_with = "parse::secret")]
+    pub result_backend: Option<SecretString>,
+}
+
+/// Limits of the generation queue.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Queues {
+    /// Generations at once.
+    pub max_concurrent_generations: u32,
+    /// Seconds for one.
+    pub generation_timeout: u64,
+}
+
+/// Keys of text, image and search services.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Ai {
+    /// OpenAI.
+    #[serde(deserialize_with = "parse::secret")]
+    pub openai_api_key: Option<SecretString>,
+    /// Deepseek.
+    #[serde(deserialize_with = "parse::secret")]
+    pub deepseek_api_key: Option<SecretString>,
+    /// Kimi.
+    #[serde(deserialize_with = "parse::secret")]
+    pub kimi_api_key: Option<SecretString>,
+    /// Tavily.
+    #[serde(deserialize_with = "parse::secret")]
+    pub tavily_api_key: Option<SecretString>,
+    /// LogoAI.
+    #[serde(deserialize_with = "parse::secret")]
+    pub logoai_api_key: Option<SecretString>,
+}
+
+/// The website publisher.
+#[derive(Clone, Debug, Deserialize)]
+pub struct DigitalCloud360 {
+    /// Its API.
+    #[serde(deserialize_with = "parse::web_address")]
+    pub api_url: Option<Url>,
+    /// Where it hears of finished briefs.
+    #[serde(deserialize_with = "parse::web_address")]
+    pub webhook_url: Option<Url>,
+}
+
+/// A tenant's plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Plan {
+    /// Trial.
+    Trial,
+    /// Basic.
+    Basic,
+    /// Pro.
+    Pro,
+    /// Enterprise.
+    Enterprise,
+}
+
+impl Plan {
+    /// The name in rows and tokens.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Trial => "trial",
+            Self::Basic => "basic",
+            Self::Pro => "pro",
+            Self::Enterprise => "enterprise",
+        }
+    }
+}
+
+/// Briefs.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Briefs {
+    /// The plan of a tenant that names none.
+    pub plan_default: Plan,
+    /// Answer when a brief takes too long.
+    #[serde(deserialize_with = "parse::timeout_status")]
+    pub timeout_status: u16,
+    /// Days a brief is kept; 0 for ever.
+    pub retention_days: u32,
+    /// Where logo addresses begin.
+    #[serde(deserialize_with = "parse::web_address")]
+    pub logo_cdn_base: Option<Url>,
+    /// Whether raw answers of providers are kept.
+    pub retain_provider_raw: bool,
+}

@@ -1,0 +1,65 @@
+//! Puts the parts of a process together. What a process has stands here in one place.
+
+use connectus_connect::{EgressPolicy, Guarded};
+use connectus_core::Result;
+use connectus_engine::{Engine, connections::Connections, programs::Programs};
+use connectus_store::Store;
+use secrecy::SecretString;
+
+use crate::{
+    app::{self, App},
+    auth::{Auth, AuthSettings, settings::ExternalTokenSettings},
+    config::Settings,
+};
+
+/// Addresses of this process, known once it listens.
+#[derive(Clone, Debug, Default)]
+pub struct Addresses {
+    /// Where others reach the API, without a trailing slash.
+    pub public_url: String,
+    /// Ports this process listens on; no integration may connect to them.
+    pub own_ports: Vec<u16>,
+}
+
+/// The engine's parts on an open store.
+pub fn engine_parts(
+    store: &Store,
+    settings: &Settings,
+    own_ports: Vec<u16>,
+) -> connectus_engine::Parts {
+    let policy = EgressPolicy {
+        allow: settings.egress.allow.clone(),
+        allow_insecure_http: settings.egress.allow_insecure_http,
+        own_ports,
+    };
+    let connections = Connections::new(store.clone(), Guarded::new(policy));
+    connectus_engine::Parts { store: store.clone(), connections, programs: Programs::default() }
+}
+
+/// Everything behind the API. Nothing runs yet.
+///
+/// # Errors
+/// `invalid` when settings of the parts do not go together.
+pub fn assemble(store: &Store, settings: &Settings, addresses: Addresses) -> Result<App> {
+    let engine_parts = engine_parts(store, settings, addresses.own_ports);
+    let engine = Engine::new(engine_parts.clone());
+    let public_url = addresses.public_url;
+    let auth = Auth::new(store, &auth_settings(settings, &public_url))?;
+    Ok(App::new(app::Parts { engine_parts, engine, auth, public_url }))
+}
+
+fn auth_settings(settings: &Settings, public_url: &str) -> AuthSettings {
+    let auth = &settings.auth;
+    let external = |secret: &SecretString| ExternalTokenSettings {
+        secret: secret.clone(),
+        audience: auth.jwt_audience.clone(),
+        issuer: Some(auth.jwt_issuer.clone()).filter(|issuer| !issuer.is_empty()),
+    };
+    AuthSettings {
+        https: public_url.starts_with("https://"),
+        service_secret: auth.service_secret.clone(),
+        external_tokens: auth.jwt_secret.as_ref().map(external),
+        cors_origins: settings.server.cors_origins.clone(),
+        trusted_proxies: settings.server.trusted_proxies.clone(),
+    }
+}

@@ -1,0 +1,15 @@
+//! The process: its data directory, key and lock, its parts put together, its life from start to
+//! drain.
+
+pub mod assemble;
+pub mod data_dir;
+pub mod lock;
+pub mod master_key;
+pub mod open;
+pub mod serve;
+mod signals;
+
+pub use assemble::assemble;
+pub use data_dir::DataDir;
+pub use lock::{Holder, ProcessLock};
+pub use open::{Opened, open};

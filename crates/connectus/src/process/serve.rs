@@ -1,0 +1,146 @@
+//! The life of a server: open, seed, listen, work, drain.
+
+use std::{net::SocketAddr, time::Duration};
+
+use connectus_core::{Code, Env, Error, Result};
+use connectus_engine::connections::seed_providers;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Opened, ProcessLock,
+    assemble::{self, Addresses},
+    open, signals,
+};
+use crate::{
+    app::App,
+    config::{Config, Role, Settings},
+    http,
+};
+
+/// Seconds that open requests get to be answered once no new ones are taken.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// A server that answers and works.
+pub struct Server {
+    /// What it has.
+    pub app: App,
+    /// Where its API listens.
+    pub address: SocketAddr,
+    stop: CancellationToken,
+    lock: Option<ProcessLock>,
+    drain: Duration,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Server {
+    /// Opens the installation and starts everything. Returns when the API can be called.
+    ///
+    /// # Errors
+    /// Whatever keeps it from serving, with what to do.
+    pub async fn start(config: &Config, env: &Env) -> Result<Self> {
+        let settings = &config.settings;
+        let works = settings.server.roles.contains(&Role::Worker);
+        // The lock comes before the database: a second server must not even migrate.
+        let dir = super::DataDir::create(&config.data_dir)?;
+        let lock = works.then(|| ProcessLock::take(&dir, "serve")).transpose()?;
+        let Opened { store, .. } = open(config, env).await?;
+        seed_providers(&store).await?;
+        let listener = listen(settings.server.listen).await?;
+        let address = listener.local_addr().map_err(Error::internal)?;
+        let addresses = Addresses {
+            public_url: public_url(settings, address),
+            own_ports: own_ports(settings, address),
+        };
+        let app = assemble::assemble(&store, settings, addresses)?;
+        let stop = signals::until_told().map_err(Error::internal)?;
+        let mut server = Self {
+            app,
+            address,
+            stop,
+            lock,
+            drain: Duration::from_secs(settings.server.drain_secs),
+            tasks: Vec::new(),
+        };
+        server.begin(works).await?;
+        server.answer(listener);
+        Ok(server)
+    }
+
+    /// Where the API is, for people.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    async fn begin(&mut self, works: bool) -> Result<()> {
+        if let Some(lock) = &self.lock {
+            lock.introduce("serve", Some(self.url()))?;
+        }
+        let (connections, stop) = (self.app.engine_parts.connections.clone(), self.stop.clone());
+        self.tasks.push(tokio::spawn(async move { connections.count_calls(stop).await }));
+        if works {
+            self.app.engine.start().await?;
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, listener: TcpListener) {
+        let router = http::router::build(self.app.clone());
+        let stop = self.stop.clone();
+        self.tasks.push(tokio::spawn(async move {
+            let service = router.into_make_service_with_connect_info::<SocketAddr>();
+            let told = stop.clone();
+            let serving = axum::serve(listener, service)
+                .with_graceful_shutdown(async move { told.cancelled().await });
+            let patience = async {
+                stop.cancelled().await;
+                tokio::time::sleep(ANSWER_WITHIN).await;
+            };
+            tokio::select! {
+                ended = serving => {
+                    if let Err(error) = ended {
+                        tracing::error!(action = "http.serve", status = "failure", %error);
+                    }
+                }
+                () = patience => {}
+            }
+        }));
+    }
+
+    /// Serves until told to stop, then drains: no new requests, runs reach a resting place, the
+    /// database is closed. Correctness never depends on it.
+    pub async fn run(self) {
+        self.stop.cancelled().await;
+        tracing::info!(action = "process.stop", status = "started", "draining");
+        self.app.engine.drain(self.drain).await;
+        for task in self.tasks {
+            // A task that panicked has said so; there is nothing left to do for it.
+            let _ = task.await;
+        }
+        self.app.store().close().await;
+        drop(self.lock);
+        tracing::info!(action = "process.stop", status = "success", "stopped");
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let detail = format!(
+            "Cannot listen on {address}: {error}. Choose another address with --listen; port 0 \
+             takes a free one."
+        );
+        Error::new(Code::Unavailable, detail)
+    })
+}
+
+fn public_url(settings: &Settings, address: SocketAddr) -> String {
+    match &settings.server.public_url {
+        Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+        None => format!("http://{address}"),
+    }
+}
+
+fn own_ports(settings: &Settings, address: SocketAddr) -> Vec<u16> {
+    let metrics = settings.server.metrics_listen.map(|address| address.port());
+    std::iter::once(address.port()).chain(metrics).collect()
+}
