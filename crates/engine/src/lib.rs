@@ -7,6 +7,7 @@
 pub mod actions;
 pub mod connections;
 pub mod driver;
+pub mod flows;
 pub mod health;
 pub mod parts;
 pub mod programs;

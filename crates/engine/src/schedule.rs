@@ -8,7 +8,7 @@ use connectus_core::{
 use connectus_store::{Conn, StoreResult, workflows::WorkflowRow};
 use serde_json::json;
 
-use crate::{parts::Parts, workflows};
+use crate::{flows, parts::Parts, workflows};
 
 /// Workflows started by one look at the clock; the rest follows at the next look.
 const BATCH: u32 = 100;
@@ -22,7 +22,7 @@ pub async fn tick(parts: &Parts, now: Timestamp) -> Result<()> {
     for workflow in due {
         start(parts, workflow, now).await?;
     }
-    Ok(())
+    flows::start_due(parts, now).await
 }
 
 /// When something is due next.
@@ -30,7 +30,8 @@ pub async fn tick(parts: &Parts, now: Timestamp) -> Result<()> {
 /// # Errors
 /// What the database says.
 pub async fn next_due(conn: &mut Conn) -> StoreResult<Option<Timestamp>> {
-    conn.next_workflow_due().await
+    let due = [conn.next_workflow_due().await?, conn.next_flow_due().await?];
+    Ok(due.into_iter().flatten().min())
 }
 
 /// Starts the slot that is due, once, and moves on to the first slot after now: slots missed while

@@ -1,0 +1,76 @@
+//! Trying a mapping on one record.
+
+use connectus_core::{
+    Code, Error, Result, TenantCtx,
+    flow::{DataFlow, Leg, mapping::FieldResult},
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::{parts::Parts, sync::plan::only_inbound};
+
+/// Where the record of a trial came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sample {
+    /// From the caller.
+    Given,
+    /// The first record the provider returned just now.
+    Live,
+}
+
+/// What a mapping makes of one record.
+#[derive(Clone, Debug, Serialize)]
+pub struct MappingTrial {
+    /// Where the record came from.
+    pub sample: Sample,
+    /// The record.
+    pub record: Value,
+    /// Whether the row would be taken.
+    pub accepted: bool,
+    /// The row that would be written; none when it would be refused.
+    pub row: Option<Map<String, Value>>,
+    /// What happened to each field.
+    pub fields: Vec<FieldResult>,
+}
+
+/// Tries a flow's mapping on `sample`, or on the first record the provider returns.
+///
+/// # Errors
+/// What is wrong with the mapping; `conflict` when the provider has no record to try it on.
+pub async fn test_mapping(
+    parts: &Parts,
+    ctx: &TenantCtx,
+    flow: &DataFlow,
+    sample: Option<Value>,
+) -> Result<MappingTrial> {
+    let mapping = flow.mapping(Leg::Inbound)?;
+    let (sample, record) = match sample {
+        Some(record) => (Sample::Given, record),
+        None => (Sample::Live, live(parts, ctx, flow).await?),
+    };
+    let row = mapping.apply(&record).ok();
+    let fields = mapping.test(&record);
+    Ok(MappingTrial { sample, record, accepted: row.is_some(), row, fields })
+}
+
+async fn live(parts: &Parts, ctx: &TenantCtx, flow: &DataFlow) -> Result<Value> {
+    if !flow.direction.legs().contains(&Leg::Inbound) {
+        return Err(only_inbound());
+    }
+    let connection = parts.connections.open(ctx, &flow.integration).await?;
+    let mut reader = connection.read(&flow.stream, None)?;
+    // Some providers begin with an empty page; beyond a few there is nothing to show.
+    for _ in 0..3 {
+        match reader.next_page().await? {
+            Some(page) => {
+                if let Some(record) = page.records.into_iter().next() {
+                    return Ok(record);
+                }
+            }
+            None => break,
+        }
+    }
+    let detail = format!("The stream `{}` holds no record. Send one as `sample`.", flow.stream);
+    Err(Error::new(Code::Conflict, detail))
+}

@@ -1,0 +1,190 @@
+//! The one transaction in which a sync moves forward.
+
+use std::sync::Arc;
+
+use connectus_core::{Env, Error, Result, RunId, TenantCtx, canonical, event::EventType};
+use connectus_store::{Tx, records::NewRecord, rejected::NewRejectedRow};
+use serde_json::{Value, json};
+
+use super::{
+    Counts, Decision, OPERATION, decide,
+    intake::{Item, Taken, refusal},
+    plan::Plan,
+};
+use crate::health;
+
+/// Refused rows kept per flow. Beyond it they are only counted: a mapping that refuses that many
+/// is to be mended, and a mended mapping reads everything again.
+const MAX_REJECTED_KEPT: u64 = 10_000;
+
+/// Everything that moves together.
+pub(super) struct Checkpoint {
+    pub ctx: TenantCtx,
+    pub run: RunId,
+    pub plan: Arc<Plan>,
+    pub items: Vec<Item>,
+    pub cursor: Option<Value>,
+    pub counts: Counts,
+    pub complete: bool,
+}
+
+/// How a checkpoint ended.
+pub(super) enum Committed {
+    /// It is durable; these are the counts now.
+    Yes(Counts),
+    /// Nothing was written: the flow is no longer what the plan was made from.
+    FlowChanged,
+}
+
+impl Checkpoint {
+    /// Commits, unless the flow has changed meanwhile.
+    pub async fn commit(mut self, tx: &mut Tx) -> Result<Committed> {
+        let flow = &self.plan.flow;
+        match tx.lock_flow(&self.ctx, &flow.id).await? {
+            None => return Err(Error::not_found("data flow")),
+            Some(version) if version != flow.version => return Ok(Committed::FlowChanged),
+            Some(_) => {}
+        }
+        let items = std::mem::take(&mut self.items);
+        let written = write(tx, &self.ctx, &self.plan, &self.run, items, false).await?;
+        if let Some(cursor) = &self.cursor {
+            tx.put_flow_cursor(&self.ctx, &self.plan.flow.id, cursor).await?;
+        }
+        let counts = written.add_to(self.counts.clone());
+        self.note(tx, &counts).await?;
+        Ok(Committed::Yes(counts))
+    }
+
+    async fn note(&self, tx: &mut Tx, counts: &Counts) -> Result<()> {
+        let flow = &self.plan.flow.id;
+        let progress = counts.output();
+        tx.set_run_progress(&self.ctx, &self.run, &progress).await?;
+        if self.complete {
+            tx.note_flow_synced(&self.ctx, flow).await?;
+            let integration = &self.plan.flow.integration;
+            health::succeeded(tx, &self.ctx, integration, OPERATION).await?;
+        }
+        let data = json!({ "run": self.run, "flow": flow, "counts": progress });
+        tx.emit(&self.ctx, EventType::SyncProgressed, self.run.as_str(), data).await
+    }
+}
+
+/// How many rows went which way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub created: u64,
+    pub updated: u64,
+    pub unchanged: u64,
+    pub kept: u64,
+    pub rejected: u64,
+}
+
+impl Written {
+    fn add_to(self, mut counts: Counts) -> Counts {
+        counts.created += self.created;
+        counts.updated += self.updated;
+        counts.unchanged += self.unchanged;
+        counts.kept += self.kept;
+        counts.rejected += self.rejected;
+        counts.checkpoints += 1;
+        counts
+    }
+
+    /// Rows the flow has taken, whether or not they changed anything.
+    const fn processed(self) -> u64 {
+        self.created + self.updated + self.unchanged + self.kept
+    }
+}
+
+/// Writes what differs, keeps what is refused, resolves what was refused before, and counts.
+pub(crate) async fn write(
+    tx: &mut Tx,
+    ctx: &TenantCtx,
+    plan: &Plan,
+    run: &RunId,
+    items: Vec<Item>,
+    forced: bool,
+) -> Result<Written> {
+    let flow = &plan.flow;
+    let (mut rows, mut refused) = (Vec::with_capacity(items.len()), Vec::new());
+    for item in items {
+        match item {
+            Item::Row(row) => rows.push(*row),
+            Item::Refused(row) => refused.push(row),
+        }
+    }
+    let decisions = decide(tx, ctx, plan, &rows, forced).await?;
+    let mut settled = Vec::new();
+    if plan.rejected_open > 0 {
+        settled.extend(rows.iter().map(|row| row.source_key().to_owned()));
+    }
+    let (records, mut written) = sort_out(tx.env(), rows, decisions, &mut refused);
+    if !records.is_empty() {
+        tx.ensure_collection(ctx, &flow.destination).await?;
+        let (source, origin) = (flow.id.as_str(), Some(&flow.integration));
+        tx.upsert_records(ctx, &flow.destination, &records, source, origin).await?;
+        tx.touch_collection(ctx, &flow.destination).await?;
+    }
+    written.rejected = u64::try_from(refused.len()).unwrap_or(u64::MAX);
+    if !settled.is_empty() {
+        let settled: Vec<&str> = settled.iter().map(String::as_str).collect();
+        tx.resolve_rejected(ctx, &flow.id, &settled).await?;
+    }
+    // After the resolving, so that a row refused just now is open again.
+    keep_refused(tx, ctx, plan, run, refused).await?;
+    // A row that is refused again when a person tries it again has failed once, not twice.
+    let failed = if forced { 0 } else { written.rejected };
+    if written.processed() + failed > 0 {
+        tx.add_flow_counts(ctx, &flow.id, written.processed(), failed).await?;
+    }
+    Ok(written)
+}
+
+async fn keep_refused(
+    tx: &mut Tx,
+    ctx: &TenantCtx,
+    plan: &Plan,
+    run: &RunId,
+    mut refused: Vec<NewRejectedRow>,
+) -> Result<()> {
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let flow = &plan.flow.id;
+    let kept = tx.count_rejected(ctx, flow, true).await?;
+    let room = MAX_REJECTED_KEPT.saturating_sub(kept);
+    refused.truncate(usize::try_from(room).unwrap_or(usize::MAX));
+    Ok(tx.keep_rejected(ctx, flow, run, &refused).await?)
+}
+
+/// Turns decisions into the rows to write.
+fn sort_out(
+    env: &Env,
+    rows: Vec<Taken>,
+    decisions: Vec<Decision>,
+    refused: &mut Vec<NewRejectedRow>,
+) -> (Vec<NewRecord>, Written) {
+    let (mut records, mut written) = (Vec::new(), Written::default());
+    for (row, decision) in rows.into_iter().zip(decisions) {
+        match decision {
+            Decision::Create => {
+                written.created += 1;
+                records.push(NewRecord { key: row.key, data: row.json, hash: row.hash });
+            }
+            Decision::Update { merged, .. } => {
+                written.updated += 1;
+                let mut data = Vec::with_capacity(row.json.len());
+                canonical::write_object(&merged, &mut data);
+                let data = String::from_utf8(data).unwrap_or(row.json);
+                records.push(NewRecord { key: row.key, data, hash: row.hash });
+            }
+            Decision::Unchanged => written.unchanged += 1,
+            Decision::Keep => written.kept += 1,
+            Decision::Refuse(error) => {
+                let key = row.source_key().to_owned();
+                refused.push(refusal(env, key, row.source, vec![error]));
+            }
+        }
+    }
+    (records, written)
+}

@@ -1,0 +1,75 @@
+//! What a sync has done so far. The counts move with the rows they count, so that an attempt that
+//! is made again goes on counting where the last checkpoint stood.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::intake::Batch;
+
+/// The counters of one run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counts {
+    /// Pages read.
+    pub pages: u64,
+    /// Calls made to the provider for them.
+    pub calls: u64,
+    /// Records read, each time it was read.
+    pub read: u64,
+    /// Records that were new.
+    pub created: u64,
+    /// Records that changed.
+    pub updated: u64,
+    /// Records that were there as they are.
+    pub unchanged: u64,
+    /// Records left as they are because the other side's change wins.
+    pub kept: u64,
+    /// Records refused, with a reason.
+    pub rejected: u64,
+    /// Checkpoints made.
+    pub checkpoints: u64,
+}
+
+impl Counts {
+    /// The counts an earlier attempt left as the run's progress.
+    pub(super) fn resume(progress: Option<&Value>) -> Self {
+        // Progress of an unknown shape is not worth failing a sync for.
+        progress.and_then(|value| Self::deserialize(value).ok()).unwrap_or_default()
+    }
+
+    /// These counts with what was read for a batch added.
+    pub(super) fn with(&self, batch: &Batch) -> Self {
+        let mut counts = self.clone();
+        counts.pages += batch.pages;
+        counts.calls += batch.calls;
+        counts.read += batch.read;
+        counts
+    }
+
+    /// As the run's progress and output.
+    pub(super) fn output(&self) -> Value {
+        serde_json::to_value(self).unwrap_or(Value::Null)
+    }
+
+    /// Records written.
+    pub const fn written(&self) -> u64 {
+        self.created + self.updated
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn counting_goes_on_where_it_stood() {
+        let counts = Counts { read: 7, created: 5, updated: 2, ..Counts::default() };
+        assert_eq!(Counts::resume(Some(&counts.output())), counts);
+        assert_eq!(counts.written(), 7);
+        for other in [json!(null), json!("x"), json!({"read": "many"}), json!({"later": 1})] {
+            assert_eq!(Counts::resume(Some(&other)), Counts::default(), "{other}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What writing mapped rows would change, row by row. The sync and its preview ask the same.
+
+use std::collections::HashMap;
+
+use connectus_core::{
+    Result, TenantCtx, Timestamp,
+    collection::Record,
+    error::FieldError,
+    flow::{ConflictPolicy, FieldChange, RowDiff, Winner, diff},
+};
+use connectus_store::{Conn, records::RecordState};
+use serde_json::{Map, Value};
+
+use super::{intake::Taken, plan::Plan};
+
+/// What becomes of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Decision {
+    /// The record does not exist yet.
+    Create,
+    /// Some fields of the record change; the others stay.
+    Update {
+        /// All fields of the record afterwards.
+        merged: Map<String, Value>,
+        /// Which change.
+        changes: Vec<FieldChange>,
+    },
+    /// Nothing changes.
+    Unchanged,
+    /// Someone changed the record here, and by the flow's policy that change stays.
+    Keep,
+    /// The row must not be written.
+    Refuse(FieldError),
+}
+
+/// Decides about rows, in their order. `forced`: a person has decided that the source wins.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn decide(
+    conn: &mut Conn,
+    ctx: &TenantCtx,
+    plan: &Plan,
+    rows: &[Taken],
+    forced: bool,
+) -> Result<Vec<Decision>> {
+    let keys: Vec<&str> = rows.iter().map(|row| row.key.as_str()).collect();
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let destination = &plan.flow.destination;
+    let states = conn.record_states(ctx, destination, &keys).await?;
+    if states.is_empty() {
+        return Ok(vec![Decision::Create; rows.len()]);
+    }
+    let states: HashMap<&str, &RecordState> =
+        states.iter().map(|state| (state.key.as_str(), state)).collect();
+    // Only rows whose hash differs are worth reading what is there.
+    let differing: Vec<&str> = rows
+        .iter()
+        .filter(|row| states.get(row.key.as_str()).is_some_and(|state| state.hash != row.hash))
+        .map(|row| row.key.as_str())
+        .collect();
+    let records = if differing.is_empty() {
+        Vec::new()
+    } else {
+        conn.records_by_keys(ctx, destination, &differing).await?
+    };
+    let records: HashMap<&str, &Record> =
+        records.iter().map(|record| (record.key.as_str(), record)).collect();
+    Ok(rows
+        .iter()
+        .map(|row| {
+            let key = row.key.as_str();
+            one(plan, row, states.get(key).copied(), records.get(key).copied(), forced)
+        })
+        .collect())
+}
+
+fn one(
+    plan: &Plan,
+    row: &Taken,
+    state: Option<&RecordState>,
+    record: Option<&Record>,
+    forced: bool,
+) -> Decision {
+    let Some(state) = state else { return Decision::Create };
+    if let Some(origin) = state.origin.as_ref().filter(|origin| plan.others.contains(origin)) {
+        return Decision::Refuse(FieldError {
+            field: "id".into(),
+            message: format!(
+                "integration {origin} already keeps a record `{}` in {}. Let one of the two flows \
+                 write to another destination.",
+                row.key, plan.flow.destination
+            ),
+        });
+    }
+    let Some(record) = record else { return Decision::Unchanged };
+    let RowDiff::Update { fields: changes } = diff(Some(&record.data), &row.fields) else {
+        return Decision::Unchanged;
+    };
+    let ours = state.source.starts_with(connectus_core::FlowId::PREFIX);
+    if !ours && !forced {
+        match winner(plan.flow.conflict_policy, row.changed_at, state.updated_at) {
+            Winner::Source => {}
+            Winner::Target => return Decision::Keep,
+            Winner::Undecided => return Decision::Refuse(undecided(&changes)),
+        }
+    }
+    let mut merged = record.data.clone();
+    merged.extend(row.fields.iter().map(|(name, value)| (name.clone(), value.clone())));
+    Decision::Update { merged, changes }
+}
+
+/// A source that does not say when a record changed has changed it last: that is why it was read.
+fn winner(policy: ConflictPolicy, source: Option<Timestamp>, target: Timestamp) -> Winner {
+    policy.decide(source.unwrap_or(Timestamp(i64::MAX)), target)
+}
+
+fn undecided(changes: &[FieldChange]) -> FieldError {
+    let fields: Vec<&str> = changes.iter().map(|change| change.field.as_str()).collect();
+    FieldError {
+        field: fields.join(", "),
+        message: "was changed on both sides. Replay this row to take the provider's value, or \
+                  change it at the provider."
+            .into(),
+    }
+}

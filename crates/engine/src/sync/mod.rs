@@ -1,0 +1,177 @@
+//! Inbound sync: a stream is read page by page, mapped, compared with what is there, and what
+//! differs is written.
+//!
+//! Everything durable about a sync moves in one transaction per checkpoint: rows, cursor, refused
+//! rows, counters, progress, event. A process that dies between two checkpoints loses only work
+//! that the next attempt does again from the cursor, with the same result.
+//!
+//! - [`plan`] is a flow made ready: mapping compiled, key known, connection open.
+//! - [`pages`] reads ahead while rows are written; [`intake`] maps pages into batches.
+//! - [`decide`] says what a row would change; [`checkpoint`] makes it so.
+
+pub(crate) mod checkpoint;
+mod counts;
+pub(crate) mod decide;
+pub(crate) mod intake;
+mod pages;
+pub(crate) mod plan;
+
+use std::sync::Arc;
+
+use connectus_connect::CursorState;
+use connectus_core::{Code, Error, FlowId, Result, TenantCtx, run::Run};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use self::{checkpoint::Committed, intake::Batch, pages::Pages, plan::Plan};
+use crate::{
+    health::{self, Problem},
+    parts::Parts,
+};
+
+pub use counts::Counts;
+pub use plan::record_key;
+pub(crate) use decide::{Decision, decide};
+
+/// What health log entries call a sync.
+pub(crate) const OPERATION: &str = "sync";
+/// How often a flow may be changed under one attempt before the attempt gives way.
+const MAX_REPLANS: u32 = 5;
+
+/// Works on a sync until its stream is read to the end. Returns its counters.
+///
+/// What was read before an error is kept. Cancelling keeps what has been read so far, too.
+///
+/// # Errors
+/// Transient ones when another attempt from the cursor can help; `conflict` when cancelled;
+/// `not_found` when the flow or its integration is gone.
+pub async fn execute(
+    parts: &Parts,
+    ctx: &TenantCtx,
+    run: &Run,
+    cancel: &CancellationToken,
+) -> Result<Value> {
+    let flow = FlowId::parse(&run.subject_id).ok_or_else(|| Error::not_found("data flow"))?;
+    let outcome = to_the_end(parts, ctx, run, &flow, cancel).await;
+    if let Err(error) = &outcome
+        && !cancel.is_cancelled()
+    {
+        log_problem(parts, ctx, run, &flow, error).await?;
+    }
+    outcome
+}
+
+async fn to_the_end(
+    parts: &Parts,
+    ctx: &TenantCtx,
+    run: &Run,
+    flow: &FlowId,
+    cancel: &CancellationToken,
+) -> Result<Value> {
+    let mut counts = Counts::resume(run.progress.as_ref());
+    for _ in 0..MAX_REPLANS {
+        let plan = Arc::new(Plan::load(parts, ctx, flow).await?);
+        let attempt = Attempt { parts, ctx, run, plan, cancel };
+        match attempt.pull(&mut counts).await? {
+            Ended::Complete => return Ok(counts.output()),
+            Ended::FlowChanged => {}
+        }
+    }
+    Err(Error::new(Code::Unavailable, "The data flow keeps changing while it syncs.").retry_after(5))
+}
+
+/// Enters what the provider's side did wrong in the health log, where people look for it.
+async fn log_problem(
+    parts: &Parts,
+    ctx: &TenantCtx,
+    run: &Run,
+    flow: &FlowId,
+    error: &Error,
+) -> Result<()> {
+    let theirs = matches!(
+        error.code,
+        Code::ReauthRequired
+            | Code::ProviderRefused
+            | Code::ProviderUnavailable
+            | Code::RateLimited
+            | Code::Timeout
+            | Code::EgressDenied
+    );
+    if !theirs {
+        return Ok(());
+    }
+    let Some(flow) = parts.store.read().await?.flow(ctx, flow).await? else { return Ok(()) };
+    let problem = Problem {
+        integration: Some(flow.integration),
+        operation: OPERATION.to_owned(),
+        error: error.clone(),
+        run: Some(run.id.clone()),
+    };
+    health::report(&parts.store, ctx, problem).await
+}
+
+/// How reading a stream ended well.
+enum Ended {
+    /// Everything is read and written.
+    Complete,
+    /// The flow is not what it was when the plan was made: plan again.
+    FlowChanged,
+}
+
+/// One pass over a stream with one plan.
+struct Attempt<'a> {
+    parts: &'a Parts,
+    ctx: &'a TenantCtx,
+    run: &'a Run,
+    plan: Arc<Plan>,
+    cancel: &'a CancellationToken,
+}
+
+impl Attempt<'_> {
+    /// Reads, maps and writes; the next batch is gathered while the last one is written.
+    async fn pull(&self, counts: &mut Counts) -> Result<Ended> {
+        let cursor = self.parts.store.read().await?.flow_cursor(self.ctx, &self.plan.flow.id).await?;
+        let cursor = cursor.map(CursorState);
+        let reader = self.plan.connection.read(&self.plan.flow.stream, cursor.as_ref())?;
+        let mut pages = Pages::prefetch(reader);
+        let mut batch = intake::gather(&self.plan, self.parts.env(), &mut pages, self.cancel).await;
+        loop {
+            let last = batch.end.is_some();
+            let (committed, next) = if last {
+                (self.commit(&mut batch, counts).await?, None)
+            } else {
+                let gather =
+                    intake::gather(&self.plan, self.parts.env(), &mut pages, self.cancel);
+                let (committed, next) = tokio::join!(self.commit(&mut batch, counts), gather);
+                (committed?, Some(next))
+            };
+            match committed {
+                Committed::Yes(now) => *counts = now,
+                Committed::FlowChanged => return Ok(Ended::FlowChanged),
+            }
+            match (batch.end.take(), next) {
+                (Some(end), _) => return end.map(|()| Ended::Complete),
+                (None, Some(next)) => batch = next,
+                (None, None) => return Err(Error::internal("a batch without an end or a next")),
+            }
+        }
+    }
+
+    async fn commit(&self, batch: &mut Batch, counts: &Counts) -> Result<Committed> {
+        let complete = matches!(batch.end, Some(Ok(())));
+        if batch.is_empty() && !complete {
+            return Ok(Committed::Yes(counts.clone()));
+        }
+        let checkpoint = checkpoint::Checkpoint {
+            ctx: self.ctx.clone(),
+            run: self.run.id.clone(),
+            plan: self.plan.clone(),
+            items: std::mem::take(&mut batch.items),
+            cursor: batch.cursor.take(),
+            counts: counts.with(batch),
+            complete,
+        };
+        self.parts.store.write(move |tx| Box::pin(checkpoint.commit(tx))).await
+    }
+}
+

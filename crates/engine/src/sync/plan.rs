@@ -1,0 +1,116 @@
+//! A data flow made ready to run: mapping compiled, connection open, rules of identity known.
+
+use std::{collections::HashSet, sync::Arc};
+
+use connectus_connect::{Connection, plan::StreamPlan};
+use connectus_core::{
+    Code, Error, FlowId, IntegrationId, Result, TenantCtx, Timestamp,
+    collection::MAX_KEY_BYTES,
+    flow::{DataFlow, Direction, Leg, Mapping},
+};
+use serde_json::Value;
+
+use crate::parts::Parts;
+
+/// A data flow made ready to run.
+pub(crate) struct Plan {
+    /// The flow as it was when the plan was made.
+    pub flow: DataFlow,
+    /// Its compiled mapping.
+    pub mapping: Mapping,
+    /// The provider's name, the first part of every key.
+    pub provider: String,
+    /// The way to the provider.
+    pub connection: Arc<Connection>,
+    /// The stream it reads.
+    pub stream: Arc<StreamPlan>,
+    /// Other integrations of the tenant: a record that came from one of them is not ours to write.
+    pub others: HashSet<IntegrationId>,
+    /// Refused rows that were open when the plan was made: only then is there any to resolve.
+    pub rejected_open: u64,
+}
+
+impl Plan {
+    /// Reads a flow and makes it ready. Nothing is sent to the provider.
+    ///
+    /// # Errors
+    /// `not_found` for an unknown flow, else what is wrong with it or its integration.
+    pub async fn load(parts: &Parts, ctx: &TenantCtx, flow: &FlowId) -> Result<Self> {
+        let flow = parts.store.read().await?.flow(ctx, flow).await?;
+        Self::of(parts, ctx, flow.ok_or_else(|| Error::not_found("data flow"))?).await
+    }
+
+    /// Makes a flow ready, stored or not.
+    ///
+    /// # Errors
+    /// As [`Plan::load`].
+    pub async fn of(parts: &Parts, ctx: &TenantCtx, flow: DataFlow) -> Result<Self> {
+        if flow.direction != Direction::Inbound {
+            return Err(only_inbound());
+        }
+        let connection = parts.connections.open(ctx, &flow.integration).await?;
+        let stream = connection.stream(&flow.stream)?.clone();
+        let mapping = flow.mapping(Leg::Inbound)?;
+        let mut conn = parts.store.read().await?;
+        let tenant_integrations = conn.integration_providers(ctx).await?;
+        let provider = tenant_integrations
+            .iter()
+            .find(|(id, _)| *id == flow.integration)
+            .map(|(_, provider)| provider.clone())
+            .ok_or_else(|| Error::not_found("integration"))?;
+        let others = tenant_integrations
+            .into_iter()
+            .map(|(id, _)| id)
+            .filter(|id| *id != flow.integration)
+            .collect();
+        let rejected_open = conn.count_rejected(ctx, &flow.id, false).await?;
+        Ok(Self { flow, mapping, provider, connection, stream, others, rejected_open })
+    }
+
+    /// What identifies a record in its source.
+    ///
+    /// # Errors
+    /// A sentence when the record has no usable identifier.
+    pub fn source_key(&self, record: &Value) -> Result<String, String> {
+        let mut key = String::new();
+        for (index, path) in self.stream.key.iter().enumerate() {
+            if index > 0 {
+                key.push(':');
+            }
+            let part = path.text(record).ok_or("the record has no identifier")?;
+            key.push_str(&part);
+        }
+        if key.is_empty() {
+            // A stream without identifiers: equal content is the same record.
+            key = connectus_core::canonical::digest(record).to_string();
+        }
+        if self.provider.len() + 1 + key.len() > MAX_KEY_BYTES {
+            return Err(format!("the identifier is longer than {MAX_KEY_BYTES} bytes"));
+        }
+        Ok(key)
+    }
+
+    /// The key of a record in its collection. The provider's name in front keeps apart what two
+    /// providers call by the same number.
+    pub fn record_key(&self, source_key: &str) -> String {
+        record_key(&self.provider, source_key)
+    }
+
+    /// When a record changed at its source, where the stream says so.
+    pub fn changed_at(&self, record: &Value) -> Option<Timestamp> {
+        self.stream.delta()?.cursor.as_ref()?.time_of(record)
+    }
+}
+
+/// The key under which a provider's object is kept in a collection: `hubspot:101`.
+pub fn record_key(provider: &str, source_key: &str) -> String {
+    format!("{provider}:{source_key}")
+}
+
+/// The refusal of directions this build cannot run.
+pub(crate) fn only_inbound() -> Error {
+    let message = "only `inbound` can run so far: from the provider into a collection.";
+    let mut error = Error::invalid("/direction", message);
+    error.code = Code::Invalid;
+    error
+}
