@@ -1,16 +1,24 @@
 //! The command line: one file per command.
 
+mod audit;
 mod config;
 mod migrate;
 mod openapi;
+mod output;
 mod serve;
+mod tenant;
+mod token;
+mod user;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use connectus_core::{Error, Result};
+use connectus_core::{Error, Result, access::Role};
 
-use crate::config::{Config, Flags, Sources};
+use crate::{
+    config::{Config, Flags, Sources},
+    process::{self, Opened},
+};
 
 /// Connects a company's tools and keeps them connected.
 #[derive(Debug, Parser)]
@@ -47,6 +55,18 @@ enum Command {
     Migrate,
     /// Print the OpenAPI document.
     Openapi,
+    /// Make and list tenants.
+    #[command(subcommand)]
+    Tenant(tenant::Command),
+    /// Add people.
+    #[command(subcommand)]
+    User(user::Command),
+    /// Make and revoke API keys.
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Check the audit log.
+    #[command(subcommand)]
+    Audit(audit::Command),
 }
 
 /// Runs the command of this process.
@@ -72,6 +92,10 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Config(command) => config::run(&command, &global),
         Command::Serve(command) => block_on(serve::run(command, global)),
         Command::Migrate => block_on(migrate::run(global)),
+        Command::Tenant(command) => block_on(tenant::run(command, global)),
+        Command::User(command) => block_on(user::run(command, global)),
+        Command::Token(command) => block_on(token::run(command, global)),
+        Command::Audit(command) => block_on(audit::run(command, global)),
     }
 }
 
@@ -95,6 +119,21 @@ impl Global {
         let flags = Flags { file: self.config.clone(), settings };
         Config::load(&Sources::of_process(flags)?)
     }
+
+    /// Opens the installation for a command that only reads and writes rows, which it can do
+    /// beside a running server.
+    async fn open(&self) -> Result<(Config, Opened)> {
+        let config = self.load(&[])?;
+        let opened = process::open(&config, &connectus_store::system::env()).await?;
+        Ok((config, opened))
+    }
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    text.parse().map_err(|()| {
+        let names = Role::ALL.map(Role::name);
+        format!("must be one of {}", names.join(", "))
+    })
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

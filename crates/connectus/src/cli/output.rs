@@ -1,0 +1,45 @@
+//! How commands answer: JSON for scripts, text for people.
+
+use connectus_core::{Error, Result};
+use serde::Serialize;
+
+/// Prints an answer: one line of JSON, or the text.
+pub fn show(json: bool, answer: &impl Serialize, text: &str) -> Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(answer).map_err(Error::internal)?);
+    } else {
+        println!("{}", text.trim_end());
+    }
+    Ok(())
+}
+
+/// Rows under headings, columns aligned.
+pub fn table<const N: usize>(
+    head: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let mut lines = vec![head.map(str::to_owned)];
+    lines.extend(rows);
+    let mut widths = [0; N];
+    for line in &lines {
+        for (width, cell) in widths.iter_mut().zip(line) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let render = |line: &[String; N]| {
+        let cells = line.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    lines.iter().map(render).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [["é", "long"], ["bb", "x"]].map(|row| row.map(str::to_owned));
+        assert_eq!(table(["a", "b"], rows), "a   b\né   long\nbb  x");
+    }
+}
