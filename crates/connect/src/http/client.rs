@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     error::Error as _,
     fmt,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -16,6 +16,7 @@ use super::{
     policy::{EgressPolicy, Target},
     request::{GuardedRequest, GuardedResponse},
     resolve::{GuardedResolver, Refused, Resolver, SystemResolver},
+    tls::Tls,
 };
 
 /// Member of [`Error::extra`] set when not one byte of the request can have arrived.
@@ -57,7 +58,7 @@ struct Inner {
     resolver: Arc<dyn Resolver>,
     limits: Limits,
     lanes: Mutex<HashMap<String, Arc<Lane>>>,
-    tls: OnceLock<rustls::ClientConfig>,
+    tls: Tls,
 }
 
 /// The connections to one origin.
@@ -79,7 +80,7 @@ impl Guarded {
             resolver,
             limits,
             lanes: Mutex::default(),
-            tls: OnceLock::new(),
+            tls: Tls::default(),
         }))
     }
 
@@ -163,8 +164,12 @@ impl Guarded {
             resolver: self.0.resolver.clone(),
             port: target.port,
         };
+        let tls = match target.url.scheme() {
+            "https" => self.0.tls.trusting()?,
+            _ => Tls::trusting_nobody()?,
+        };
         reqwest::Client::builder()
-            .tls_backend_preconfigured(self.tls()?)
+            .tls_backend_preconfigured(tls)
             .dns_resolver(Arc::new(resolver))
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -174,29 +179,6 @@ impl Guarded {
             .user_agent(concat!("Connectus/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(Error::internal)
-    }
-
-    /// Reading the system's root certificates takes milliseconds, so it happens once and late.
-    fn tls(&self) -> Result<rustls::ClientConfig> {
-        if let Some(config) = self.0.tls.get() {
-            return Ok(config.clone());
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier =
-            rustls_platform_verifier::Verifier::new(provider.clone()).map_err(|error| {
-                Error::new(
-                    Code::Unavailable,
-                    "No root certificates were found; install the package ca-certificates.",
-                )
-                .caused_by(error)
-            })?;
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(Error::internal)?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
-        Ok(self.0.tls.get_or_init(|| config).clone())
     }
 }
 

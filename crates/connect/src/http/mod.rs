@@ -9,6 +9,7 @@ mod client;
 mod policy;
 mod request;
 mod resolve;
+mod tls;
 
 pub use address::{canonical, is_forbidden, is_metadata, is_this_machine};
 pub use client::{Guarded, Limits, NOT_SENT};

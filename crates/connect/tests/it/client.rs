@@ -95,3 +95,19 @@ async fn nobody_there_is_not_sent() {
     assert_eq!(error.extra[connectus_connect::http::NOT_SENT], true);
     assert!(!format!("{error:?}").contains("canary"), "the URL may hold a secret: {error:?}");
 }
+
+#[tokio::test]
+async fn https_to_somebody_who_does_not_speak_it_fails_in_words() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let plain = b"HTTP/1.1 400 Bad Request\r\n\r\n";
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, plain).await;
+        }
+    });
+    let error = client(&format!("http://{addr}")).send(get(format!("https://{addr}/"))).await;
+    let error = error.unwrap_err();
+    // `unavailable` where the machine holds no root certificates at all.
+    assert!(matches!(error.code, Code::ProviderUnavailable | Code::Unavailable), "{error}");
+}
