@@ -47,6 +47,8 @@ event_types! {
     SignInRefused = "user.sign_in_refused";
     /// Someone signed out.
     UserSignedOut = "user.signed_out";
+    /// A password was changed; the person's sessions ended.
+    UserPasswordChanged = "user.password_changed";
     /// A used refresh token came back: its family was revoked.
     TokenReused = "user.token_reused";
     /// An API key was made.

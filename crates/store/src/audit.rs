@@ -106,7 +106,7 @@ impl Tx {
     ///
     /// # Errors
     /// What the database says.
-    pub async fn record(
+    pub async fn happened(
         &mut self,
         ctx: &TenantCtx,
         kind: EventType,

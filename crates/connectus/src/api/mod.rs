@@ -3,6 +3,9 @@
 
 use crate::http::Operation;
 
+pub mod api_keys;
+pub mod audit;
+pub mod auth;
 pub mod health_logs;
 pub mod hooks;
 pub mod integrations;
@@ -10,7 +13,9 @@ pub mod oauth;
 pub mod providers;
 pub mod runs;
 pub mod system;
+pub mod tenant;
 pub mod usage;
+pub mod users;
 pub mod workflows;
 
 /// The table of operations.

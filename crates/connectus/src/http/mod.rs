@@ -2,7 +2,9 @@
 
 pub mod body;
 pub mod caller;
+pub mod edge;
 pub mod etag;
+pub mod idempotency;
 pub mod operation;
 pub mod paging;
 pub mod problem;

@@ -42,6 +42,13 @@ impl IntoResponse for Problem {
         if !error.fields.is_empty() {
             body.insert("errors".into(), json!(error.fields));
         }
+        // An error of ours is looked up by its request; the answer to a foreign identifier, on the
+        // other hand, must equal the answer to an unknown one to the last byte.
+        if status >= 500
+            && let Some(request) = connectus_store::request::current()
+        {
+            body.insert("request_id".into(), request.id.as_str().into());
+        }
         body.extend(error.extra);
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(Value::Object(body))).into_response();

@@ -7,12 +7,16 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use connectus_core::{Code, Error, access::Permission};
+use connectus_core::{
+    Code, Error,
+    access::{Permission, Role},
+};
 use utoipa::openapi::{
     ComponentsBuilder, InfoBuilder, License, OpenApi, OpenApiBuilder, PathsBuilder,
 };
 
 use super::{
+    edge, idempotency,
     operation::{Access, Operation},
     problem::Problem,
 };
@@ -24,26 +28,56 @@ pub fn build(app: App) -> Router {
     for operation in api::operations() {
         let handler = match operation.access {
             Access::Public(_) => operation.handler.clone(),
-            Access::Needs(permission) => operation.handler.clone().layer(
-                middleware::from_fn_with_state((app.clone(), permission), authorise),
-            ),
+            Access::Needs(permission) => {
+                let gate = Gate { app: app.clone(), operation: operation.id, permission };
+                let layer = middleware::from_fn_with_state(gate, authorise);
+                operation.handler.clone().layer(layer)
+            }
         };
         router = operation.mount(router, &handler);
     }
-    router
+    let router = router
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
-        .with_state(app)
+        .with_state(app.clone());
+    edge::surround(router, app)
 }
 
-/// Verifies the caller, checks the permission and hands the [`super::Caller`] to the handler.
-async fn authorise(
-    State((app, permission)): State<(App, Permission)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let _ = (&app, permission, &mut request);
+/// Stands before one operation.
+#[derive(Clone)]
+struct Gate {
+    app: App,
+    operation: &'static str,
+    permission: Permission,
+}
+
+/// Verifies the caller, checks the permission and hands the [`Caller`](super::Caller) to the
+/// handler; a request with an idempotency key then runs under it.
+async fn authorise(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+    let verified = gate.app.auth.verify(request.method(), request.headers()).await;
+    let caller = match verified {
+        Ok(caller) => caller,
+        Err(error) => return Problem(error).into_response(),
+    };
+    let role = caller.ctx.role();
+    if !role.allows(gate.permission) {
+        return Problem(lacks(role, gate.permission)).into_response();
+    }
+    request.extensions_mut().insert(caller.clone());
+    if idempotency::wanted(&request) {
+        return idempotency::run(gate.app, gate.operation, caller, request, next).await;
+    }
     next.run(request).await
+}
+
+fn lacks(role: Role, permission: Permission) -> Error {
+    let (needed, least) = (permission.name(), permission.least_role().name());
+    let detail = format!(
+        "This needs the permission `{needed}`, which the role {least} has. You call with the role \
+         {}.",
+        role.name()
+    );
+    Error::new(Code::Forbidden, detail).with("permission", needed)
 }
 
 async fn no_such_path(uri: Uri) -> Problem {
