@@ -15,6 +15,7 @@ mod cursors;
 pub mod effects;
 mod error;
 mod events;
+pub mod figures;
 pub mod flows;
 pub mod health_figures;
 pub mod health_logs;

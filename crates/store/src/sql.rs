@@ -57,6 +57,7 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
     ("cursors", crate::cursors::STATEMENTS),
     ("effects", crate::effects::STATEMENTS),
     ("events", crate::events::STATEMENTS),
+    ("figures", crate::figures::STATEMENTS),
     ("flows", crate::flows::STATEMENTS),
     ("health_figures", crate::health_figures::STATEMENTS),
     ("health_logs", crate::health_logs::STATEMENTS),
