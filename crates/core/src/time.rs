@@ -58,7 +58,8 @@ impl Timestamp {
         if let Ok(at) = text.parse::<jiff::Timestamp>() {
             return Some(Self(at.as_microsecond()));
         }
-        let date: jiff::civil::Date = text.parse().ok()?;
+        // jiff would read a date and time without an offset as its date alone.
+        let date: jiff::civil::Date = (text.len() == 10).then(|| text.parse().ok())??;
         let at = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
         Some(Self(at.timestamp().as_microsecond()))
     }
@@ -104,7 +105,9 @@ mod tests {
     #[test]
     fn accepts_a_bare_date_and_refuses_nonsense() {
         assert_eq!(Timestamp::parse("1970-01-02"), Some(Timestamp::from_secs(86_400)));
-        assert_eq!(Timestamp::parse("yesterday"), None);
+        for text in ["yesterday", "2026-06-12T03:22:47", "2026-06-12 ", ""] {
+            assert_eq!(Timestamp::parse(text), None, "{text:?}");
+        }
     }
 
     #[test]
