@@ -22,6 +22,11 @@ pub mod workflows;
 pub fn operations() -> Vec<Operation> {
     [
         system::operations(),
+        auth::operations(),
+        tenant::operations(),
+        users::operations(),
+        api_keys::operations(),
+        audit::operations(),
         providers::operations(),
         usage::operations(),
         oauth::operations(),
