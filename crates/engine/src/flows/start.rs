@@ -19,12 +19,7 @@ const DUE_BATCH: u32 = 100;
 ///
 /// # Errors
 /// `not_found` for an unknown flow.
-pub async fn sync_now(
-    parts: &Parts,
-    ctx: &TenantCtx,
-    flow: &FlowId,
-    trigger: &str,
-) -> Result<Run> {
+pub async fn sync_now(parts: &Parts, ctx: &TenantCtx, flow: &FlowId, trigger: &str) -> Result<Run> {
     let (ctx, flow, trigger) = (ctx.clone(), flow.clone(), trigger.to_owned());
     parts
         .store

@@ -7,7 +7,10 @@ use connectus_core::{
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{parts::Parts, sync::plan::only_inbound};
+use crate::{
+    parts::Parts,
+    sync::{fields, plan::only_inbound},
+};
 
 /// Where the record of a trial came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -44,11 +47,16 @@ pub async fn test_mapping(
     flow: &DataFlow,
     sample: Option<Value>,
 ) -> Result<MappingTrial> {
-    let mapping = flow.mapping(Leg::Inbound)?;
+    let integrations = parts.store.read().await?.integration_providers(ctx).await?;
+    let (_, provider) = integrations
+        .into_iter()
+        .find(|(id, _)| *id == flow.integration)
+        .ok_or_else(|| Error::not_found("integration"))?;
     let (sample, record) = match sample {
         Some(record) => (Sample::Given, record),
         None => (Sample::Live, live(parts, ctx, flow).await?),
     };
+    let mapping = fields::mapping(flow, &provider, Some(&record))?;
     let row = mapping.apply(&record).ok();
     let fields = mapping.test(&record);
     Ok(MappingTrial { sample, record, accepted: row.is_some(), row, fields })

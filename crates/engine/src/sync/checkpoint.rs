@@ -24,13 +24,14 @@ pub(super) struct Checkpoint {
     pub plan: Arc<Plan>,
     pub items: Vec<Item>,
     pub cursor: Option<Value>,
-    pub counts: Counts,
+    /// What was read for it.
+    pub read: Counts,
     pub complete: bool,
 }
 
 /// How a checkpoint ended.
 pub(super) enum Committed {
-    /// It is durable; these are the counts now.
+    /// It is durable; these are the run's counts now.
     Yes(Counts),
     /// Nothing was written: the flow is no longer what the plan was made from.
     FlowChanged,
@@ -50,7 +51,10 @@ impl Checkpoint {
         if let Some(cursor) = &self.cursor {
             tx.put_flow_cursor(&self.ctx, &self.plan.flow.id, cursor).await?;
         }
-        let counts = written.add_to(self.counts.clone());
+        // Counted on from what is stored, not from memory: an attempt that was given up may have
+        // had a checkpoint under way that became durable later.
+        let run = tx.run(&self.ctx, &self.run).await?.ok_or_else(|| Error::not_found("run"))?;
+        let counts = written.add_to(Counts::stored(run.progress.as_ref()).plus_read(&self.read));
         self.note(tx, &counts).await?;
         Ok(Committed::Yes(counts))
     }

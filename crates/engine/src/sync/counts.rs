@@ -31,19 +31,24 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// The counts an earlier attempt left as the run's progress.
-    pub(super) fn resume(progress: Option<&Value>) -> Self {
+    /// The counts that are a run's progress.
+    pub(super) fn stored(progress: Option<&Value>) -> Self {
         // Progress of an unknown shape is not worth failing a sync for.
         progress.and_then(|value| Self::deserialize(value).ok()).unwrap_or_default()
     }
 
-    /// These counts with what was read for a batch added.
-    pub(super) fn with(&self, batch: &Batch) -> Self {
-        let mut counts = self.clone();
-        counts.pages += batch.pages;
-        counts.calls += batch.calls;
-        counts.read += batch.read;
-        counts
+    /// What was read for a batch.
+    pub(super) fn read_for(batch: &Batch) -> Self {
+        let Batch { pages, calls, read, .. } = *batch;
+        Self { pages, calls, read, ..Self::default() }
+    }
+
+    /// These counts with what was read since.
+    pub(super) fn plus_read(mut self, more: &Self) -> Self {
+        self.pages += more.pages;
+        self.calls += more.calls;
+        self.read += more.read;
+        self
     }
 
     /// As the run's progress and output.
@@ -66,10 +71,10 @@ mod tests {
     #[test]
     fn counting_goes_on_where_it_stood() {
         let counts = Counts { read: 7, created: 5, updated: 2, ..Counts::default() };
-        assert_eq!(Counts::resume(Some(&counts.output())), counts);
+        assert_eq!(Counts::stored(Some(&counts.output())), counts);
         assert_eq!(counts.written(), 7);
         for other in [json!(null), json!("x"), json!({"read": "many"}), json!({"later": 1})] {
-            assert_eq!(Counts::resume(Some(&other)), Counts::default(), "{other}");
+            assert_eq!(Counts::stored(Some(&other)), Counts::default(), "{other}");
         }
     }
 }

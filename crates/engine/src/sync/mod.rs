@@ -12,6 +12,7 @@
 pub(crate) mod checkpoint;
 mod counts;
 pub(crate) mod decide;
+pub(crate) mod fields;
 pub(crate) mod intake;
 mod pages;
 pub(crate) mod plan;
@@ -23,15 +24,20 @@ use connectus_core::{Code, Error, FlowId, Result, TenantCtx, run::Run};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use self::{checkpoint::Committed, intake::Batch, pages::Pages, plan::Plan};
+use self::{
+    checkpoint::{Checkpoint, Committed},
+    intake::Batch,
+    pages::Pages,
+    plan::Plan,
+};
 use crate::{
     health::{self, Problem},
     parts::Parts,
 };
 
 pub use counts::Counts;
-pub use plan::record_key;
 pub(crate) use decide::{Decision, decide};
+pub use plan::record_key;
 
 /// What health log entries call a sync.
 pub(crate) const OPERATION: &str = "sync";
@@ -68,16 +74,16 @@ async fn to_the_end(
     flow: &FlowId,
     cancel: &CancellationToken,
 ) -> Result<Value> {
-    let mut counts = Counts::resume(run.progress.as_ref());
     for _ in 0..MAX_REPLANS {
         let plan = Arc::new(Plan::load(parts, ctx, flow).await?);
         let attempt = Attempt { parts, ctx, run, plan, cancel };
-        match attempt.pull(&mut counts).await? {
-            Ended::Complete => return Ok(counts.output()),
+        match attempt.pull().await? {
+            Ended::Complete(counts) => return Ok(counts.output()),
             Ended::FlowChanged => {}
         }
     }
-    Err(Error::new(Code::Unavailable, "The data flow keeps changing while it syncs.").retry_after(5))
+    Err(Error::new(Code::Unavailable, "The data flow keeps changing while it syncs.")
+        .retry_after(5))
 }
 
 /// Enters what the provider's side did wrong in the health log, where people look for it.
@@ -112,8 +118,8 @@ async fn log_problem(
 
 /// How reading a stream ended well.
 enum Ended {
-    /// Everything is read and written.
-    Complete,
+    /// Everything is read and written; these are the run's counts.
+    Complete(Counts),
     /// The flow is not what it was when the plan was made: plan again.
     FlowChanged,
 }
@@ -129,49 +135,50 @@ struct Attempt<'a> {
 
 impl Attempt<'_> {
     /// Reads, maps and writes; the next batch is gathered while the last one is written.
-    async fn pull(&self, counts: &mut Counts) -> Result<Ended> {
-        let cursor = self.parts.store.read().await?.flow_cursor(self.ctx, &self.plan.flow.id).await?;
-        let cursor = cursor.map(CursorState);
-        let reader = self.plan.connection.read(&self.plan.flow.stream, cursor.as_ref())?;
+    async fn pull(&self) -> Result<Ended> {
+        let flow = &self.plan.flow;
+        let cursor = self.parts.store.read().await?.flow_cursor(self.ctx, &flow.id).await?;
+        let reader = self.plan.connection.read(&flow.stream, cursor.map(CursorState).as_ref())?;
         let mut pages = Pages::prefetch(reader);
-        let mut batch = intake::gather(&self.plan, self.parts.env(), &mut pages, self.cancel).await;
+        let mut batch = self.gather(&mut pages).await;
         loop {
-            let last = batch.end.is_some();
-            let (committed, next) = if last {
-                (self.commit(&mut batch, counts).await?, None)
-            } else {
-                let gather =
-                    intake::gather(&self.plan, self.parts.env(), &mut pages, self.cancel);
-                let (committed, next) = tokio::join!(self.commit(&mut batch, counts), gather);
-                (committed?, Some(next))
+            let Some(end) = batch.end.take() else {
+                let (committed, next) =
+                    tokio::join!(self.commit(batch, false), self.gather(&mut pages));
+                if matches!(committed?, Committed::FlowChanged) {
+                    return Ok(Ended::FlowChanged);
+                }
+                batch = next;
+                continue;
             };
-            match committed {
-                Committed::Yes(now) => *counts = now,
-                Committed::FlowChanged => return Ok(Ended::FlowChanged),
+            if let Err(error) = end {
+                // What came before the error is worth keeping.
+                if !batch.is_empty() {
+                    self.commit(batch, false).await?;
+                }
+                return Err(error);
             }
-            match (batch.end.take(), next) {
-                (Some(end), _) => return end.map(|()| Ended::Complete),
-                (None, Some(next)) => batch = next,
-                (None, None) => return Err(Error::internal("a batch without an end or a next")),
-            }
+            return Ok(match self.commit(batch, true).await? {
+                Committed::Yes(counts) => Ended::Complete(counts),
+                Committed::FlowChanged => Ended::FlowChanged,
+            });
         }
     }
 
-    async fn commit(&self, batch: &mut Batch, counts: &Counts) -> Result<Committed> {
-        let complete = matches!(batch.end, Some(Ok(())));
-        if batch.is_empty() && !complete {
-            return Ok(Committed::Yes(counts.clone()));
-        }
-        let checkpoint = checkpoint::Checkpoint {
+    async fn gather(&self, pages: &mut Pages) -> Batch {
+        intake::gather(&self.plan, self.parts.env(), pages, self.cancel).await
+    }
+
+    async fn commit(&self, batch: Batch, complete: bool) -> Result<Committed> {
+        let checkpoint = Checkpoint {
             ctx: self.ctx.clone(),
             run: self.run.id.clone(),
             plan: self.plan.clone(),
-            items: std::mem::take(&mut batch.items),
-            cursor: batch.cursor.take(),
-            counts: counts.with(batch),
+            read: Counts::read_for(&batch),
+            items: batch.items,
+            cursor: batch.cursor,
             complete,
         };
         self.parts.store.write(move |tx| Box::pin(checkpoint.commit(tx))).await
     }
 }
-

@@ -4,12 +4,13 @@ use std::{collections::HashSet, sync::Arc};
 
 use connectus_connect::{Connection, plan::StreamPlan};
 use connectus_core::{
-    Code, Error, FlowId, IntegrationId, Result, TenantCtx, Timestamp,
+    Error, FlowId, IntegrationId, Result, TenantCtx, Timestamp,
     collection::MAX_KEY_BYTES,
-    flow::{DataFlow, Direction, Leg, Mapping},
+    flow::{DataFlow, Direction, Mapping},
 };
 use serde_json::Value;
 
+use super::fields;
 use crate::parts::Parts;
 
 /// A data flow made ready to run.
@@ -50,7 +51,6 @@ impl Plan {
         }
         let connection = parts.connections.open(ctx, &flow.integration).await?;
         let stream = connection.stream(&flow.stream)?.clone();
-        let mapping = flow.mapping(Leg::Inbound)?;
         let mut conn = parts.store.read().await?;
         let tenant_integrations = conn.integration_providers(ctx).await?;
         let provider = tenant_integrations
@@ -58,6 +58,7 @@ impl Plan {
             .find(|(id, _)| *id == flow.integration)
             .map(|(_, provider)| provider.clone())
             .ok_or_else(|| Error::not_found("integration"))?;
+        let mapping = fields::mapping(&flow, &provider, None)?;
         let others = tenant_integrations
             .into_iter()
             .map(|(id, _)| id)
@@ -110,7 +111,5 @@ pub fn record_key(provider: &str, source_key: &str) -> String {
 /// The refusal of directions this build cannot run.
 pub(crate) fn only_inbound() -> Error {
     let message = "only `inbound` can run so far: from the provider into a collection.";
-    let mut error = Error::invalid("/direction", message);
-    error.code = Code::Invalid;
-    error
+    Error::invalid("/direction", message)
 }

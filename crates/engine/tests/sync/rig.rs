@@ -1,0 +1,194 @@
+//! A tenant with a data flow from the HubSpot fake, and the handles to disturb both.
+
+use connectus_connect::{EgressPolicy, Guarded, Secrets};
+use connectus_core::{
+    FlowId, IntegrationId, Page, Result, TenantCtx,
+    collection::{CollectionName, Record},
+    flow::{ConflictPolicy, DataFlow, Direction, FlowStatus},
+    run::{Run, RunStatus},
+};
+use connectus_engine::{
+    Engine, Parts,
+    connections::{Connections, NewIntegration, seed_providers},
+    flows::{self, NewFlow},
+    programs::Programs,
+    sync::{self, Counts},
+};
+use connectus_sandbox::{Handle, Limits, ObjectType, Running, Sandbox, SandboxConfig};
+use connectus_store::records::RecordSearch;
+use connectus_testkit::TestStore;
+use secrecy::SecretString;
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+
+pub struct Rig {
+    pub db: TestStore,
+    pub parts: Parts,
+    pub engine: Engine,
+    pub ctx: TenantCtx,
+    pub integration: IntegrationId,
+    pub hubspot: Running,
+}
+
+pub fn collection() -> CollectionName {
+    "digisol_crm/contacts".parse().unwrap()
+}
+
+/// The flow of the requirements' example, with a mapping that can refuse rows.
+pub fn new_flow(integration: &IntegrationId) -> NewFlow {
+    let texts = |fields: &[&str]| fields.iter().map(|field| (*field).to_owned()).collect();
+    NewFlow {
+        integration: integration.clone(),
+        name: "Contacts Sync".into(),
+        direction: Direction::Inbound,
+        stream: "contacts".into(),
+        destination: collection(),
+        source_fields: texts(&["email", "firstname", "lastname", "city"]),
+        target_fields: texts(&["email", "firstName", "lastName", "city"]),
+        transformation_rules: Map::from_iter([(
+            "email".to_owned(),
+            json!({"trim": true, "case": "lower", "validate": "email"}),
+        )]),
+        conflict_policy: ConflictPolicy::Newest,
+        sync_frequency: "hourly".into(),
+        status: FlowStatus::Active,
+    }
+}
+
+impl Rig {
+    pub async fn new(db: &TestStore) -> Self {
+        Self::with_contacts(db, 500).await
+    }
+
+    pub async fn with_contacts(db: &TestStore, contacts: u32) -> Self {
+        let config = SandboxConfig {
+            contacts,
+            companies: 0,
+            deals: 0,
+            limits: Limits::NONE,
+            ..SandboxConfig::new(db.sim.env.clone())
+        };
+        let hubspot = Sandbox::start(config).await.unwrap();
+        let address = hubspot.hubspot_base_url.trim_start_matches("http://").to_owned();
+        let policy = EgressPolicy::allowing([address.as_str()]).unwrap();
+        let connections = Connections::new(db.store.clone(), Guarded::new(policy));
+        let store = db.store.clone();
+        let parts = Parts { store, connections, programs: Programs::default() };
+        seed_providers(&db.store).await.unwrap();
+        let ctx = db.tenant("Acme").await.unwrap();
+        let engine = Engine::new(parts.clone());
+        let integration = connect(&parts, &ctx, &hubspot).await;
+        // Past the moment at which the fake's records were made, so that they are not "recent".
+        db.sim.clock.advance_secs(3_600);
+        Self { db: db.clone(), parts, engine, ctx, integration, hubspot }
+    }
+
+    pub fn contacts(&self) -> &Handle {
+        &self.hubspot.handle
+    }
+
+    pub async fn flow(&self) -> DataFlow {
+        self.flow_from(new_flow(&self.integration)).await
+    }
+
+    pub async fn flow_from(&self, new: NewFlow) -> DataFlow {
+        flows::create(&self.parts, &self.ctx, new).await.unwrap()
+    }
+
+    /// Starts a sync and lets the engine work until nothing is ready.
+    pub async fn sync(&self, flow: &FlowId) -> Run {
+        // Beyond the rate windows of the run before.
+        self.db.sim.clock.advance_secs(60);
+        let run = flows::sync_now(&self.parts, &self.ctx, flow, "manual").await.unwrap();
+        self.engine.run_until_idle().await.unwrap();
+        self.run(&run).await
+    }
+
+    /// A sync that must end well, and what it did.
+    pub async fn counts(&self, flow: &FlowId) -> Counts {
+        let run = self.sync(flow).await;
+        assert_eq!(run.status, RunStatus::Completed, "{:?}", run.error);
+        serde_json::from_value(run.output.unwrap()).unwrap()
+    }
+
+    /// One attempt at a run, outside the engine.
+    pub async fn attempt(&self, run: &Run) -> Result<Counts> {
+        let run = self.run(run).await;
+        let output = sync::execute(&self.parts, &self.ctx, &run, &CancellationToken::new()).await?;
+        Ok(serde_json::from_value(output).unwrap())
+    }
+
+    pub async fn queued(&self, flow: &FlowId) -> Run {
+        flows::sync_now(&self.parts, &self.ctx, flow, "manual").await.unwrap()
+    }
+
+    pub async fn run(&self, run: &Run) -> Run {
+        self.parts.store.read().await.unwrap().run(&self.ctx, &run.id).await.unwrap().unwrap()
+    }
+
+    pub async fn reread(&self, flow: &FlowId) -> DataFlow {
+        flows::get(&self.parts, &self.ctx, flow).await.unwrap()
+    }
+
+    pub async fn records(&self) -> u64 {
+        let mut conn = self.parts.store.read().await.unwrap();
+        let (search, page) = (RecordSearch::default(), Page::default());
+        conn.search_records(&self.ctx, &collection(), &search, page).await.unwrap().total_count
+    }
+
+    pub async fn record(&self, key: &str) -> Record {
+        let mut conn = self.parts.store.read().await.unwrap();
+        conn.record(&self.ctx, &collection(), key).await.unwrap().unwrap()
+    }
+
+    pub async fn open_rejected(&self, flow: &FlowId) -> u64 {
+        let mut conn = self.parts.store.read().await.unwrap();
+        conn.count_rejected(&self.ctx, flow, false).await.unwrap()
+    }
+
+    /// Changes a record here, as a person would.
+    pub async fn edit_here(&self, key: &str, fields: Value) {
+        let (ctx, key) = (self.ctx.clone(), key.to_owned());
+        let Value::Object(fields) = fields else { panic!("fields are an object") };
+        self.parts
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let record = tx.record(&ctx, &collection(), &key).await?.unwrap();
+                    let mut data = record.data;
+                    data.extend(fields);
+                    let row = connectus_store::records::NewRecord::of(key, &data)?;
+                    Ok(tx.put_record(&ctx, &collection(), &row, "user:usr_1", None).await?)
+                })
+            })
+            .await
+            .unwrap();
+    }
+
+    /// Changes contacts in HubSpot.
+    pub fn edit_there(&self, ids: &[u64], properties: &[(&str, &str)]) {
+        for id in ids {
+            self.contacts().edit(ObjectType::Contacts, *id, properties).unwrap();
+        }
+    }
+
+    pub fn ids(&self) -> Vec<u64> {
+        self.contacts().ids(ObjectType::Contacts)
+    }
+}
+
+/// Connects the tenant to the fake.
+pub async fn connect(parts: &Parts, ctx: &TenantCtx, hubspot: &Running) -> IntegrationId {
+    let mut credentials = Secrets::new();
+    let token = hubspot.handle.keys().hubspot_token.clone();
+    credentials.set("access_token", SecretString::from(token));
+    let settings = json!({ "base_url": hubspot.hubspot_base_url });
+    let new = NewIntegration {
+        provider: "hubspot".into(),
+        name: "HubSpot".into(),
+        credentials,
+        settings: settings.as_object().unwrap().clone(),
+        sync_config: Map::new(),
+    };
+    parts.connections.create(ctx, new).await.unwrap().integration.id
+}
