@@ -100,8 +100,8 @@ impl Draft {
             name: definition.name.clone(),
             trigger_type: checked.trigger.name().to_owned(),
             trigger_config: Value::Object(definition.trigger.config.clone()),
-            actions: self.actions.clone(),
-            conditions: self.conditions.clone(),
+            actions: or_empty(&self.actions, json!([])),
+            conditions: or_empty(&self.conditions, json!({})),
             status: self.status.unwrap_or(WorkflowStatus::Active),
             definition_hash: checked.program.hash().to_string(),
             execution_count: 0,
@@ -113,6 +113,11 @@ impl Draft {
             version: 1,
         }
     }
+}
+
+/// What was left out reads back as empty.
+fn or_empty(value: &Value, empty: Value) -> Value {
+    if value.is_null() { empty } else { value.clone() }
 }
 
 /// The schedule of a definition that has one, in the tenant's time zone.
