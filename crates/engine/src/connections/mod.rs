@@ -21,6 +21,9 @@ mod usage;
 mod vault;
 mod webhook;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
