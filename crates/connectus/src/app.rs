@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use connectus_core::Env;
 use connectus_engine::Engine;
+use tokio_util::sync::CancellationToken;
 
-use crate::auth::Auth;
+use crate::{api::events::places::Places, auth::Auth, config::Settings, process::Readiness};
 
 /// The state behind the HTTP API. Cheap to clone.
 #[derive(Clone)]
@@ -22,6 +23,14 @@ pub struct Parts {
     /// The address at which the outside world reaches this process, without a trailing slash.
     /// Providers sign it, so it must be exactly what they were told.
     pub public_url: String,
+    /// The settings in force.
+    pub settings: Settings,
+    /// Whether this process can do its work.
+    pub readiness: Readiness,
+    /// The event streams that callers hold open.
+    pub places: Places,
+    /// Cancelled when the process is told to stop.
+    pub stopping: CancellationToken,
 }
 
 impl App {

@@ -6,6 +6,9 @@ use crate::http::Operation;
 pub mod api_keys;
 pub mod audit;
 pub mod auth;
+pub mod collections;
+pub mod data_flows;
+pub mod events;
 pub mod health_logs;
 pub mod hooks;
 pub mod integrations;
@@ -32,9 +35,12 @@ pub fn operations() -> Vec<Operation> {
         oauth::operations(),
         integrations::operations(),
         health_logs::operations(),
+        data_flows::operations(),
+        collections::operations(),
         workflows::operations(),
         runs::operations(),
         hooks::operations(),
+        events::operations(),
     ]
     .into_iter()
     .flatten()

@@ -49,9 +49,13 @@ pub async fn run(command: Command, global: Global) -> Result<ExitCode> {
         let verified = store.read().await?.verify_audit(&ctx).await?;
         let tenant = ctx.tenant().clone();
         found.push(match verified {
-            Ok(audit::Verified { records, head }) => {
-                Found { tenant, intact: true, records: Some(records), head: Some(head), broken: None }
-            }
+            Ok(audit::Verified { records, head }) => Found {
+                tenant,
+                intact: true,
+                records: Some(records),
+                head: Some(head),
+                broken: None,
+            },
             Err(broken) => {
                 let broken = Some(broken);
                 Found { tenant, intact: false, records: None, head: None, broken }

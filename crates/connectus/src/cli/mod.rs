@@ -110,9 +110,8 @@ impl Global {
         let named = |(path, text, flag): &(&str, Option<&str>, &str)| {
             Some(((*path).to_owned(), (*text)?.to_owned(), (*flag).to_owned()))
         };
-        let set = |(path, text): &(String, String)| {
-            (path.clone(), text.clone(), format!("--set {path}"))
-        };
+        let set =
+            |(path, text): &(String, String)| (path.clone(), text.clone(), format!("--set {path}"));
         let dir = [("data.dir", self.data_dir.as_deref(), "--data-dir")];
         let settings = self.settings.iter().map(set);
         let settings = settings.chain(dir.iter().chain(flags).filter_map(named)).collect();

@@ -6,7 +6,7 @@ use clap::Args;
 use connectus_core::Result;
 
 use super::Global;
-use crate::process::serve::Server;
+use crate::{process::serve::Server, telemetry};
 
 #[derive(Debug, Args)]
 pub struct Serve {
@@ -27,6 +27,7 @@ pub async fn run(command: Serve, global: Global) -> Result<ExitCode> {
         ("server.roles", command.roles.as_deref(), "--roles"),
     ])?;
     let env = connectus_store::system::env();
+    telemetry::init(&config.settings.log, &env)?;
     for remark in &config.remarks {
         eprintln!("note: {remark}");
     }

@@ -37,7 +37,8 @@ pub async fn run(command: Command, global: Global) -> Result<ExitCode> {
     let store = &opened.store;
     match command {
         Command::Create { name, plan, timezone, json } => {
-            let plan = plan.unwrap_or_else(|| config.settings.briefs.plan_default.name().to_owned());
+            let plan =
+                plan.unwrap_or_else(|| config.settings.briefs.plan_default.name().to_owned());
             let new = NewTenant { plan, timezone, ..NewTenant::named(name) };
             let tenant = admin::create_tenant(store, new).await?;
             let text = format!("Tenant {} is {}.", tenant.name, tenant.id);

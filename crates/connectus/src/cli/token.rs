@@ -52,7 +52,8 @@ pub async fn run(command: Command, global: Global) -> Result<ExitCode> {
             if let Some(object) = answer.as_object_mut() {
                 object.insert("token".into(), json!(token));
             }
-            let text = format!("{token}\nKeep it: it is not shown again. Use it as a bearer token.");
+            let text =
+                format!("{token}\nKeep it: it is not shown again. Use it as a bearer token.");
             output::show(json, &answer, &text)?;
         }
         Command::Revoke { tenant, key } => {

@@ -26,9 +26,10 @@ impl Provider for Entry {
 
     fn data(&self) -> Result<Map<Profile, Dict>, Error> {
         let value = Value::serialize(&self.value)?;
-        let nested = self.path.rsplit('.').fold(value, |inner, name| {
-            Value::from(Dict::from([(name.to_owned(), inner)]))
-        });
+        let nested = self
+            .path
+            .rsplit('.')
+            .fold(value, |inner, name| Value::from(Dict::from([(name.to_owned(), inner)])));
         let dict = nested.into_dict().unwrap_or_default();
         Ok(Map::from([(Profile::Default, dict)]))
     }

@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use connectus_core::{Code, Error, Result};
-use toml::{Table, Value, de::{DeTable, DeValue}};
+use toml::{
+    Table, Value,
+    de::{DeTable, DeValue},
+};
 
 use super::{entry::Entry, manual};
 
@@ -102,8 +105,14 @@ mod tests {
     #[test]
     fn complaints_name_the_line_and_what_is_right() {
         for (text, expected) in [
-            ("[server]\nlistn = \"x\"\n", ["line 2", "`server.listn`", "[server] has cors_origins"]),
-            ("\n[servers]\nlisten = \"x\"\n", ["line 3", "`servers.listen`", "the sections are ai"]),
+            (
+                "[server]\nlistn = \"x\"\n",
+                ["line 2", "`server.listn`", "[server] has cors_origins"],
+            ),
+            (
+                "\n[servers]\nlisten = \"x\"\n",
+                ["line 3", "`servers.listen`", "the sections are ai"],
+            ),
             ("[server]\ndrain_secs = \"5\"\n", ["line 2", "`server.drain_secs`", "a whole number"]),
             ("[events]\nenabled = 1\n", ["line 2", "`events.enabled`", "true or false"]),
             ("[egress]\nallow = [1]\n", ["line 2", "`egress.allow`", "a list of texts"]),

@@ -112,9 +112,7 @@ pub(super) fn path<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>
     Ok(Some(text(from)?).filter(|text| !text.is_empty()).map(PathBuf::from))
 }
 
-pub(super) fn secret<'de, D: Deserializer<'de>>(
-    from: D,
-) -> Result<Option<SecretString>, D::Error> {
+pub(super) fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
     Ok(Some(text(from)?).filter(|text| !text.is_empty()).map(SecretString::from))
 }
 
@@ -173,6 +171,14 @@ pub(super) fn allowed<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Allowed>
         })
     };
     entries.iter().map(read).collect()
+}
+
+pub(super) fn ports<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u16>, D::Error> {
+    let read = |text: &String| match text.parse() {
+        Ok(port) if port > 0 => Ok(port),
+        _ => must_be(format!("port numbers in quotes; `{text}` is none")),
+    };
+    Vec::<String>::deserialize(from)?.iter().map(read).collect()
 }
 
 pub(super) fn timeout_status<'de, D: Deserializer<'de>>(from: D) -> Result<u16, D::Error> {

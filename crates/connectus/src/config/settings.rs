@@ -155,6 +155,9 @@ pub struct Egress {
     /// Private addresses opened on purpose.
     #[serde(deserialize_with = "parse::allowed")]
     pub allow: Vec<Allowed>,
+    /// Ports of public addresses open besides 443.
+    #[serde(deserialize_with = "parse::ports")]
+    pub ports: Vec<u16>,
     /// Whether plain HTTP may leave this machine.
     pub allow_insecure_http: bool,
 }

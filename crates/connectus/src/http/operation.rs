@@ -42,6 +42,8 @@ impl Operation {
                 let path = path.trim_end_matches('/');
                 [path.to_owned(), format!("{path}/")]
             })
+            // The root is the one path that ends with a slash anyway.
+            .filter(|path| !path.is_empty())
             .collect()
     }
 

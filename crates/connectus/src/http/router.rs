@@ -20,7 +20,7 @@ use super::{
     operation::{Access, Operation},
     problem::Problem,
 };
-use crate::{api, app::App};
+use crate::{api, app::App, telemetry::requests};
 
 /// The whole HTTP API.
 pub fn build(app: App) -> Router {
@@ -34,7 +34,8 @@ pub fn build(app: App) -> Router {
                 operation.handler.clone().layer(layer)
             }
         };
-        router = operation.mount(router, &handler);
+        let counted = middleware::from_fn_with_state(operation.id, requests::observe);
+        router = operation.mount(router, &handler.layer(counted));
     }
     let router = router
         .fallback(no_such_path)

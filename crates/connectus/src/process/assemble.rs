@@ -1,24 +1,35 @@
 //! Puts the parts of a process together. What a process has stands here in one place.
 
+use std::path::PathBuf;
+
 use connectus_connect::{EgressPolicy, Guarded};
 use connectus_core::Result;
 use connectus_engine::{Engine, connections::Connections, programs::Programs};
 use connectus_store::Store;
 use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
 
+use super::readiness::{Readiness, Watched};
 use crate::{
+    api::events::places::Places,
     app::{self, App},
     auth::{Auth, AuthSettings, settings::ExternalTokenSettings},
     config::Settings,
 };
 
-/// Addresses of this process, known once it listens.
+/// What surrounds a process, known once it listens. The default suits tests.
 #[derive(Clone, Debug, Default)]
-pub struct Addresses {
+pub struct Surroundings {
     /// Where others reach the API, without a trailing slash.
     pub public_url: String,
     /// Ports this process listens on; no integration may connect to them.
     pub own_ports: Vec<u16>,
+    /// The directory whose disk must not fill up.
+    pub data_dir: Option<PathBuf>,
+    /// Whether this process works on runs.
+    pub works: bool,
+    /// Cancelled when the process is told to stop.
+    pub stopping: CancellationToken,
 }
 
 /// The engine's parts on an open store.
@@ -29,6 +40,7 @@ pub fn engine_parts(
 ) -> connectus_engine::Parts {
     let policy = EgressPolicy {
         allow: settings.egress.allow.clone(),
+        ports: settings.egress.ports.clone(),
         allow_insecure_http: settings.egress.allow_insecure_http,
         own_ports,
     };
@@ -40,12 +52,27 @@ pub fn engine_parts(
 ///
 /// # Errors
 /// `invalid` when settings of the parts do not go together.
-pub fn assemble(store: &Store, settings: &Settings, addresses: Addresses) -> Result<App> {
-    let engine_parts = engine_parts(store, settings, addresses.own_ports);
+pub fn assemble(store: &Store, settings: &Settings, around: Surroundings) -> Result<App> {
+    let Surroundings { public_url, own_ports, data_dir, works, stopping } = around;
+    let engine_parts = engine_parts(store, settings, own_ports);
     let engine = Engine::new(engine_parts.clone());
-    let public_url = addresses.public_url;
-    let auth = Auth::new(store, &auth_settings(settings, &public_url))?;
-    Ok(App::new(app::Parts { engine_parts, engine, auth, public_url }))
+    let readiness = Readiness::of(Watched {
+        store: store.clone(),
+        engine: works.then(|| engine.clone()),
+        data_dir,
+        min_free_mb: settings.data.min_free_mb,
+        stopping: stopping.clone(),
+    });
+    Ok(App::new(app::Parts {
+        engine_parts,
+        engine,
+        auth: Auth::new(store, &auth_settings(settings, &public_url))?,
+        public_url,
+        settings: settings.clone(),
+        readiness,
+        places: Places::with(settings.events.streams_per_user),
+        stopping,
+    }))
 }
 
 fn auth_settings(settings: &Settings, public_url: &str) -> AuthSettings {

@@ -6,10 +6,12 @@ pub mod data_dir;
 pub mod lock;
 pub mod master_key;
 pub mod open;
+pub mod readiness;
 pub mod serve;
 mod signals;
 
-pub use assemble::assemble;
+pub use assemble::{Surroundings, assemble};
 pub use data_dir::DataDir;
 pub use lock::{Holder, ProcessLock};
 pub use open::{Opened, open};
+pub use readiness::Readiness;

@@ -2,24 +2,25 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use axum::{Router, extract::State, response::Response, routing::get};
 use connectus_core::{Code, Env, Error, Result};
 use connectus_engine::connections::seed_providers;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Opened, ProcessLock,
-    assemble::{self, Addresses},
-    open, signals,
-};
+use super::{Opened, ProcessLock, Surroundings, assemble, open, signals};
 use crate::{
+    api,
     app::App,
     config::{Config, Role, Settings},
-    http,
+    http::{self, ApiResult},
+    telemetry,
 };
 
 /// Seconds that open requests get to be answered once no new ones are taken.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// How often figures are put in order.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// A server that answers and works.
 pub struct Server {
@@ -45,15 +46,19 @@ impl Server {
         let dir = super::DataDir::create(&config.data_dir)?;
         let lock = works.then(|| ProcessLock::take(&dir, "serve")).transpose()?;
         let Opened { store, .. } = open(config, env).await?;
+        telemetry::metrics::init()?;
         seed_providers(&store).await?;
         let listener = listen(settings.server.listen).await?;
         let address = listener.local_addr().map_err(Error::internal)?;
-        let addresses = Addresses {
+        let stop = signals::until_told().map_err(Error::internal)?;
+        let around = Surroundings {
             public_url: public_url(settings, address),
             own_ports: own_ports(settings, address),
+            data_dir: Some(dir.path().to_path_buf()),
+            works,
+            stopping: stop.clone(),
         };
-        let app = assemble::assemble(&store, settings, addresses)?;
-        let stop = signals::until_told().map_err(Error::internal)?;
+        let app = assemble(&store, settings, around)?;
         let mut server = Self {
             app,
             address,
@@ -63,7 +68,12 @@ impl Server {
             tasks: Vec::new(),
         };
         server.begin(works).await?;
-        server.answer(listener);
+        let router = http::router::build(server.app.clone());
+        server.answer(listener, router);
+        if let Some(address) = settings.server.metrics_listen {
+            let router = metrics_router(server.app.clone());
+            server.answer(listen(address).await?, router);
+        }
         Ok(server)
     }
 
@@ -78,14 +88,19 @@ impl Server {
         }
         let (connections, stop) = (self.app.engine_parts.connections.clone(), self.stop.clone());
         self.tasks.push(tokio::spawn(async move { connections.count_calls(stop).await }));
+        self.tasks.push(tokio::spawn(keep_figures(self.stop.clone())));
+        let events = &self.app.settings.events;
+        if events.enabled {
+            let (store, level) = (self.app.store().clone(), events.log_level);
+            self.tasks.push(tokio::spawn(telemetry::follow(store, level, self.stop.clone())));
+        }
         if works {
             self.app.engine.start().await?;
         }
         Ok(())
     }
 
-    fn answer(&mut self, listener: TcpListener) {
-        let router = http::router::build(self.app.clone());
+    fn answer(&mut self, listener: TcpListener, router: Router) {
         let stop = self.stop.clone();
         self.tasks.push(tokio::spawn(async move {
             let service = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -120,6 +135,21 @@ impl Server {
         self.app.store().close().await;
         drop(self.lock);
         tracing::info!(action = "process.stop", status = "success", "stopped");
+    }
+}
+
+/// `/metrics` alone.
+fn metrics_router(app: App) -> Router {
+    let answer = async |State(app): State<App>| -> ApiResult<Response> {
+        Ok(api::system::metrics::answer(&app).await?)
+    };
+    Router::new().route("/metrics", get(answer)).with_state(app)
+}
+
+async fn keep_figures(stop: CancellationToken) {
+    let mut tick = tokio::time::interval(UPKEEP_EVERY);
+    while stop.run_until_cancelled(tick.tick()).await.is_some() {
+        telemetry::metrics::upkeep();
     }
 }
 

@@ -157,6 +157,11 @@ impl Engine {
         let _ = tokio::time::timeout(patience, self.tasks.wait()).await;
     }
 
+    /// Whether the loop that takes runs was started and has not ended.
+    pub fn is_alive(&self) -> bool {
+        !self.tasks.is_empty() && !self.draining.is_cancelled()
+    }
+
     /// Runs being worked on right now.
     pub fn busy(&self) -> usize {
         self.active.len()

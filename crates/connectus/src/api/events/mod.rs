@@ -1,0 +1,19 @@
+//! What happened, live and from the record.
+
+pub mod log;
+pub mod places;
+pub mod query;
+pub mod stream;
+#[cfg(test)]
+mod tests;
+
+use connectus_core::access::Permission::HealthRead;
+
+use crate::http::{Access::Needs, Operation, operation::operations};
+
+pub(super) fn operations() -> Vec<Operation> {
+    operations! {
+        "events.stream" = stream, Needs(HealthRead), aliases ["/events", "/integrations/events"];
+        "events.log" = log, Needs(HealthRead), aliases ["/events/log"];
+    }
+}

@@ -1,0 +1,11 @@
+//! Pages for readers, made by the binary: what this is, the API, every error. No scripts, nothing
+//! from other servers.
+
+pub mod errors;
+mod html;
+pub mod landing;
+mod operations;
+pub mod reference;
+mod schemas;
+
+pub use html::Page;

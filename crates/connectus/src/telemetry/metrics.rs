@@ -1,0 +1,145 @@
+//! Figures for Prometheus. Every metric of the product is named here; labels take few values and
+//! never name a tenant, a person or an object.
+
+use std::{sync::OnceLock, time::Duration};
+
+use connectus_core::{Error, Result, event::EventType};
+use connectus_store::figures::Figures;
+use metrics::{Unit, counter, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Answers by operation and status.
+pub const HTTP_REQUESTS: &str = "connectus_http_requests_total";
+/// Time to answer, by operation.
+pub const HTTP_SECONDS: &str = "connectus_http_request_seconds";
+/// Event streams open now.
+pub const STREAMS: &str = "connectus_event_streams";
+/// Events by type.
+pub const EVENTS: &str = "connectus_events_total";
+/// Runs that ended, by kind and status. Counted where they end, in the engine.
+pub const RUNS: &str = "connectus_runs_total";
+/// Steps that ended, by status. Counted in the engine, too.
+pub const STEPS: &str = "connectus_steps_total";
+/// Records that syncs went through, by outcome.
+pub const RECORDS: &str = "connectus_sync_records_total";
+/// Runs that have not ended, by queue and status.
+pub const QUEUE_DEPTH: &str = "connectus_queue_depth";
+/// Runs this process works on now.
+pub const RUNS_BUSY: &str = "connectus_runs_busy";
+/// Calls to providers since midnight UTC, by provider and outcome.
+pub const PROVIDER_CALLS: &str = "connectus_provider_calls_today";
+/// Always 1; the labels say which build runs.
+pub const BUILD: &str = "connectus_build_info";
+/// Memory of this process.
+pub const MEMORY: &str = "process_resident_memory_bytes";
+
+/// Upper bounds of the time to answer, in seconds.
+const SECONDS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Starts counting. A second call changes nothing.
+///
+/// # Errors
+/// `internal` when another library has taken the counting.
+pub fn init() -> Result<()> {
+    if RECORDER.get().is_some() {
+        return Ok(());
+    }
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full(HTTP_SECONDS.to_owned()), SECONDS)
+        .map_err(Error::internal)?
+        .build_recorder();
+    let handle = recorder.handle();
+    if metrics::set_global_recorder(recorder).is_ok() {
+        // Whoever sets the recorder is the only one to come here.
+        let _ = RECORDER.set(handle);
+        describe();
+    }
+    Ok(())
+}
+
+fn describe() {
+    metrics::describe_counter!(HTTP_REQUESTS, "Answers by operation and status");
+    metrics::describe_histogram!(HTTP_SECONDS, Unit::Seconds, "Time to answer by operation");
+    metrics::describe_gauge!(STREAMS, "Event streams open now");
+    metrics::describe_counter!(EVENTS, "Events by type");
+    metrics::describe_counter!(RUNS, "Runs that ended, by kind and status");
+    metrics::describe_counter!(STEPS, "Workflow steps that ended, by status");
+    metrics::describe_counter!(RECORDS, "Records that syncs went through, by outcome");
+    metrics::describe_gauge!(QUEUE_DEPTH, "Runs that have not ended, by queue and status");
+    metrics::describe_gauge!(RUNS_BUSY, "Runs this process works on now");
+    metrics::describe_gauge!(PROVIDER_CALLS, "Calls since midnight UTC, by provider and outcome");
+    metrics::describe_gauge!(BUILD, "Always 1; the labels say which build runs");
+    metrics::describe_gauge!(MEMORY, Unit::Bytes, "Memory of this process");
+    gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
+
+/// Forgets samples that are no longer needed; without it histograms grow. Call it every few
+/// seconds.
+pub fn upkeep() {
+    if let Some(handle) = RECORDER.get() {
+        handle.run_upkeep();
+    }
+}
+
+/// All figures in the text format of Prometheus. `None` when nothing is counted.
+pub fn render() -> Option<String> {
+    RECORDER.get().map(PrometheusHandle::render)
+}
+
+/// Counts an answer.
+pub fn answered(operation: &'static str, status: u16, took: Duration) {
+    let status = status.to_string();
+    counter!(HTTP_REQUESTS, "operation" => operation, "status" => status).increment(1);
+    histogram!(HTTP_SECONDS, "operation" => operation).record(took);
+}
+
+/// Counts an event.
+pub fn happened(kind: EventType) {
+    counter!(EVENTS, "type" => kind.name()).increment(1);
+}
+
+/// Counts records of a sync.
+pub fn synced(outcome: &'static str, records: u64) {
+    counter!(RECORDS, "outcome" => outcome).increment(records);
+}
+
+/// Notes how many event streams are open.
+pub fn streams(open: usize) {
+    gauge!(STREAMS).set(count(open as u64));
+}
+
+/// Notes figures read from the database and the process just now.
+pub fn note(figures: &Figures, busy: usize) {
+    for depth in &figures.queues {
+        let (queue, status) = (depth.queue.clone(), depth.status.clone());
+        gauge!(QUEUE_DEPTH, "queue" => queue, "status" => status).set(count(depth.runs));
+    }
+    for calls in &figures.calls {
+        for (outcome, number) in
+            [("all", calls.calls), ("failed", calls.failures), ("throttled", calls.throttled)]
+        {
+            let provider = calls.provider.clone();
+            gauge!(PROVIDER_CALLS, "provider" => provider, "outcome" => outcome).set(count(number));
+        }
+    }
+    gauge!(RUNS_BUSY).set(count(busy as u64));
+    if let Some(bytes) = memory() {
+        gauge!(MEMORY).set(count(bytes));
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures are floats in this format")]
+fn count(number: u64) -> f64 {
+    number as f64
+}
+
+/// Resident memory in bytes, where the system tells.
+pub fn memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
