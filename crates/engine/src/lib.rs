@@ -5,6 +5,7 @@
 //! modules are what the API calls.
 
 pub mod actions;
+pub mod collections;
 pub mod connections;
 pub mod driver;
 pub mod flows;

@@ -2,7 +2,7 @@
 
 use connectus_core::{
     Page, TenantCtx, TenantId, Timestamp,
-    collection::{Collection, CollectionName},
+    collection::{BUILT_IN, Collection, CollectionName},
     page::Listing,
 };
 use sqlx::FromRow;
@@ -59,9 +59,18 @@ impl Tx {
         ctx: &TenantCtx,
         name: &CollectionName,
     ) -> StoreResult<bool> {
+        self.insert_collection(ctx.tenant(), name.as_str()).await
+    }
+
+    /// Gives a tenant just made the collection that everyone has.
+    pub(crate) async fn insert_built_in_collection(&mut self, tenant: &TenantId) -> StoreResult<()> {
+        self.insert_collection(tenant, &format!("{BUILT_IN}/contacts")).await.map(drop)
+    }
+
+    async fn insert_collection(&mut self, tenant: &TenantId, name: &str) -> StoreResult<bool> {
         let now = self.env.now().0;
         let made = on!(self, c => sqlx::query(ENSURE)
-            .bind(ctx.tenant().as_str()).bind(name.as_str()).bind(now)
+            .bind(tenant.as_str()).bind(name).bind(now)
             .execute(c).await?.rows_affected());
         Ok(made == 1)
     }

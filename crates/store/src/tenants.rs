@@ -85,6 +85,7 @@ impl Tx {
         let (key, wrapped) = sealer.new_data_key(&tenant.id)?;
         let master = sealer.master_id();
         self.insert_tenant_rows(tenant, &key, &wrapped, &master, now).await?;
+        self.insert_built_in_collection(&tenant.id).await?;
         Ok(())
     }
 

@@ -191,7 +191,8 @@ both! {
         let mut conn = db.store.read().await.unwrap();
         assert!(conn.record(&other, &collection(), "k").await.unwrap().is_none());
         assert!(conn.record_states(&other, &collection(), &["k"]).await.unwrap().is_empty());
-        assert!(conn.collection(&other, &collection()).await.unwrap().is_none());
+        let theirs = conn.collection(&other, &collection()).await.unwrap().unwrap();
+        assert_eq!(theirs.records, 0, "everyone has the built-in collection, and it is their own");
         let search = RecordSearch::default();
         let found = conn.search_records(&other, &collection(), &search, Page::default()).await.unwrap();
         assert_eq!(found.total_count, 0);
@@ -283,6 +284,8 @@ both! {
             after.clone_from(&last.key);
             seen.extend(part.into_iter().map(|record| record.key));
         }
+        assert_eq!(conn.record_fields(&ctx, &collection(), 10).await.unwrap(), ["n", "name"]);
+        assert_eq!(conn.record_fields(&ctx, &collection(), 1).await.unwrap(), ["n"]);
         assert_eq!(seen.len(), 26);
         assert!(seen.is_sorted());
     }

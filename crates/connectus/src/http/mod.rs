@@ -10,7 +10,7 @@ pub mod paging;
 pub mod problem;
 pub mod router;
 
-pub use body::Body;
+pub use body::{Body, OptionalBody};
 pub use caller::Caller;
 pub use operation::{Access, Operation};
 pub use paging::{Paged, Paging};

@@ -222,6 +222,9 @@ pub(super) async fn check(conn: &mut Conn, ctx: &TenantCtx, flow: &mut DataFlow)
     if flow.direction != Direction::Inbound {
         return Err(only_inbound());
     }
+    if flow.status == FlowStatus::Error {
+        return Err(Error::invalid("/status", "must be one of: draft, active, paused."));
+    }
     flow.check()?;
     flow.sync_frequency = schedule::normalise(&flow.sync_frequency)?;
     let plan = packs::find(&provider)?;

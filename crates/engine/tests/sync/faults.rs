@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::pin, task::Poll};
 
-use connectus_core::{Code, run::RunStatus};
+use connectus_core::{Code, event::EventType, run::RunStatus};
 use connectus_engine::{flows, sync};
 use connectus_sandbox::{Fault, FaultKind};
 use connectus_testkit::both;
@@ -120,18 +120,32 @@ both! {
     }
 
     async fn a_flow_changed_while_it_syncs_is_read_again_from_the_start(db: TestStore) {
-        let rig = Rig::with_contacts(&db, 1_500).await;
+        let rig = Rig::with_contacts(&db, 4_500).await;
         let flow = rig.flow().await;
         let run = rig.queued(&flow.id).await;
-        // Part of the way with the first mapping, then the mapping changes.
-        assert!(interrupted(rig.attempt(&run), 25).await.is_none());
         let change = flows::FlowChange {
             target_fields: Some(["mail", "given", "family", "town"].map(String::from).to_vec()),
             transformation_rules: Some(serde_json::Map::new()),
             ..flows::FlowChange::default()
         };
+        let mut events = rig.parts.store.subscribe();
+        let mut attempt = pin!(rig.attempt(&run));
+        // Changed after the first of five checkpoints; the attempt stands still meanwhile.
+        loop {
+            tokio::select! {
+                biased;
+                event = events.recv() => {
+                    if event.unwrap().kind == EventType::SyncProgressed {
+                        break;
+                    }
+                }
+                done = &mut attempt => panic!("ended before its first checkpoint: {done:?}"),
+            }
+        }
         flows::update(&rig.parts, &rig.ctx, &flow, change).await.unwrap();
-        rig.attempt(&run).await.unwrap();
+        let counts = attempt.await.unwrap();
+        assert!((1_000..4_500).contains(&counts.updated), "{counts:?}");
+        assert_eq!(counts.created, 4_500);
         let mut conn = rig.parts.store.read().await.unwrap();
         let mut after = String::new();
         let mut seen = 0;
@@ -144,6 +158,6 @@ both! {
                 seen += 1;
             }
         }
-        assert_eq!(seen, 1_500);
+        assert_eq!(seen, 4_500);
     }
 }

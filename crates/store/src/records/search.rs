@@ -107,6 +107,11 @@ dialects! {
     AFTER_KEY = concat!(
             "SELECT ", columns!(), matches_sqlite!(), " AND key > $4 ORDER BY key LIMIT $5"),
         concat!("SELECT ", columns!(), matches_postgres!(), " AND key > $4 ORDER BY key LIMIT $5");
+    FIELDS =
+        "SELECT DISTINCT f.key FROM records, json_each(records.data) f \
+         WHERE tenant_id = $1 AND collection = $2 ORDER BY f.key LIMIT $3",
+        "SELECT DISTINCT f.key FROM records, jsonb_object_keys(CAST(data AS JSONB)) AS f(key) \
+         WHERE tenant_id = $1 AND collection = $2 ORDER BY f.key LIMIT $3";
     SORTED = concat!(
             "SELECT ", columns!(), ", CASE $4 WHEN 'created_at' THEN created_at \
              WHEN 'updated_at' THEN updated_at WHEN 'field' THEN data ->> $5 ELSE key END AS rank",
@@ -344,5 +349,26 @@ impl Conn {
             }
         };
         rows.into_iter().map(Row::record).collect()
+    }
+
+    /// The names of all fields that occur in a collection, sorted, `limit` at most.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn record_fields(
+        &mut self,
+        ctx: &TenantCtx,
+        collection: &CollectionName,
+        limit: u32,
+    ) -> StoreResult<Vec<String>> {
+        let (tenant, name, limit) =
+            (ctx.tenant().as_str(), collection.as_str(), i64::from(limit));
+        let rows: Vec<(String,)> = match self.split() {
+            Split::Sqlite(c) => sqlx::query_as(FIELDS.sqlite)
+                .bind(tenant).bind(name).bind(limit).fetch_all(c).await?,
+            Split::Postgres(c) => sqlx::query_as(FIELDS.postgres)
+                .bind(tenant).bind(name).bind(limit).fetch_all(c).await?,
+        };
+        Ok(rows.into_iter().map(|(name,)| name).collect())
     }
 }

@@ -1,0 +1,167 @@
+//! Data flows.
+
+pub mod create;
+pub mod delete;
+pub mod get;
+pub mod list;
+pub mod preview;
+pub mod rejected;
+pub mod replay;
+pub mod runs;
+pub mod sync;
+pub mod test_mapping;
+pub mod update;
+
+use axum::{
+    Json,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use connectus_core::{
+    Error, FlowId, IntegrationId, Result, TenantCtx,
+    access::Permission::{FlowsRead, FlowsRun, FlowsWrite},
+    collection::CollectionName,
+    flow::DataFlow,
+};
+use connectus_engine::flows;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::{
+    app::App,
+    http::{Access::Needs, Operation, etag, operation::operations},
+};
+
+pub(super) fn operations() -> Vec<Operation> {
+    operations! {
+        "data_flows.list" = list, Needs(FlowsRead), aliases ["/integrations/data-flows"];
+        "data_flows.create" = create, Needs(FlowsWrite), aliases ["/integrations/data-flows"];
+        "data_flows.get" = get, Needs(FlowsRead), aliases ["/integrations/data-flows/{id}"];
+        "data_flows.update" = update, Needs(FlowsWrite), aliases ["/integrations/data-flows/{id}"];
+        "data_flows.delete" = delete, Needs(FlowsWrite), aliases ["/integrations/data-flows/{id}"];
+        "data_flows.test_mapping" = test_mapping, Needs(FlowsRun),
+            aliases ["/integrations/data-flows/{id}/test_mapping"];
+        "data_flows.preview" = preview, Needs(FlowsRun),
+            aliases ["/integrations/data-flows/{id}/preview"];
+        "data_flows.sync" = sync, Needs(FlowsRun), aliases [
+            "/integrations/data-flows/{id}/sync",
+            "/integrations/data-flows/{id}/sync_now",
+        ];
+        "data_flows.runs" = runs, Needs(FlowsRead), aliases ["/integrations/data-flows/{id}/runs"];
+        "data_flows.rejected" = rejected, Needs(FlowsRead),
+            aliases ["/integrations/data-flows/{id}/rejected"];
+        "data_flows.replay" = replay, Needs(FlowsRun),
+            aliases ["/integrations/data-flows/{id}/rejected/replay"];
+    }
+}
+
+/// A data flow.
+#[derive(Serialize, ToSchema)]
+pub struct FlowView {
+    /// Identifier.
+    #[schema(example = "flow_01k6t2c8x9v3f5g7h2j4m6n8p0")]
+    id: String,
+    /// The integration it reads from.
+    #[schema(example = "int_01k6t2c8x9v3f5g7h2j4m6n8p0")]
+    integration: String,
+    /// Display name.
+    #[schema(example = "Contacts Sync")]
+    name: String,
+    /// `inbound`: from the provider into a collection.
+    #[schema(example = "inbound")]
+    direction: &'static str,
+    /// `draft`, `active`, `paused` or `error`.
+    status: &'static str,
+    /// The provider's stream.
+    #[schema(example = "contacts")]
+    stream: String,
+    /// The collection at this end.
+    #[schema(example = "digisol_crm/contacts")]
+    destination: String,
+    /// Fields read, by position.
+    source_fields: Vec<String>,
+    /// Fields written, by position.
+    target_fields: Vec<String>,
+    /// Rules by target field.
+    #[schema(value_type = Object)]
+    transformation_rules: Value,
+    /// `source_wins`, `target_wins`, `newest` or `manual`.
+    conflict_policy: &'static str,
+    /// `real-time`, `hourly`, `daily`, `weekly`, `every 15m` or a cron pattern.
+    sync_frequency: String,
+    /// Records taken, over all runs.
+    records_processed: u64,
+    /// Records refused, over all runs.
+    records_failed: u64,
+    /// Its newest run.
+    last_run: Option<String>,
+    /// When it last synced to the end.
+    last_synced_at: Option<String>,
+    /// When it runs next.
+    next_due_at: Option<String>,
+    /// Who made it.
+    created_by: Option<String>,
+    /// When it was made.
+    created_at: String,
+    /// When it last changed.
+    updated_at: String,
+    /// Counts changes; also the `ETag`.
+    version: u64,
+}
+
+impl FlowView {
+    fn of(flow: DataFlow) -> Self {
+        Self {
+            id: flow.id.to_string(),
+            integration: flow.integration.to_string(),
+            name: flow.name,
+            direction: flow.direction.name(),
+            status: flow.status.name(),
+            stream: flow.stream,
+            destination: flow.destination.to_string(),
+            source_fields: flow.source_fields,
+            target_fields: flow.target_fields,
+            transformation_rules: Value::Object(flow.transformation_rules),
+            conflict_policy: flow.conflict_policy.name(),
+            sync_frequency: flow.sync_frequency,
+            records_processed: flow.records_processed,
+            records_failed: flow.records_failed,
+            last_run: flow.last_run.map(|id| id.to_string()),
+            last_synced_at: flow.last_synced_at.map(|at| at.to_string()),
+            next_due_at: flow.next_due_at.map(|at| at.to_string()),
+            created_by: flow.created_by.map(|id| id.to_string()),
+            created_at: flow.created_at.to_string(),
+            updated_at: flow.updated_at.to_string(),
+            version: flow.version,
+        }
+    }
+}
+
+/// A data flow as an answer, with its `ETag`.
+fn answer(flow: DataFlow) -> Response {
+    let tag = [(header::ETAG, etag::of(flow.version))];
+    (tag, Json(FlowView::of(flow))).into_response()
+}
+
+fn id(text: &str) -> Result<FlowId> {
+    FlowId::parse(text).ok_or_else(|| Error::not_found("data flow"))
+}
+
+/// The data flow that a path names.
+async fn named(app: &App, ctx: &TenantCtx, text: &str) -> Result<DataFlow> {
+    flows::get(&app.engine_parts, ctx, &id(text)?).await
+}
+
+/// The collection that a body names.
+fn destination(text: &str) -> Result<CollectionName> {
+    text.parse().map_err(|mut error: Error| {
+        error.fields.iter_mut().for_each(|field| field.field = "destination".into());
+        error
+    })
+}
+
+/// The integration that a body or a query names.
+fn integration(text: &str) -> Result<IntegrationId> {
+    IntegrationId::parse(text).ok_or_else(|| Error::not_found("integration"))
+}
