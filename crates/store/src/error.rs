@@ -53,6 +53,15 @@ impl From<StoreError> for Error {
     }
 }
 
+/// The file is not what was written.
+pub(crate) fn damaged(cause: impl std::fmt::Display) -> Error {
+    Error::new(
+        Code::Internal,
+        "The database file is damaged. Stop, keep a copy of it, and restore the newest backup.",
+    )
+    .caused_by(cause)
+}
+
 /// SQLite's primary result codes and PostgreSQL's SQLSTATE classes, as far as callers can act.
 fn database_error(error: &sqlx::Error) -> Error {
     let unavailable = |detail: &str| Error::new(Code::Unavailable, detail).retry_after(2);
@@ -77,6 +86,8 @@ fn database_error(error: &sqlx::Error) -> Error {
                 "5" | "6" | "261" | "517" | "53300" | "57P01" | "57P02" | "57P03" | "40001"
                 | "40P01" | "08006",
             ) => unavailable("The database is busy; try again shortly.").caused_by(error),
+            // SQLITE_CORRUPT, SQLITE_NOTADB.
+            Some("11" | "26" | "267" | "779") => damaged(error),
             _ if inner.is_unique_violation() => {
                 Error::new(Code::Conflict, "An object with this name or key exists already.")
                     .caused_by(error)

@@ -8,7 +8,10 @@ use sqlx::{
     ConnectOptions, Connection, PgPool, SqlitePool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
-    sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{
+        SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions,
+        SqliteSynchronous,
+    },
 };
 use tokio::sync::{Notify, broadcast};
 
@@ -158,8 +161,9 @@ impl Store {
     pub async fn close(&self) {
         match &self.backend {
             Backend::Sqlite { readers, writer } => {
-                writer.close().await;
+                // The writer goes last: only it can empty the write-ahead log into the file.
                 readers.close().await;
+                writer.close().await;
             }
             Backend::Postgres(pool) => pool.close().await,
         }

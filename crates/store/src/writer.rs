@@ -91,11 +91,7 @@ fn closed() -> Error {
     Error::new(Code::Unavailable, "The database is closing; try again when it is up.")
 }
 
-async fn write_loop(
-    conn: Box<SqliteConnection>,
-    env: Env,
-    mut queue: mpsc::Receiver<Option<Job>>,
-) {
+async fn write_loop(conn: Box<SqliteConnection>, env: Env, mut queue: mpsc::Receiver<Option<Job>>) {
     let mut tx = Tx::new(Conn::SqliteWriter(conn), env);
     let mut group = Vec::with_capacity(GROUP);
     let mut open = true;
@@ -109,11 +105,12 @@ async fn write_loop(
             .collect();
         commit_group(&mut tx, jobs).await;
     }
-    queue.close();
     if let Conn::SqliteWriter(conn) = tx.conn {
         // A clean close checkpoints the WAL; failing that, the next open does.
         let _ = conn.close().await;
     }
+    // Whoever closes the store waits for this.
+    drop(queue);
 }
 
 struct Settled {

@@ -81,3 +81,39 @@ both! {
         assert!(events.iter().any(|event| event.subject == "kept"));
     }
 }
+
+/// SQLite only: damage to the file is found, an unclosed file is recognised.
+#[test]
+fn damage_is_found_and_an_unclosed_file_recognised() {
+    use std::io::{Seek, SeekFrom, Write};
+
+    connectus_testkit::both::on_sqlite(|mut db| async move {
+        let ctx = db.tenant("Damaged").await.unwrap();
+        for n in 0..200 {
+            let owner = ctx.clone();
+            let work = db.store.write(move |tx| {
+                Box::pin(async move {
+                    let data = json!({ "n": n, "filler": "x".repeat(500) });
+                    tx.emit(&owner, EventType::RecordsChanged, "x", data).await
+                })
+            });
+            work.await.unwrap();
+        }
+        assert!(db.database.was_cut_off(), "it is open");
+        db.store.check_integrity().await.unwrap();
+        db.store.close().await;
+        assert!(!db.database.was_cut_off());
+        let connectus_store::Database::Sqlite(path) = &db.database else { return };
+        let mut file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        let end = file.metadata().unwrap().len();
+        file.seek(SeekFrom::Start(end / 2)).unwrap();
+        file.write_all(&[0xa5; 8192]).unwrap();
+        drop(file);
+        // Opening may hit the damage already.
+        let error = match db.restart().await {
+            Err(error) => error,
+            Ok(()) => db.store.check_integrity().await.unwrap_err(),
+        };
+        assert!(error.detail.contains("backup"), "{error}");
+    });
+}
