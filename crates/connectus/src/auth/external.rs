@@ -64,7 +64,7 @@ pub struct ExternalTokens {
 }
 
 impl ExternalTokens {
-    pub(super) fn new(settings: ExternalTokenSettings) -> Self {
+    pub(super) fn new(settings: &ExternalTokenSettings) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_audience(&[&settings.audience]);
         let mut required = vec!["exp", "aud"];

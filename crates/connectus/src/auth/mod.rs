@@ -58,7 +58,7 @@ impl Auth {
             store: store.clone(),
             passwords: Passwords::new(store.env().clone()),
             tokens: AccessTokens::new(&store.sealer().derive("access tokens, ed25519")),
-            external: settings.external_tokens.clone().map(ExternalTokens::new),
+            external: settings.external_tokens.as_ref().map(ExternalTokens::new),
             settings: settings.clone(),
         })))
     }

@@ -22,6 +22,8 @@ use crate::app::App;
 
 /// A request is answered within this time; a stream has begun by then.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest refusal of the framework that is passed on, in bytes.
+const MAX_REFUSAL_BYTES: usize = 4096;
 /// The header with a request's identifier, both ways.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -31,6 +33,7 @@ pub fn surround(router: Router, app: App) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn(limit_time))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::map_response(as_problem))
         .layer(cors(&app.auth.settings().cors_origins))
         .layer(middleware::from_fn_with_state(app, identify))
 }
@@ -86,6 +89,23 @@ async fn limit_time(request: Request, next: Next) -> Response {
             Problem(Error::new(Code::Timeout, detail)).into_response()
         }
     }
+}
+
+/// Turns what the framework itself refuses - a path or query it cannot read - into a problem.
+async fn as_problem(response: Response) -> Response {
+    let ours = response.headers().contains_key("x-error-code");
+    let framework = response.status().is_client_error() && !ours;
+    let plain = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !(framework && plain) {
+        return response;
+    }
+    let text = axum::body::to_bytes(response.into_body(), MAX_REFUSAL_BYTES).await;
+    let text = text.unwrap_or_default();
+    let detail = format!("{}.", String::from_utf8_lossy(&text).trim_end_matches('.'));
+    Problem(Error::new(Code::BadRequest, detail)).into_response()
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]

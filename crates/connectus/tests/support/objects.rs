@@ -1,0 +1,106 @@
+//! What the generated probes need to know of each resource: how to make an object of it, and a body
+//! that its operations accept. A new resource adds a line to each list that fits it.
+
+use connectus_core::{
+    HealthLogId, Id as _,
+    health::{HealthLog, Severity},
+};
+use serde_json::{Value, json};
+
+use super::{Call, Organisation, TestApp, organisation::PASSWORD};
+
+/// What a path parameter names.
+pub enum Named {
+    /// An object of one tenant: its identifier.
+    Owned(String),
+    /// Something all tenants share.
+    Shared(&'static str),
+}
+
+/// An object of the organisation that the path's parameter names; `None` for a resource that is
+/// not listed here.
+pub async fn make(app: &TestApp, of: &Organisation, path: &str, name: &str) -> Option<Named> {
+    let resource = path.split('/').find(|part| !matches!(*part, "" | "api" | "v1"))?;
+    let id = match (resource, name) {
+        ("providers", "id") | ("oauth", "provider") => return Some(Named::Shared("hubspot")),
+        ("users", "id") => user(app, of).await,
+        ("api-keys", "id") => created(app, of, "/api/v1/api-keys").await,
+        ("integrations", "id") => created(app, of, "/api/v1/integrations").await,
+        ("workflows", "id") => created(app, of, "/api/v1/workflows").await,
+        ("runs", "id") => run(app, of).await,
+        ("health-logs", "id") => health_log(app, of).await,
+        _ => return None,
+    };
+    Some(Named::Owned(id))
+}
+
+/// A body that the operation accepts; `None` when it needs none that is special.
+pub fn body(operation: &str) -> Option<Value> {
+    Some(match operation {
+        "users.create" => json!({
+            "email": "new@example.org", "password": PASSWORD, "role": "viewer",
+        }),
+        "api_keys.create" => json!({"name": "probe", "role": "viewer"}),
+        "integrations.create" => json!({"provider": "hubspot", "name": "probe"}),
+        "workflows.create" => json!({
+            "name": "probe",
+            "trigger_type": "manual",
+            "actions": [{"type": "create_contact", "target": "digisol_crm"}],
+        }),
+        "runs.signal" => json!({"name": "probe"}),
+        "runs.approve" => json!({"step": "probe", "approved": true}),
+        "health_logs.resolve" => json!({"resolved": true}),
+        _ => return None,
+    })
+}
+
+/// Creates an object by the API, as its owner does.
+async fn created(app: &TestApp, of: &Organisation, path: &str) -> String {
+    let operation = match path {
+        "/api/v1/api-keys" => "api_keys.create",
+        "/api/v1/integrations" => "integrations.create",
+        _ => "workflows.create",
+    };
+    let body = body(operation).unwrap();
+    let answer = app.send(Call::post(path).bearer(of.owner()).json(&body)).await;
+    answer.expect(201).text_of("id")
+}
+
+async fn user(app: &TestApp, of: &Organisation) -> String {
+    let mark = hex::encode(app.db.sim.env.random::<6>());
+    let email = format!("{mark}@example.org");
+    app.person(of, &email, connectus_core::access::Role::Viewer).await.id.to_string()
+}
+
+async fn run(app: &TestApp, of: &Organisation) -> String {
+    let workflow = created(app, of, "/api/v1/workflows").await;
+    let path = format!("/api/v1/workflows/{workflow}/execute");
+    let answer = app.send(Call::post(&path).bearer(of.owner()).json(&json!({}))).await;
+    answer.expect(202).text_of("id")
+}
+
+async fn health_log(app: &TestApp, of: &Organisation) -> String {
+    let (env, tenant) = (&app.db.sim.env, of.id.clone());
+    let log = HealthLog {
+        id: HealthLogId::from_parts(env.now(), env.random()),
+        tenant,
+        integration: None,
+        severity: Severity::High,
+        operation: hex::encode(env.random::<6>()),
+        code: "provider_unavailable".to_owned(),
+        message: "The provider does not answer.".to_owned(),
+        suggestion: String::new(),
+        run: None,
+        occurrences: 1,
+        created_at: env.now(),
+        last_at: env.now(),
+        resolved_at: None,
+        resolved_by: None,
+    };
+    let id = log.id.to_string();
+    let opened = app.db.store.write(move |tx| {
+        Box::pin(async move { Ok(tx.open_health_log(&log).await?) })
+    });
+    opened.await.unwrap();
+    id
+}
