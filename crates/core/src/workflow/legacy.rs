@@ -37,6 +37,10 @@ const WRITE_MEMBERS: [&str; 6] = ["type", "target", "record", "fields", "data", 
 /// The action that loads what a webhook event is about: many carry an id only.
 const LOAD: &str = "trigger.record";
 
+/// The key under which a data flow keeps the same record: `hubspot:101`.
+const SOURCE_KEY: &str =
+    "trigger.provider ~ ':' ~ trigger.object_id if trigger.object_id|default('') else none";
+
 /// Where the record that came in is found, as an expression.
 #[derive(Clone, Copy)]
 enum Record {
@@ -198,11 +202,19 @@ fn write(
         let known = WRITE_MEMBERS.join(", ");
         return Err(("", format!("`{unknown}` is unknown here; there are {known}")));
     }
-    let record = ["record", "fields", "data"].iter().find_map(|key| entry.get(*key)).cloned();
-    Ok(json!({
-        "collection": format!("{BUILT_IN_CRM}/{object}"),
-        "record": record.unwrap_or_else(|| format!("{{{{ {} }}}}", from.whole()).into()),
-    }))
+    let given = ["record", "fields", "data"].iter().find_map(|key| entry.get(*key)).cloned();
+    let collection = format!("{BUILT_IN_CRM}/{object}");
+    Ok(match (given, from) {
+        (Some(record), _) => json!({ "collection": collection, "record": record }),
+        (None, Record::Given) => {
+            json!({ "collection": collection, "record": format!("{{{{ {} }}}}", from.whole()) })
+        }
+        (None, Record::Loaded) => json!({
+            "collection": collection,
+            "record": format!("{{{{ {} }}}}", from.whole()),
+            "key": format!("{{{{ {SOURCE_KEY} }}}}"),
+        }),
+    })
 }
 
 /// What an entry gives to its action: everything that does not choose the action.

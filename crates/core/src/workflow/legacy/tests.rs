@@ -217,17 +217,25 @@ proptest::proptest! {
 fn a_webhook_workflow_loads_its_record_first() {
     let known = [ACTIONS.as_slice(), &[LOAD]].concat();
     let definition = legacy(new_lead_alert()).to_definition(&known).unwrap();
-    let commands = run(definition.clone(), json!({"event": "contact.creation", "object_id": "7"}));
+    let trigger = json!({"event": "contact.creation", "provider": "hubspot", "object_id": "7"});
+    let commands = run(definition.clone(), trigger.clone());
     let called: Vec<&str> = steps(&commands).iter().map(|step| step.1).collect();
     assert_eq!(called, [LOAD, "collection.upsert", "slack.post_message"]);
 
     let program = Program::compile(definition).unwrap();
-    let mut run = Interp::new(program.into(), json!({"object_id": "7"}));
+    let program = std::sync::Arc::new(program);
+    let mut by_hand = Interp::new(program.clone(), json!({"email": "ada@example.com"}));
+    by_hand.on(Timestamp::from_secs(1), Event::Started { seed: 1, generation: 0 });
+    let done = |id: &str, output| Event::Done { id: id.to_owned(), output };
+    let commands = by_hand.on(Timestamp::from_secs(2), done("record", json!({})));
+    assert_eq!(steps(&commands)[0].2["key"], Value::Null);
+
+    let mut run = Interp::new(program, trigger);
     run.on(Timestamp::from_secs(1), Event::Started { seed: 1, generation: 0 });
     let loaded = json!({"id": "7", "email": "ada@example.com"});
-    let done = |id: &str, output| Event::Done { id: id.to_owned(), output };
     let commands = run.on(Timestamp::from_secs(2), done("record", loaded.clone()));
     assert_eq!(steps(&commands)[0].2["record"], loaded);
+    assert_eq!(steps(&commands)[0].2["key"], "hubspot:7");
     let commands = run.on(Timestamp::from_secs(3), done("create_contact", json!({})));
     assert_eq!(steps(&commands)[0].2["text"], "New Lead Alert: ada@example.com");
 }
