@@ -1,0 +1,7 @@
+//! Journeys through the whole product: real router, real engine, both databases, fakes on
+//! loopback, simulated time.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod new_lead_alert;
