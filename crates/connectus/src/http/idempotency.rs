@@ -274,3 +274,6 @@ fn row(claim: &Claim) -> String {
 fn place(row: &str) -> Place<'_> {
     Place { table: "idempotency", row, column: "answer" }
 }
+
+#[cfg(test)]
+mod tests;
