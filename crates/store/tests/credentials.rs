@@ -1,5 +1,10 @@
 //! Sealed credentials, the lease of a refresh, and OAuth states, on both databases.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "all of this is test code; clippy knows it of functions marked #[test] only"
+)]
+
 use connectus_core::{CredentialId, IntegrationId, TenantCtx, TenantId, Timestamp};
 use connectus_store::{
     credentials::{CredentialState, NewCredential, RefreshLease, SealedCredential},

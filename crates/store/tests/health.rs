@@ -1,5 +1,10 @@
 //! The health log and the figures behind a score, on both databases.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "all of this is test code; clippy knows it of functions marked #[test] only"
+)]
+
 use connectus_core::{
     HealthLogId, IntegrationId, Page, TenantCtx, Timestamp,
     health::{HealthLog, Severity},

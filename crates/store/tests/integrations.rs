@@ -1,5 +1,10 @@
 //! Providers, integrations, webhook addresses and usage, on both databases.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "all of this is test code; clippy knows it of functions marked #[test] only"
+)]
+
 use connectus_core::{
     Code, EndpointId, Error, IntegrationId, Page, TenantCtx, Timestamp, UserId,
     integration::{Integration, IntegrationStatus},
