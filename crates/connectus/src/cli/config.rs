@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use connectus_core::Result;
 
-use super::Global;
+use super::{Global, output};
 use crate::config::manual;
 
 #[derive(Debug, Subcommand)]
@@ -18,8 +18,8 @@ pub enum Command {
 
 pub fn run(command: &Command, global: &Global) -> Result<ExitCode> {
     match command {
-        Command::Print => print!("{}", global.load(&[])?.print()),
-        Command::Default => print!("{}", manual::TEXT),
+        Command::Print => output::say(&global.load(&[])?.print())?,
+        Command::Default => output::say(manual::TEXT)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use connectus_core::Result;
 
-use super::Global;
+use super::{Global, output};
 use crate::process;
 
 pub async fn run(global: Global) -> Result<ExitCode> {
     let config = global.load(&[])?;
     let opened = process::open(&config, &connectus_store::system::env()).await?;
-    println!("The {} schema is up to date.", opened.store.kind());
+    output::say(&format!("The {} schema is up to date.", opened.store.kind()))?;
     opened.store.close().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,10 +2,15 @@
 
 mod audit;
 mod config;
+mod doctor;
+mod find;
+mod follow;
 mod migrate;
 mod openapi;
 mod output;
+mod runs;
 mod serve;
+mod sync;
 mod tenant;
 mod token;
 mod user;
@@ -48,6 +53,12 @@ struct Global {
 enum Command {
     /// Start the server.
     Serve(serve::Serve),
+    /// Say what is configured, what works and what stands in.
+    Doctor {
+        /// Answer in JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Show the configuration.
     #[command(subcommand)]
     Config(config::Command),
@@ -55,6 +66,10 @@ enum Command {
     Migrate,
     /// Print the OpenAPI document.
     Openapi,
+    /// Sync a data flow and follow it to its end.
+    Sync(sync::Sync),
+    /// List runs, show one, follow one.
+    Runs(runs::Runs),
     /// Make and list tenants.
     #[command(subcommand)]
     Tenant(tenant::Command),
@@ -91,6 +106,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Openapi => openapi::run(),
         Command::Config(command) => config::run(&command, &global),
         Command::Serve(command) => block_on(serve::run(command, global)),
+        Command::Doctor { json } => block_on(doctor::run(json, global)),
+        Command::Sync(command) => block_on(sync::run(command, global)),
+        Command::Runs(command) => block_on(runs::run(command, global)),
         Command::Migrate => block_on(migrate::run(global)),
         Command::Tenant(command) => block_on(tenant::run(command, global)),
         Command::User(command) => block_on(user::run(command, global)),

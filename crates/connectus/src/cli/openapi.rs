@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use connectus_core::{Error, Result};
 
+use super::output;
 use crate::http::router;
 
 pub fn run() -> Result<ExitCode> {
-    println!("{}", router::document().to_pretty_json().map_err(Error::internal)?);
+    output::say(&router::document().to_pretty_json().map_err(Error::internal)?)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,16 +1,27 @@
 //! How commands answer: JSON for scripts, text for people.
 
-use connectus_core::{Error, Result};
+use std::io::Write;
+
+use connectus_core::{Code, Error, Result};
 use serde::Serialize;
 
 /// Prints an answer: one line of JSON, or the text.
 pub fn show(json: bool, answer: &impl Serialize, text: &str) -> Result<()> {
     if json {
-        println!("{}", serde_json::to_string(answer).map_err(Error::internal)?);
-    } else {
-        println!("{}", text.trim_end());
+        return say(&serde_json::to_string(answer).map_err(Error::internal)?);
     }
-    Ok(())
+    say(text)
+}
+
+/// Prints lines on standard output. A reader that has seen enough (`| head`) is no error.
+pub fn say(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::new(Code::Unavailable, format!("Cannot write the answer: {error}.")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Rows under headings, columns aligned.

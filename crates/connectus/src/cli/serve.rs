@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 use connectus_core::Result;
 
-use super::Global;
-use crate::{process::serve::Server, telemetry};
+use super::{Global, output::say};
+use crate::{demo::Login, process::serve::Server, telemetry};
 
 #[derive(Debug, Args)]
 pub struct Serve {
@@ -31,8 +31,42 @@ pub async fn run(command: Serve, global: Global) -> Result<ExitCode> {
     for remark in &config.remarks {
         eprintln!("note: {remark}");
     }
-    let server = Server::start(&config, &env).await?;
-    println!("Connectus {} is ready at {}", env!("CARGO_PKG_VERSION"), server.url());
+    let server = Server::start(&config, &env, command.demo).await?;
+    let url = server.url();
+    say(&format!("Connectus {} is ready at {url}", env!("CARGO_PKG_VERSION")))?;
+    say(&format!("  API   {url}/docs"))?;
+    say(&format!("  data  {} ({})", config.data_dir.display(), server.app.store().kind()))?;
+    match server.furnish().await? {
+        Some(login) => say(&sandbox(&url, &login))?,
+        None => {
+            if let Some(token) = server.app.auth.setup_token().await? {
+                say(&setup(&server.app.public_url, &token))?;
+            }
+        }
+    }
     server.run().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// How the first owner gets in.
+fn setup(url: &str, token: &str) -> String {
+    format!(
+        "\nNobody can sign in yet. Become the owner with this one-time link, good for 24 hours:\n  \
+         {url}/setup?token={token}"
+    )
+}
+
+/// How to look around in the sandbox.
+fn sandbox(url: &str, login: &Login) -> String {
+    let Login { tenant, email, password, token } = login;
+    format!(
+        "\nSANDBOX: the tenant {tenant} runs on fakes of HubSpot and Slack inside this process.\n\
+         Its data is invented and nothing leaves this machine.\n  \
+         sign in  {email} / {password}\n  \
+         API key  {token}\n\n\
+         Look around:\n  \
+         export TOKEN={token}\n  \
+         curl -H \"Authorization: Bearer $TOKEN\" {url}/api/v1/collections/digisol_crm/contacts\n  \
+         curl -H \"Authorization: Bearer $TOKEN\" {url}/api/v1/runs"
+    )
 }

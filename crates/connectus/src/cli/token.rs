@@ -58,7 +58,7 @@ pub async fn run(command: Command, global: Global) -> Result<ExitCode> {
         }
         Command::Revoke { tenant, key } => {
             admin::revoke_token(store, &tenant, &key).await?;
-            println!("API key {key} is revoked.");
+            output::say(&format!("API key {key} is revoked."))?;
         }
     }
     store.close().await;

@@ -26,7 +26,7 @@ pages! {
 /// The help page of a code. Every code has one; a test sees to it.
 pub fn page(code: Code) -> Option<Page> {
     let (_, text) = PAGES.iter().find(|(name, _)| *name == code.name())?;
-    Some(Page { title: code.title().to_owned(), body: markdown(text) })
+    Some(Page::new(code.title(), markdown(text)))
 }
 
 /// All codes with their statuses.
@@ -45,7 +45,7 @@ pub fn index() -> Page {
          <code>detail</code> says what happened and what to do.</p>\n<table>\n<tr><th>Status</th>\
          <th>Code</th><th>Meaning</th></tr>\n{rows}</table>\n"
     );
-    Page { title: "Errors".to_owned(), body }
+    Page::new("Errors", body)
 }
 
 #[cfg(test)]

@@ -19,9 +19,16 @@ pub struct Page {
     pub title: String,
     /// HTML.
     pub body: String,
+    /// Whether it holds a form, which may then be sent to this server.
+    pub has_form: bool,
 }
 
 impl Page {
+    /// A page to read.
+    pub fn new(title: impl Into<String>, body: String) -> Self {
+        Self { title: title.into(), body, has_form: false }
+    }
+
     /// The whole document.
     pub fn render(&self) -> String {
         let title = escape(&self.title);
@@ -40,23 +47,21 @@ impl Page {
 impl IntoResponse for Page {
     fn into_response(self) -> Response {
         let mut response = Html(self.render()).into_response();
-        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy());
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy(self.has_form));
         response
     }
 }
 
 /// Nothing but the one style: no scripts, no images, no frames, no other server.
-fn policy() -> HeaderValue {
-    static POLICY: OnceLock<HeaderValue> = OnceLock::new();
-    let make = || {
-        let hash = STANDARD.encode(Sha256::digest(STYLE.as_bytes()));
-        let text = format!(
-            "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; \
-             frame-ancestors 'none'"
-        );
-        HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
-    };
-    POLICY.get_or_init(make).clone()
+fn policy(has_form: bool) -> HeaderValue {
+    static HASH: OnceLock<String> = OnceLock::new();
+    let hash = HASH.get_or_init(|| STANDARD.encode(Sha256::digest(STYLE.as_bytes())));
+    let form = if has_form { "'self'" } else { "'none'" };
+    let text = format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action {form}; \
+         frame-ancestors 'none'"
+    );
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }
 
 /// Text as HTML.
@@ -101,7 +106,7 @@ mod tests {
 
     #[test]
     fn the_policy_allows_exactly_the_style() {
-        let page = Page { title: "<t>".into(), body: String::new() };
+        let page = Page::new("<t>", String::new());
         let text = page.render();
         let start = text.find("<style>").unwrap() + "<style>".len();
         let style = &text[start..text.find("</style>").unwrap()];

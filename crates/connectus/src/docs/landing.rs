@@ -25,5 +25,5 @@ pub fn page(url: &str) -> Page {
          <p class=\"soft\">Sign-in for people is at <code>POST /api/v1/auth/login</code>. A server \
          without people prints a one-time set-up link when it starts.</p>\n"
     );
-    Page { title: "Start".to_owned(), body }
+    Page::new("Start", body)
 }

@@ -7,5 +7,6 @@ pub mod landing;
 mod operations;
 pub mod reference;
 mod schemas;
+pub mod setup;
 
 pub use html::Page;

@@ -40,7 +40,7 @@ fn render(document: &Value) -> Page {
         }
     }
     body.push_str(&schemas::render_all(document));
-    Page { title: "API".to_owned(), body }
+    Page::new("API", body)
 }
 
 const INTRODUCTION: &str = "<h1>The API</h1>

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use connectus_connect::{EgressPolicy, Guarded};
+use connectus_connect::{EgressPolicy, Guarded, http::Allowed};
 use connectus_core::Result;
 use connectus_engine::{Engine, connections::Connections, programs::Programs};
 use connectus_store::Store;
@@ -24,6 +24,8 @@ pub struct Surroundings {
     pub public_url: String,
     /// Ports this process listens on; no integration may connect to them.
     pub own_ports: Vec<u16>,
+    /// Addresses opened beside those of the settings.
+    pub allow: Vec<Allowed>,
     /// The directory whose disk must not fill up.
     pub data_dir: Option<PathBuf>,
     /// Whether this process works on runs.
@@ -33,13 +35,14 @@ pub struct Surroundings {
 }
 
 /// The engine's parts on an open store.
-pub fn engine_parts(
+fn engine_parts(
     store: &Store,
     settings: &Settings,
     own_ports: Vec<u16>,
+    allow: Vec<Allowed>,
 ) -> connectus_engine::Parts {
     let policy = EgressPolicy {
-        allow: settings.egress.allow.clone(),
+        allow: settings.egress.allow.iter().cloned().chain(allow).collect(),
         ports: settings.egress.ports.clone(),
         allow_insecure_http: settings.egress.allow_insecure_http,
         own_ports,
@@ -53,8 +56,8 @@ pub fn engine_parts(
 /// # Errors
 /// `invalid` when settings of the parts do not go together.
 pub fn assemble(store: &Store, settings: &Settings, around: Surroundings) -> Result<App> {
-    let Surroundings { public_url, own_ports, data_dir, works, stopping } = around;
-    let engine_parts = engine_parts(store, settings, own_ports);
+    let Surroundings { public_url, own_ports, allow, data_dir, works, stopping } = around;
+    let engine_parts = engine_parts(store, settings, own_ports, allow);
     let engine = Engine::new(engine_parts.clone());
     let readiness = Readiness::of(Watched {
         store: store.clone(),

@@ -1,6 +1,6 @@
 //! Whether this process can do its work now: database, engine, disk.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::{Path, PathBuf}, sync::Arc, time::Duration};
 
 use connectus_core::{Result, Timestamp};
 use connectus_engine::Engine;
@@ -55,6 +55,11 @@ impl Readiness {
     /// Looks at these.
     pub fn of(watched: Watched) -> Self {
         Self(Arc::new(Inner { watched, last: Mutex::default() }))
+    }
+
+    /// The directory whose disk is watched: where this installation keeps its files.
+    pub fn data_dir(&self) -> Option<&Path> {
+        self.0.watched.data_dir.as_deref()
     }
 
     /// What is found now, or was at most a second ago. Callers share one look.

@@ -5,14 +5,15 @@ use std::{net::SocketAddr, time::Duration};
 use axum::{Router, extract::State, response::Response, routing::get};
 use connectus_core::{Code, Env, Error, Result};
 use connectus_engine::connections::seed_providers;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::{Opened, ProcessLock, Surroundings, assemble, open, signals};
+use super::{DataDir, Opened, ProcessLock, Surroundings, assemble, open, signals};
 use crate::{
     api,
     app::App,
     config::{Config, Role, Settings},
+    demo::{Demo, Login},
     http::{self, ApiResult},
     telemetry,
 };
@@ -28,10 +29,18 @@ pub struct Server {
     pub app: App,
     /// Where its API listens.
     pub address: SocketAddr,
+    /// The fakes of the sandbox tenant, where there is one.
+    pub demo: Option<Demo>,
     stop: CancellationToken,
     lock: Option<ProcessLock>,
-    drain: Duration,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// The sockets of a server. They are taken before anything runs, so that a port in use stops a
+/// start and not a server.
+struct Sockets {
+    api: TcpListener,
+    metrics: Option<TcpListener>,
 }
 
 impl Server {
@@ -39,42 +48,45 @@ impl Server {
     ///
     /// # Errors
     /// Whatever keeps it from serving, with what to do.
-    pub async fn start(config: &Config, env: &Env) -> Result<Self> {
+    pub async fn start(config: &Config, env: &Env, with_demo: bool) -> Result<Self> {
         let settings = &config.settings;
         let works = settings.server.roles.contains(&Role::Worker);
         // The lock comes before the database: a second server must not even migrate.
-        let dir = super::DataDir::create(&config.data_dir)?;
+        let dir = DataDir::create(&config.data_dir)?;
         let lock = works.then(|| ProcessLock::take(&dir, "serve")).transpose()?;
         let Opened { store, .. } = open(config, env).await?;
         telemetry::metrics::init()?;
         seed_providers(&store).await?;
-        let listener = listen(settings.server.listen).await?;
-        let address = listener.local_addr().map_err(Error::internal)?;
+        if works && store.kind() == "sqlite" {
+            // One process owns such a database: whoever claimed these keys is gone.
+            http::idempotency::recover(&store).await?;
+        }
+        let demo = if with_demo { Some(Demo::start(env).await?) } else { None };
+        let sockets = Sockets::take(settings).await?;
+        let address = sockets.api.local_addr().map_err(Error::internal)?;
         let stop = signals::until_told().map_err(Error::internal)?;
         let around = Surroundings {
             public_url: public_url(settings, address),
             own_ports: own_ports(settings, address),
+            allow: demo.as_ref().map_or(Ok(Vec::new()), Demo::addresses)?,
             data_dir: Some(dir.path().to_path_buf()),
             works,
             stopping: stop.clone(),
         };
         let app = assemble(&store, settings, around)?;
-        let mut server = Self {
-            app,
-            address,
-            stop,
-            lock,
-            drain: Duration::from_secs(settings.server.drain_secs),
-            tasks: Vec::new(),
-        };
+        let mut server = Self { app, address, demo, stop, lock, tasks: Vec::new() };
         server.begin(works).await?;
-        let router = http::router::build(server.app.clone());
-        server.answer(listener, router);
-        if let Some(address) = settings.server.metrics_listen {
-            let router = metrics_router(server.app.clone());
-            server.answer(listen(address).await?, router);
-        }
+        server.listen(sockets);
         Ok(server)
+    }
+
+    /// Makes the sandbox tenant what it should be; `None` where there is none.
+    ///
+    /// # Errors
+    /// What an operation of the API answers.
+    pub async fn furnish(&self) -> Result<Option<Login>> {
+        let Some(demo) = &self.demo else { return Ok(None) };
+        demo.furnish(&self.app, http::router::build(self.app.clone())).await.map(Some)
     }
 
     /// Where the API is, for people.
@@ -98,6 +110,14 @@ impl Server {
             self.app.engine.start().await?;
         }
         Ok(())
+    }
+
+    fn listen(&mut self, sockets: Sockets) {
+        let app = self.app.clone();
+        if let Some(metrics) = sockets.metrics {
+            self.answer(metrics, metrics_router(app.clone()));
+        }
+        self.answer(sockets.api, http::router::build(app));
     }
 
     fn answer(&mut self, listener: TcpListener, router: Router) {
@@ -127,7 +147,8 @@ impl Server {
     pub async fn run(self) {
         self.stop.cancelled().await;
         tracing::info!(action = "process.stop", status = "started", "draining");
-        self.app.engine.drain(self.drain).await;
+        let patience = Duration::from_secs(self.app.settings.server.drain_secs);
+        self.app.engine.drain(patience).await;
         for task in self.tasks {
             // A task that panicked has said so; there is nothing left to do for it.
             let _ = task.await;
@@ -135,6 +156,17 @@ impl Server {
         self.app.store().close().await;
         drop(self.lock);
         tracing::info!(action = "process.stop", status = "success", "stopped");
+    }
+}
+
+impl Sockets {
+    async fn take(settings: &Settings) -> Result<Self> {
+        let api = listen(settings.server.listen, "--listen").await?;
+        let metrics = match settings.server.metrics_listen {
+            Some(address) => Some(listen(address, "server.metrics_listen").await?),
+            None => None,
+        };
+        Ok(Self { api, metrics })
     }
 }
 
@@ -153,10 +185,10 @@ async fn keep_figures(stop: CancellationToken) {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener> {
+async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
         let detail = format!(
-            "Cannot listen on {address}: {error}. Choose another address with --listen; port 0 \
+            "Cannot listen on {address}: {error}. Choose another address with {setting}; port 0 \
              takes a free one."
         );
         Error::new(Code::Unavailable, detail)

@@ -4,8 +4,6 @@ pub mod log;
 pub mod places;
 pub mod query;
 pub mod stream;
-#[cfg(test)]
-mod tests;
 
 use connectus_core::access::Permission::HealthRead;
 

@@ -8,14 +8,16 @@ pub mod metrics;
 pub mod openapi;
 pub mod ready;
 pub mod reference;
-#[cfg(test)]
-mod tests;
+pub mod set_up;
+pub mod set_up_form;
 
 use crate::http::{Access::Public, Operation, operation::operations};
 
 pub(super) fn operations() -> Vec<Operation> {
     operations! {
         "system.landing" = landing, Public("it says what this is");
+        "system.set_up_form" = set_up_form, Public("nobody can sign in before the first owner");
+        "system.set_up" = set_up, Public("its one-time token is the credential");
         "system.health" = health, Public("load balancers and monitors probe it");
         "system.ready" = ready, Public("load balancers and monitors probe it");
         "system.metrics" = metrics, Public("Prometheus reads it; it names no tenant");

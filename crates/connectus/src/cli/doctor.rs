@@ -1,0 +1,184 @@
+//! `connectus doctor`: what is configured, what works, what stands in for what is not there.
+
+use std::process::ExitCode;
+
+use connectus_core::{Env, Result};
+use serde::Serialize;
+
+use super::{Global, output};
+use crate::{
+    config::Config,
+    process::{DataDir, lock, master_key, open, readiness::free_mb},
+};
+
+/// How something is.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    /// As it should be.
+    Ok,
+    /// Works, and the operator should know.
+    Note,
+    /// Connectus cannot work like this.
+    Problem,
+}
+
+#[derive(Serialize)]
+struct Finding {
+    what: &'static str,
+    state: State,
+    detail: String,
+}
+
+/// Settings that this version reads and does not use.
+const UNUSED: &[&str] = &[
+    "redis.url",
+    "celery.broker_url",
+    "celery.result_backend",
+    "queues.max_concurrent_generations",
+    "queues.generation_timeout",
+    "ai.openai_api_key",
+    "ai.deepseek_api_key",
+    "ai.kimi_api_key",
+    "ai.tavily_api_key",
+    "ai.logoai_api_key",
+    "digitalcloud360.api_url",
+    "digitalcloud360.webhook_url",
+    "briefs.timeout_status",
+    "briefs.retention_days",
+    "briefs.logo_cdn_base",
+    "briefs.retain_provider_raw",
+];
+
+pub async fn run(json: bool, global: Global) -> Result<ExitCode> {
+    let env = connectus_store::system::env();
+    // Without a configuration there is nothing to examine: its error says what to correct.
+    let config = global.load(&[])?;
+    let mut found = vec![finding("configuration", State::Ok, "read")];
+    found.extend(config.remarks.iter().map(|remark| finding("configuration", State::Note, remark)));
+    examine(&config, &env, &mut found).await;
+    settings(&config, &mut found);
+    let text: Vec<String> = found.iter().map(line).collect();
+    output::show(json, &found, &text.join("\n"))?;
+    let broken = found.iter().any(|finding| finding.state == State::Problem);
+    Ok(if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Looks at the data directory without making one.
+async fn examine(config: &Config, env: &Env, found: &mut Vec<Finding>) {
+    let place = config.data_dir.display();
+    if !config.data_dir.exists() {
+        let detail = format!("{place} does not exist yet; the first start makes it");
+        found.push(finding("data directory", State::Note, detail));
+        return;
+    }
+    let dir = match DataDir::create(&config.data_dir) {
+        Ok(dir) => dir,
+        Err(error) => return found.push(finding("data directory", State::Problem, error.detail)),
+    };
+    found.push(finding("data directory", State::Ok, format!("{place}")));
+    if let Some(free) = free_mb(dir.path()) {
+        let least = config.settings.data.min_free_mb;
+        let state = if free < least { State::Problem } else { State::Ok };
+        found.push(finding("disk", state, format!("{free} MB free, {least} needed")));
+    }
+    let key = master_key::describe(&config.settings.keys, &dir);
+    found.push(finding("master key", State::Ok, key));
+    found.push(match lock::holder(&dir) {
+        None => finding("server", State::Note, "not running on this data directory"),
+        Some(holder) => {
+            let at = holder.address.unwrap_or_else(|| "without an address".to_owned());
+            let detail = format!("`connectus {}`, process {}, {at}", holder.command, holder.pid);
+            finding("server", State::Ok, detail)
+        }
+    });
+    if config.settings.data.database_url.is_none() && !dir.database().exists() {
+        found.push(finding("database", State::Note, "none yet; the first start makes it"));
+        return;
+    }
+    match open(config, env).await {
+        Ok(opened) => {
+            let kind = opened.store.kind();
+            found.push(finding("database", State::Ok, format!("{kind}, opens with the master key")));
+            found.push(people(&opened.store).await);
+            opened.store.close().await;
+        }
+        Err(error) => {
+            let cause = error.cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
+            found.push(finding("database", State::Problem, format!("{}{cause}", error.detail)));
+        }
+    }
+}
+
+async fn people(store: &connectus_store::Store) -> Finding {
+    let look = async {
+        let mut conn = store.read().await?;
+        Ok::<_, connectus_core::Error>((conn.tenants().await?.len(), conn.has_users().await?))
+    };
+    match look.await {
+        Ok((tenants, true)) => finding("tenants", State::Ok, format!("{tenants}")),
+        Ok((tenants, false)) => {
+            let detail = format!("{tenants}; nobody can sign in yet: `connectus serve` says how");
+            finding("tenants", State::Note, detail)
+        }
+        Err(error) => finding("tenants", State::Problem, error.detail),
+    }
+}
+
+/// What the settings mean: stand-ins, risks, and what is not used.
+fn settings(config: &Config, found: &mut Vec<Finding>) {
+    let settings = &config.settings;
+    let (data, stand_in) = match settings.data.database_url {
+        Some(_) => ("PostgreSQL", "set by data.database_url"),
+        None => ("SQLite", "the embedded database; set data.database_url to use PostgreSQL"),
+    };
+    found.push(finding("data store", State::Ok, format!("{data}: {stand_in}")));
+    found.push(finding("execution", State::Ok, "the embedded engine, in this process"));
+    let address = settings.server.listen;
+    let public = settings.server.public_url.as_ref();
+    if !address.ip().is_loopback() && public.is_none_or(|url| url.scheme() != "https") {
+        let detail = format!(
+            "{address} is open to other machines without TLS: put a TLS proxy in front and set \
+             server.public_url to its https address"
+        );
+        found.push(finding("listen address", State::Note, detail));
+    }
+    if public.is_none() {
+        let detail = "not set: providers outside this machine cannot deliver webhooks";
+        found.push(finding("public address", State::Note, detail));
+    }
+    if settings.egress.allow_insecure_http {
+        let detail = "allowed: credentials may travel readable (egress.allow_insecure_http)";
+        found.push(finding("plain http", State::Note, detail));
+    }
+    let unused: Vec<&str> = UNUSED.iter().copied().filter(|path| config.is_set(path)).collect();
+    if !unused.is_empty() {
+        let detail = format!("{} set and not used by this version", unused.join(", "));
+        found.push(finding("settings", State::Note, detail));
+    }
+}
+
+fn finding(what: &'static str, state: State, detail: impl Into<String>) -> Finding {
+    Finding { what, state, detail: detail.into() }
+}
+
+fn line(finding: &Finding) -> String {
+    let mark = match finding.state {
+        State::Ok => "ok     ",
+        State::Note => "note   ",
+        State::Problem => "PROBLEM",
+    };
+    format!("{mark}  {:<15} {}", finding.what, finding.detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unused_settings_exist() {
+        for path in UNUSED {
+            assert!(crate::config::manual::settings().contains_key(*path), "{path}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Finds what an identifier names, whichever tenant it belongs to. The operator of a data directory
+//! may see all of them.
+
+use connectus_core::{Error, FlowId, Result, RunId, TenantCtx, flow::DataFlow, run::Run};
+use connectus_store::Store;
+
+use crate::auth::admin;
+
+/// All tenants, or the one that is named.
+pub async fn tenants(store: &Store, named: Option<&str>) -> Result<Vec<TenantCtx>> {
+    if let Some(name) = named {
+        return Ok(vec![admin::operator(store, name).await?]);
+    }
+    let mut found = Vec::new();
+    for tenant in store.read().await?.tenants().await? {
+        found.push(admin::operator(store, tenant.id.as_str()).await?);
+    }
+    Ok(found)
+}
+
+/// A run with its tenant.
+pub async fn run(store: &Store, text: &str) -> Result<(TenantCtx, Run)> {
+    let unknown = || Error::not_found("run");
+    let id = RunId::parse(text).ok_or_else(unknown)?;
+    for ctx in tenants(store, None).await? {
+        if let Some(run) = store.read().await?.run(&ctx, &id).await? {
+            return Ok((ctx, run));
+        }
+    }
+    Err(unknown())
+}
+
+/// A data flow with its tenant.
+pub async fn flow(store: &Store, text: &str) -> Result<(TenantCtx, DataFlow)> {
+    let unknown = || Error::not_found("data flow");
+    let id = FlowId::parse(text).ok_or_else(unknown)?;
+    for ctx in tenants(store, None).await? {
+        if let Some(flow) = store.read().await?.flow(&ctx, &id).await? {
+            return Ok((ctx, flow));
+        }
+    }
+    Err(unknown())
+}

@@ -1,0 +1,86 @@
+//! Follows a run to its end: a moving line at a terminal, one line per change elsewhere.
+
+use std::{io::IsTerminal, process::ExitCode, time::Duration};
+
+use connectus_core::{
+    Error, Result, RunId, TenantCtx,
+    run::{Run, RunKind, RunStatus},
+};
+use connectus_store::Store;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+use super::output::say;
+
+/// How often the run is looked at. Another process may be working on it, so nothing tells.
+const LOOK: Duration = Duration::from_millis(200);
+/// Counters worth showing, in this order.
+const SHOWN: [&str; 6] = ["read", "created", "updated", "unchanged", "rejected", "pages"];
+
+/// Follows a run until it ends, or until `ctrl-c`, which leaves the run alone.
+pub async fn to_end(store: &Store, ctx: &TenantCtx, id: &RunId) -> Result<Run> {
+    let bar = std::io::stderr().is_terminal().then(spinner);
+    let mut last = String::new();
+    loop {
+        let run = store.read().await?.run(ctx, id).await?;
+        let run = run.ok_or_else(|| Error::not_found("run"))?;
+        let line = describe(&run);
+        if run.status.is_final() {
+            if let Some(bar) = bar {
+                bar.finish_and_clear();
+            }
+            say(&line)?;
+            return Ok(run);
+        }
+        match &bar {
+            Some(bar) => bar.set_message(line),
+            None if line != last => {
+                say(&line)?;
+                last = line;
+            }
+            None => {}
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn spinner() -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}");
+    // The template is a constant; a bad one would only look plainer.
+    let bar = ProgressBar::new_spinner()
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+/// A run in one line.
+pub fn describe(run: &Run) -> String {
+    let mut line = format!("{} {} {}", run.id, run.kind.name(), run.status.name());
+    if run.kind == RunKind::Sync {
+        let counts = run.output.as_ref().or(run.progress.as_ref());
+        line.push_str(&numbers(counts.unwrap_or(&Value::Null)));
+    }
+    if run.status == RunStatus::Waiting {
+        line.push_str(&format!("  until {}", run.due_at));
+    }
+    if let Some(error) = &run.error {
+        line.push_str(&format!("  {}: {}", error.code, error.message));
+    }
+    line
+}
+
+fn numbers(counts: &Value) -> String {
+    let shown = SHOWN.iter().filter_map(|name| {
+        let number = counts.get(name).and_then(Value::as_u64)?;
+        Some(format!("  {name} {number}"))
+    });
+    shown.collect()
+}
+
+/// Whether scripts should go on.
+pub fn exit_code(run: &Run) -> ExitCode {
+    match run.status {
+        RunStatus::Completed => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}

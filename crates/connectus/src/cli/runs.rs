@@ -1,0 +1,123 @@
+//! `connectus runs`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use connectus_core::{Page, Result, RunId, TenantCtx, run::Run};
+use connectus_store::{Store, runs::RunFilter, steps::StepRow};
+use serde_json::json;
+
+use super::{Global, find, follow, output};
+
+#[derive(Debug, Args)]
+pub struct Runs {
+    /// One run, with its steps; the newest runs without it.
+    run: Option<String>,
+    /// Follow the run to its end.
+    #[arg(long, requires = "run")]
+    follow: bool,
+    /// Runs of one tenant, by identifier or name.
+    #[arg(long, short)]
+    tenant: Option<String>,
+    /// How many runs to list for each tenant.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
+    limit: u32,
+    /// Answer in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn run(command: Runs, global: Global) -> Result<ExitCode> {
+    let (_, opened) = global.open().await?;
+    let store = &opened.store;
+    let code = match &command.run {
+        None => {
+            list(store, &command).await?;
+            ExitCode::SUCCESS
+        }
+        Some(id) => {
+            let (ctx, mut run) = find::run(store, id).await?;
+            if command.follow {
+                run = follow::to_end(store, &ctx, &run.id).await?;
+            }
+            show(store, &ctx, &run, command.json).await?;
+            if command.follow { follow::exit_code(&run) } else { ExitCode::SUCCESS }
+        }
+    };
+    store.close().await;
+    Ok(code)
+}
+
+async fn list(store: &Store, command: &Runs) -> Result<()> {
+    let page = Page { limit: command.limit, offset: 0 };
+    let mut runs = Vec::new();
+    for ctx in find::tenants(store, command.tenant.as_deref()).await? {
+        let found = store.read().await?.runs(&ctx, &RunFilter::default(), page).await?;
+        runs.extend(found.items);
+    }
+    let rows = runs.iter().map(|run: &Run| {
+        [
+            run.id.to_string(),
+            run.kind.name().to_owned(),
+            run.status.name().to_owned(),
+            run.trigger.clone(),
+            run.created_at.to_string(),
+            run.subject_id.clone(),
+        ]
+    });
+    let head = ["run", "kind", "status", "trigger", "created", "of"];
+    output::show(command.json, &runs, &output::table(head, rows))
+}
+
+async fn show(store: &Store, ctx: &TenantCtx, run: &Run, json: bool) -> Result<()> {
+    let steps = steps(store, ctx, &run.id).await?;
+    if json {
+        let steps: Vec<_> = steps.iter().map(step_json).collect();
+        return output::show(true, &json!({ "run": run, "steps": steps }), "");
+    }
+    let when = |at: Option<connectus_core::Timestamp>| {
+        at.map_or_else(|| "-".to_owned(), |at| at.to_string())
+    };
+    let mut text = format!(
+        "{}\n  tenant    {}\n  of        {}\n  trigger   {} by {}\n  created   {}\n  started   {}\n  \
+         finished  {}\n",
+        follow::describe(run),
+        run.tenant,
+        run.subject_id,
+        run.trigger,
+        run.started_by,
+        run.created_at,
+        when(run.started_at),
+        when(run.finished_at),
+    );
+    if !steps.is_empty() {
+        let rows = steps.iter().map(|step| {
+            let took = step.finished_at.map(|end| end.millis() - step.started_at.millis());
+            let took = took.map_or_else(String::new, |millis| format!("{millis} ms"));
+            let error = step.error.as_ref().map(|error| error.message.clone());
+            [
+                format!("  {}", step.step_id),
+                step.action.clone(),
+                step.status.clone(),
+                step.attempts.to_string(),
+                took,
+                error.unwrap_or_default(),
+            ]
+        });
+        text.push('\n');
+        text.push_str(&output::table(["  step", "action", "status", "tries", "took", ""], rows));
+    }
+    output::say(&text)
+}
+
+async fn steps(store: &Store, ctx: &TenantCtx, run: &RunId) -> Result<Vec<StepRow>> {
+    Ok(store.read().await?.steps(ctx, run).await?)
+}
+
+fn step_json(step: &StepRow) -> serde_json::Value {
+    json!({
+        "id": step.step_id, "name": step.name, "action": step.action, "status": step.status,
+        "attempts": step.attempts, "input": step.input, "output": step.output, "error": step.error,
+        "started_at": step.started_at, "finished_at": step.finished_at,
+    })
+}
