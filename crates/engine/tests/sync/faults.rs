@@ -129,21 +129,13 @@ both! {
             ..flows::FlowChange::default()
         };
         let mut events = rig.parts.store.subscribe();
-        let mut attempt = pin!(rig.attempt(&run));
-        // Changed after the first of five checkpoints; the attempt stands still meanwhile.
-        loop {
-            tokio::select! {
-                biased;
-                event = events.recv() => {
-                    if event.unwrap().kind == EventType::SyncProgressed {
-                        break;
-                    }
-                }
-                done = &mut attempt => panic!("ended before its first checkpoint: {done:?}"),
-            }
-        }
-        flows::update(&rig.parts, &rig.ctx, &flow, change).await.unwrap();
-        let counts = attempt.await.unwrap();
+        // Changed after the first of five checkpoints, while the others are under way.
+        let changed = async {
+            while events.recv().await.unwrap().kind != EventType::SyncProgressed {}
+            flows::update(&rig.parts, &rig.ctx, &flow, change).await.unwrap();
+        };
+        let (counts, ()) = tokio::join!(rig.attempt(&run), changed);
+        let counts = counts.unwrap();
         assert!((1_000..4_500).contains(&counts.updated), "{counts:?}");
         assert_eq!(counts.created, 4_500);
         let mut conn = rig.parts.store.read().await.unwrap();
