@@ -93,7 +93,7 @@ impl Auth {
                     let user = existing(tx, &ctx, &id).await?;
                     may_touch(&ctx, &user)?;
                     tx.delete_user(&ctx, &id).await?;
-                    keeps_an_owner(tx, &ctx).await?;
+                    keeps_an_owner(tx, &ctx, &user).await?;
                     let detail = json!({"email": user.email, "role": user.role});
                     tx.happened(&ctx, EventType::UserDeleted, id.as_str(), detail).await
                 })
@@ -147,9 +147,10 @@ async fn update(
     guard: impl FnOnce(&User) -> Result<()>,
 ) -> Result<User> {
     tx.lock_tenant(ctx).await?;
-    let mut user = existing(tx, ctx, id).await?;
-    guard(&user)?;
-    may_touch(ctx, &user)?;
+    let before = existing(tx, ctx, id).await?;
+    guard(&before)?;
+    may_touch(ctx, &before)?;
+    let mut user = before.clone();
     if let Some(name) = change.name {
         user.name = normal_name(&name)?;
     }
@@ -167,7 +168,7 @@ async fn update(
     if !tx.update_user(ctx, &user).await.map_err(taken)? {
         return Err(Error::new(Code::Conflict, "Someone else changed this person; try again."));
     }
-    keeps_an_owner(tx, ctx).await?;
+    keeps_an_owner(tx, ctx, &before).await?;
     if !user.is_active() {
         end_sessions(tx, ctx, id).await?;
     }
@@ -180,8 +181,11 @@ async fn existing(tx: &mut Tx, ctx: &TenantCtx, id: &UserId) -> Result<User> {
     tx.user(ctx, id).await?.ok_or_else(|| Error::not_found("user"))
 }
 
-async fn keeps_an_owner(tx: &mut Tx, ctx: &TenantCtx) -> Result<()> {
-    if tx.active_owners(ctx).await? > 0 {
+/// Lets a change pass unless it took the last owner away. A tenant that the operator made may have
+/// none yet; that is no reason to refuse changes of others.
+async fn keeps_an_owner(tx: &mut Tx, ctx: &TenantCtx, before: &User) -> Result<()> {
+    let was_owner = before.role == Role::Owner && before.is_active();
+    if !was_owner || tx.active_owners(ctx).await? > 0 {
         return Ok(());
     }
     Err(Error::new(

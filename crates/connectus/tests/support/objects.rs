@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 
 use super::{Call, Organisation, TestApp, organisation::PASSWORD};
 
+/// The key of every record that the probes make.
+const RECORD: &str = "row1";
+
 /// What a path parameter names.
 pub enum Named {
     /// An object of one tenant: its identifier.
@@ -26,6 +29,9 @@ pub async fn make(app: &TestApp, of: &Organisation, path: &str, name: &str) -> O
         ("users", "id") => user(app, of).await,
         ("api-keys", "id") => created(app, of, "/api/v1/api-keys").await,
         ("integrations", "id") => created(app, of, "/api/v1/integrations").await,
+        ("data-flows", "id") => data_flow(app, of).await,
+        ("collections", "collection") => collection(app, of).await,
+        ("collections", "key") => RECORD.to_owned(),
         ("workflows", "id") => created(app, of, "/api/v1/workflows").await,
         ("runs", "id") => run(app, of).await,
         ("health-logs", "id") => health_log(app, of).await,
@@ -42,6 +48,12 @@ pub fn body(operation: &str) -> Option<Value> {
         }),
         "api_keys.create" => json!({"name": "probe", "role": "viewer"}),
         "integrations.create" => json!({"provider": "hubspot", "name": "probe"}),
+        "data_flows.create" => json!({
+            "name": "probe",
+            "direction": "inbound",
+            "source_fields": ["email"],
+            "target_fields": ["email"],
+        }),
         "workflows.create" => json!({
             "name": "probe",
             "trigger_type": "manual",
@@ -64,6 +76,22 @@ async fn created(app: &TestApp, of: &Organisation, path: &str) -> String {
     let body = body(operation).unwrap();
     let answer = app.send(Call::post(path).bearer(of.owner()).json(&body)).await;
     answer.expect(201).text_of("id")
+}
+
+async fn data_flow(app: &TestApp, of: &Organisation) -> String {
+    let mut flow = body("data_flows.create").unwrap();
+    flow["integration"] = created(app, of, "/api/v1/integrations").await.into();
+    let answer = app.send(Call::post("/api/v1/data-flows").bearer(of.owner()).json(&flow)).await;
+    answer.expect(201).text_of("id")
+}
+
+/// A collection with one record, [`RECORD`].
+async fn collection(app: &TestApp, of: &Organisation) -> String {
+    let name = format!("probe_{}", hex::encode(app.db.sim.env.random::<6>()));
+    let path = format!("/api/v1/collections/{name}/records/{RECORD}");
+    let call = Call::new("PUT", &path).bearer(of.owner()).json(&json!({"secret": "theirs"}));
+    app.send(call).await.expect(201);
+    name
 }
 
 async fn user(app: &TestApp, of: &Organisation) -> String {
