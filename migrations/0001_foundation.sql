@@ -326,7 +326,9 @@ CREATE TABLE workflow_definitions (
     PRIMARY KEY (tenant_id, hash)
 );
 
--- One durable execution of any kind.
+-- One durable execution of any kind. `claims` is its fencing token: each engine that takes the run
+-- raises it, and whoever took it earlier can no longer write. `continued` is what the present
+-- generation of a workflow that starts over began with.
 CREATE TABLE runs (
     tenant_id       TEXT   NOT NULL REFERENCES tenants (id),
     id              TEXT   NOT NULL,
@@ -348,6 +350,8 @@ CREATE TABLE runs (
     parent_step_id  TEXT,
     attempts        BIGINT NOT NULL DEFAULT 0,
     crashes         BIGINT NOT NULL DEFAULT 0,
+    claims          BIGINT NOT NULL DEFAULT 0,
+    continued       TEXT,
     cancel_requested BOOLEAN NOT NULL DEFAULT FALSE,
     due_at          BIGINT NOT NULL,
     created_at      BIGINT NOT NULL,
@@ -357,6 +361,7 @@ CREATE TABLE runs (
 );
 CREATE UNIQUE INDEX runs_by_dedupe_key ON runs (tenant_id, dedupe_key);
 CREATE INDEX runs_ready ON runs (status, queue, priority DESC, due_at);
+CREATE INDEX runs_due ON runs (status, queue, due_at);
 CREATE INDEX runs_by_subject ON runs (tenant_id, subject_id, created_at);
 CREATE INDEX runs_by_parent ON runs (tenant_id, parent_run_id);
 CREATE INDEX runs_by_time ON runs (tenant_id, created_at);
@@ -404,16 +409,6 @@ CREATE TABLE step_attempts (
     PRIMARY KEY (tenant_id, run_id, step_id, attempt),
     FOREIGN KEY (tenant_id, run_id) REFERENCES runs (tenant_id, id) ON DELETE CASCADE
 );
-
-CREATE TABLE run_timers (
-    tenant_id TEXT   NOT NULL,
-    run_id    TEXT   NOT NULL,
-    timer_id  TEXT   NOT NULL,
-    fire_at   BIGINT NOT NULL,
-    PRIMARY KEY (tenant_id, run_id, timer_id),
-    FOREIGN KEY (tenant_id, run_id) REFERENCES runs (tenant_id, id) ON DELETE CASCADE
-);
-CREATE INDEX run_timers_due ON run_timers (fire_at);
 
 -- Signals wait here until the run has read them into its journal.
 CREATE TABLE run_signals (

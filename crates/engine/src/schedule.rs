@@ -1,10 +1,7 @@
 //! The clock as a trigger. A slot is part of the dedupe key of the run it starts, so that two ticks
 //! on the same slot, or two processes, start one run.
 
-use connectus_core::{
-    Error, Result, TenantCtx, Timestamp,
-    workflow::Definition,
-};
+use connectus_core::{Error, Result, TenantCtx, Timestamp, event::EventType, workflow::Definition};
 use connectus_store::{Conn, StoreResult, workflows::WorkflowRow};
 use serde_json::json;
 
@@ -20,9 +17,39 @@ const BATCH: u32 = 100;
 pub async fn tick(parts: &Parts, now: Timestamp) -> Result<()> {
     let due = parts.store.read().await?.due_workflows(now, BATCH).await?;
     for workflow in due {
-        start(parts, workflow, now).await?;
+        match start(parts, &workflow, now).await {
+            // One that cannot be started now, or ever, must not keep the others from starting.
+            Err(error) if !error.is_transient() => give_up(parts, &workflow, &error).await?,
+            other => other?,
+        }
     }
     flows::start_due(parts, now).await
+}
+
+/// Marks a workflow whose schedule cannot be followed as one that needs mending.
+async fn give_up(parts: &Parts, workflow: &WorkflowRow, error: &Error) -> Result<()> {
+    tracing::error!(
+        action = "schedule.start",
+        service = "engine",
+        status = "failure",
+        workflow = %workflow.id,
+        error = %error,
+        cause = error.cause.as_deref(),
+        "a scheduled workflow cannot be started; it is in status `error` now"
+    );
+    let ctx = TenantCtx::system(workflow.tenant.clone());
+    let (id, name) = (workflow.id.clone(), workflow.name.clone());
+    let reason = error.detail.clone();
+    parts
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                tx.break_workflow(&ctx, &id).await?;
+                let data = json!({ "name": name, "status": "error", "reason": reason });
+                tx.emit(&ctx, EventType::WorkflowUpdated, id.as_str(), data).await
+            })
+        })
+        .await
 }
 
 /// When something is due next.
@@ -36,7 +63,8 @@ pub async fn next_due(conn: &mut Conn) -> StoreResult<Option<Timestamp>> {
 
 /// Starts the slot that is due, once, and moves on to the first slot after now: slots missed while
 /// the process was down are made up for by one run.
-async fn start(parts: &Parts, workflow: WorkflowRow, now: Timestamp) -> Result<()> {
+async fn start(parts: &Parts, workflow: &WorkflowRow, now: Timestamp) -> Result<()> {
+    let Some(slot) = workflow.next_due_at else { return Ok(()) };
     let ctx = TenantCtx::system(workflow.tenant.clone());
     let mut conn = parts.store.read().await?;
     let zone = conn.tenant(ctx.tenant()).await?.map_or_else(|| "UTC".into(), |t| t.timezone);
@@ -45,15 +73,17 @@ async fn start(parts: &Parts, workflow: WorkflowRow, now: Timestamp) -> Result<(
     let definition: Definition = serde_json::from_str(&text).map_err(Error::internal)?;
     let schedule = workflows::schedule_of(&definition, &zone, &workflow.id)?;
     let next = schedule.and_then(|schedule| schedule.next_after(now));
-    let slot = workflow.next_due_at.unwrap_or(now);
-    let mut new = workflows::new_run(&workflow, "schedule", json!({ "scheduled_at": slot }));
+    let mut new = workflows::new_run(workflow, "schedule", json!({ "scheduled_at": slot }));
     new.dedupe_key = Some(format!("schedule:{}:{}", workflow.id, slot.0));
+    let id = workflow.id.clone();
     parts
         .store
         .write(move |tx| {
             Box::pin(async move {
-                tx.insert_run(&ctx, new).await?;
-                tx.move_workflow_due(&ctx, &workflow.id, next).await?;
+                // Someone who changed the workflow meanwhile planned its next slot anew.
+                if tx.move_workflow_due(&ctx, &id, slot, next).await? {
+                    tx.insert_run(&ctx, new).await?;
+                }
                 Ok(())
             })
         })

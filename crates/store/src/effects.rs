@@ -14,7 +14,7 @@ sql! {
     SEND = "INSERT INTO effects (tenant_id, key, run_id, step_id, action, kind, state, created_at, \
             updated_at) VALUES ($1, $2, $3, $4, $5, $6, 'sent', $7, $7) \
             ON CONFLICT (tenant_id, key) DO UPDATE SET \
-            attempts = effects.attempts + 1, updated_at = excluded.updated_at";
+            state = 'sent', attempts = effects.attempts + 1, updated_at = excluded.updated_at";
     ANSWER = "UPDATE effects SET state = $3, answer = $4, updated_at = $5 \
               WHERE tenant_id = $1 AND key = $2";
     GET = "SELECT key, step_id, action, kind, state, attempts, answer FROM effects \
@@ -32,12 +32,33 @@ pub struct Effect {
     pub action: String,
     /// `idempotent`, `keyed`, `verify_then_retry` or `at_most_once`.
     pub kind: String,
-    /// `sent` while the outcome is unknown, then `done` or `refused`.
+    /// `sent` while a call is under way, then `done`, `refused` or `unknown`.
     pub state: String,
     /// How often it was sent.
     pub attempts: u32,
     /// What came back.
     pub answer: Option<Value>,
+}
+
+/// What came back from a call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// It was done; this is what the provider said.
+    Done(Value),
+    /// It was not done.
+    Refused,
+    /// Nobody knows whether it was done.
+    Unknown,
+}
+
+impl Answer {
+    const fn state(&self) -> &'static str {
+        match self {
+            Self::Done(_) => "done",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// An effect about to be sent.
@@ -90,7 +111,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Records what came back: `done` with an answer, or `refused`.
+    /// Records what came back.
     ///
     /// # Errors
     /// What the database says.
@@ -98,15 +119,18 @@ impl Tx {
         &mut self,
         ctx: &TenantCtx,
         key: &str,
-        answer: Result<&Value, ()>,
+        answer: &Answer,
     ) -> StoreResult<()> {
         let now = self.env.now().0;
-        let state = if answer.is_ok() { "done" } else { "refused" };
+        let said = match answer {
+            Answer::Done(said) => Some(said.to_string()),
+            Answer::Refused | Answer::Unknown => None,
+        };
         on!(self, c => sqlx::query(ANSWER)
             .bind(ctx.tenant().as_str())
             .bind(key)
-            .bind(state)
-            .bind(answer.ok().map(Value::to_string))
+            .bind(answer.state())
+            .bind(said)
             .bind(now)
             .execute(c)
             .await

@@ -1,7 +1,7 @@
 //! The journal of a run: the order in which it learnt things. Only the engine that works on the
 //! run appends to it.
 
-use connectus_core::{RunId, TenantCtx, Timestamp};
+use connectus_core::{RunId, TenantCtx};
 use serde_json::Value;
 use sqlx::FromRow;
 
@@ -14,19 +14,20 @@ use crate::{
 sql! {
     APPEND = "INSERT INTO journal (tenant_id, run_id, seq, event, at) VALUES ($1, $2, $3, $4, $5)";
     READ = "SELECT event FROM journal WHERE tenant_id = $1 AND run_id = $2 ORDER BY seq";
-    PUT_TIMER = "INSERT INTO run_timers (tenant_id, run_id, timer_id, fire_at) \
-                 VALUES ($1, $2, $3, $4) \
-                 ON CONFLICT (tenant_id, run_id, timer_id) DO UPDATE SET fire_at = excluded.fire_at";
-    DROP_TIMER = "DELETE FROM run_timers WHERE tenant_id = $1 AND run_id = $2 AND timer_id = $3";
-    TIMERS = "SELECT timer_id, fire_at FROM run_timers \
-              WHERE tenant_id = $1 AND run_id = $2 ORDER BY fire_at, timer_id";
     PUT_SIGNAL = "INSERT INTO run_signals (tenant_id, run_id, id, name, value, sent_at) \
                   VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant_id, run_id, id) DO NOTHING";
     SIGNALS = "SELECT id, name, value FROM run_signals \
                WHERE tenant_id = $1 AND run_id = $2 ORDER BY sent_at, id";
     DROP_SIGNAL = "DELETE FROM run_signals WHERE tenant_id = $1 AND run_id = $2 AND id = $3";
-    WAKE_RUN = "UPDATE runs SET status = 'queued', due_at = $3 \
-                WHERE tenant_id = $1 AND id = $2 AND status = 'waiting'";
+    COUNT_SIGNALS = "SELECT COUNT(*) FROM run_signals WHERE tenant_id = $1 AND run_id = $2";
+    DROP_SIGNALS = "DELETE FROM run_signals WHERE tenant_id = $1 AND run_id = $2";
+    WAKE_RUN = "UPDATE runs SET \
+                due_at = CASE WHEN status = 'waiting' THEN $3 ELSE due_at END, \
+                status = CASE WHEN status = 'waiting' THEN 'queued' ELSE status END \
+                WHERE tenant_id = $1 AND id = $2 AND status IN ('queued', 'running', 'waiting')";
+    FORGET = "DELETE FROM journal WHERE tenant_id = $1 AND run_id = $2";
+    CONTINUE = "UPDATE runs SET continued = $3 WHERE tenant_id = $1 AND id = $2";
+    CONTINUED = "SELECT continued FROM runs WHERE tenant_id = $1 AND id = $2";
 }
 
 /// A signal that the run has not read yet.
@@ -72,50 +73,46 @@ impl Tx {
         Ok(())
     }
 
-    /// Sets a timer of a run.
+    /// Begins a run's next generation: its journal is empty again, and `continued` is what a replay
+    /// starts from.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn put_timer(
+    pub async fn continue_run(
         &mut self,
         ctx: &TenantCtx,
         run: &RunId,
-        timer: &str,
-        fire_at: Timestamp,
+        continued: &Value,
     ) -> StoreResult<()> {
-        on!(self, c => sqlx::query(PUT_TIMER)
-            .bind(ctx.tenant().as_str()).bind(run.as_str()).bind(timer).bind(fire_at.0)
+        let tenant = ctx.tenant().as_str();
+        on!(self, c => sqlx::query(FORGET)
+            .bind(tenant).bind(run.as_str()).execute(c).await.map(drop)?);
+        on!(self, c => sqlx::query(CONTINUE)
+            .bind(tenant).bind(run.as_str()).bind(continued.to_string())
             .execute(c).await.map(drop)?);
-        Ok(())
+        self.forget_steps(ctx, run).await
     }
 
-    /// Removes a timer that fired or is no longer waited for.
+    /// Leaves a signal for a run and wakes the run if it rests. False when the run has ended or
+    /// does not exist.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn drop_timer(
-        &mut self,
-        ctx: &TenantCtx,
-        run: &RunId,
-        timer: &str,
-    ) -> StoreResult<()> {
-        on!(self, c => sqlx::query(DROP_TIMER)
-            .bind(ctx.tenant().as_str()).bind(run.as_str()).bind(timer)
-            .execute(c).await.map(drop)?);
-        Ok(())
-    }
-
-    /// Leaves a signal for a run and wakes the run if it rests.
-    ///
-    /// # Errors
-    /// `not_found` when the run does not exist.
     pub async fn put_signal(
         &mut self,
         ctx: &TenantCtx,
         run: &RunId,
         signal: &PendingSignal,
-    ) -> StoreResult<()> {
+    ) -> StoreResult<bool> {
         let now = self.env.now().0;
+        // Before the signal, and whatever the run's status: this waits for an engine that is
+        // putting the run to rest right now, which could otherwise miss the signal and be missed.
+        let open = on!(self, c => sqlx::query(WAKE_RUN)
+            .bind(ctx.tenant().as_str()).bind(run.as_str()).bind(now)
+            .execute(c).await?.rows_affected());
+        if open == 0 {
+            return Ok(false);
+        }
         on!(self, c => sqlx::query(PUT_SIGNAL)
             .bind(ctx.tenant().as_str())
             .bind(run.as_str())
@@ -126,10 +123,17 @@ impl Tx {
             .execute(c)
             .await
             .map(drop)?);
-        on!(self, c => sqlx::query(WAKE_RUN)
-            .bind(ctx.tenant().as_str()).bind(run.as_str()).bind(now)
-            .execute(c).await.map(drop)?);
         self.wake_engine();
+        Ok(true)
+    }
+
+    /// Removes the signals of a run that will read no more.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn drop_signals(&mut self, ctx: &TenantCtx, run: &RunId) -> StoreResult<()> {
+        on!(self, c => sqlx::query(DROP_SIGNALS)
+            .bind(ctx.tenant().as_str()).bind(run.as_str()).execute(c).await.map(drop)?);
         Ok(())
     }
 
@@ -161,18 +165,25 @@ impl Conn {
         Ok(rows.into_iter().map(|(event,)| event).collect())
     }
 
-    /// The timers of a run, soonest first.
+    /// What the present generation of a run began with; `None` for the first one.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn timers(
-        &mut self,
-        ctx: &TenantCtx,
-        run: &RunId,
-    ) -> StoreResult<Vec<(String, Timestamp)>> {
-        let rows: Vec<(String, i64)> = on!(self, c => sqlx::query_as(TIMERS)
-            .bind(ctx.tenant().as_str()).bind(run.as_str()).fetch_all(c).await?);
-        Ok(rows.into_iter().map(|(id, at)| (id, Timestamp(at))).collect())
+    pub async fn continued(&mut self, ctx: &TenantCtx, run: &RunId) -> StoreResult<Option<Value>> {
+        let row: Option<(Option<String>,)> = on!(self, c => sqlx::query_as(CONTINUED)
+            .bind(ctx.tenant().as_str()).bind(run.as_str()).fetch_optional(c).await?);
+        let text = row.and_then(|(text,)| text);
+        Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
+    }
+
+    /// How many signals a run has not read yet.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn count_signals(&mut self, ctx: &TenantCtx, run: &RunId) -> StoreResult<u64> {
+        let (count,): (i64,) = on!(self, c => sqlx::query_as(COUNT_SIGNALS)
+            .bind(ctx.tenant().as_str()).bind(run.as_str()).fetch_one(c).await?);
+        Ok(u64::try_from(count).unwrap_or_default())
     }
 
     /// The signals a run has not read yet, oldest first.

@@ -3,7 +3,7 @@
 use connectus_core::{
     Env, Page, Result, RunId, TenantCtx, TenantId, Timestamp,
     page::Listing,
-    run::{Failure, Run, RunKind, RunStatus},
+    run::{Run, RunKind, RunStatus},
 };
 use serde_json::Value;
 use sqlx::FromRow;
@@ -14,18 +14,23 @@ use crate::{
     sql::{on, sql},
 };
 
+mod claims;
 mod ready;
 
-pub use ready::ReadyRun;
+pub use claims::{Claimed, RunClaim, RunNote};
+pub use ready::Mail;
+pub(crate) use claims::STATEMENTS as CLAIM_STATEMENTS;
 pub(crate) use ready::STATEMENTS as READY_STATEMENTS;
 
 macro_rules! columns {
     () => {
         "tenant_id, id, kind, queue, priority, status, subject_id, definition_hash, \
          interp_version, dedupe_key, trigger, input, output, error, progress, started_by, \
-         parent_run_id, parent_step_id, attempts, crashes, cancel_requested, due_at, created_at, started_at, finished_at"
+         parent_run_id, parent_step_id, attempts, crashes, cancel_requested, due_at, created_at, \
+         started_at, finished_at"
     };
 }
+use columns;
 
 macro_rules! filter {
     () => {
@@ -47,23 +52,23 @@ sql! {
     BY_DEDUPE_KEY = concat!(
         "SELECT ", columns!(), " FROM runs WHERE tenant_id = $1 AND dedupe_key = $2");
     CHILD = "SELECT id FROM runs WHERE tenant_id = $1 AND parent_run_id = $2 \
-             AND parent_step_id = $3 ORDER BY created_at DESC LIMIT 1";
+             AND parent_step_id = $3 ORDER BY created_at DESC, id DESC LIMIT 1";
+    PARENT = "SELECT parent_run_id FROM runs WHERE tenant_id = $1 AND id = $2";
     OPEN_OF_SUBJECT = concat!(
         "SELECT ", columns!(), " FROM runs WHERE tenant_id = $1 AND subject_id = $2 \
          AND status IN ('queued', 'running', 'waiting') ORDER BY created_at LIMIT 1");
     LIST = concat!(
         "SELECT ", columns!(), filter!(), " ORDER BY created_at DESC, id DESC LIMIT $5 OFFSET $6");
     COUNT = concat!("SELECT COUNT(*)", filter!());
-    BEGIN = "UPDATE runs SET status = 'running', started_at = COALESCE(started_at, $3) \
-             WHERE tenant_id = $1 AND id = $2";
-    SUSPEND = "UPDATE runs SET status = 'waiting', due_at = $3, attempts = $4 \
-               WHERE tenant_id = $1 AND id = $2";
-    FINISH = "UPDATE runs SET status = $3, output = $4, error = $5, finished_at = $6 \
-              WHERE tenant_id = $1 AND id = $2";
-    PROGRESS = "UPDATE runs SET progress = $3 WHERE tenant_id = $1 AND id = $2";
+    PROGRESS = "UPDATE runs SET progress = $3, attempts = 0, crashes = 0 \
+                WHERE tenant_id = $1 AND id = $2";
     CANCEL = "UPDATE runs SET cancel_requested = TRUE, due_at = $3, \
               status = CASE WHEN status = 'waiting' THEN 'queued' ELSE status END \
               WHERE tenant_id = $1 AND id = $2 AND status IN ('queued', 'running', 'waiting')";
+    CANCEL_CHILDREN = "UPDATE runs SET cancel_requested = TRUE, due_at = $3, \
+                       status = CASE WHEN status = 'waiting' THEN 'queued' ELSE status END \
+                       WHERE tenant_id = $1 AND parent_run_id = $2 \
+                       AND status IN ('queued', 'running', 'waiting')";
 }
 
 /// Which runs a listing wants.
@@ -257,65 +262,7 @@ impl Tx {
         row.run()
     }
 
-    /// Marks a run as being worked on.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn begin_run(&mut self, ctx: &TenantCtx, run: &RunId) -> StoreResult<()> {
-        let now = self.env.now().0;
-        on!(self, c => sqlx::query(BEGIN)
-            .bind(ctx.tenant().as_str()).bind(run.as_str()).bind(now)
-            .execute(c).await.map(drop)?);
-        Ok(())
-    }
-
-    /// Puts a run to rest until `due_at`, noting how many attempts failed so far. A run that is
-    /// due in the far future rests until a signal.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn suspend_run(
-        &mut self,
-        ctx: &TenantCtx,
-        run: &RunId,
-        due_at: Timestamp,
-        attempts: u32,
-    ) -> StoreResult<()> {
-        on!(self, c => sqlx::query(SUSPEND)
-            .bind(ctx.tenant().as_str()).bind(run.as_str()).bind(due_at.0).bind(i64::from(attempts))
-            .execute(c).await.map(drop)?);
-        Ok(())
-    }
-
-    /// Ends a run.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn finish_run(
-        &mut self,
-        ctx: &TenantCtx,
-        run: &RunId,
-        status: RunStatus,
-        output: Option<&Value>,
-        error: Option<&Failure>,
-    ) -> StoreResult<()> {
-        let now = self.env.now().0;
-        let output = output.map(Value::to_string);
-        let error = error.map(serde_json::to_string).transpose()?;
-        on!(self, c => sqlx::query(FINISH)
-            .bind(ctx.tenant().as_str())
-            .bind(run.as_str())
-            .bind(status.name())
-            .bind(output)
-            .bind(error)
-            .bind(now)
-            .execute(c)
-            .await
-            .map(drop)?);
-        Ok(())
-    }
-
-    /// Records how far a run is.
+    /// Records how far a run is. Failures and crashes count from here on: it got further.
     ///
     /// # Errors
     /// What the database says.
@@ -342,6 +289,23 @@ impl Tx {
             .execute(c).await?.rows_affected());
         self.wake_engine();
         Ok(touched == 1)
+    }
+
+    /// Asks all open runs that a run started to stop.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn request_children_cancel(
+        &mut self,
+        ctx: &TenantCtx,
+        parent: &RunId,
+    ) -> StoreResult<()> {
+        let now = self.env.now().0;
+        on!(self, c => sqlx::query(CANCEL_CHILDREN)
+            .bind(ctx.tenant().as_str()).bind(parent.as_str()).bind(now)
+            .execute(c).await.map(drop)?);
+        self.wake_engine();
+        Ok(())
     }
 }
 
@@ -370,6 +334,20 @@ impl Conn {
             .bind(ctx.tenant().as_str()).bind(parent.as_str()).bind(step)
             .fetch_optional(c).await?);
         Ok(row.map(|(id,)| RunId::trusted(id)))
+    }
+
+    /// The run that waits for this one, where one does.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn parent_run(
+        &mut self,
+        ctx: &TenantCtx,
+        run: &RunId,
+    ) -> StoreResult<Option<RunId>> {
+        let row: Option<(Option<String>,)> = on!(self, c => sqlx::query_as(PARENT)
+            .bind(ctx.tenant().as_str()).bind(run.as_str()).fetch_optional(c).await?);
+        Ok(row.and_then(|(parent,)| parent).map(RunId::trusted))
     }
 
     /// The oldest run of a workflow or data flow that has not ended.

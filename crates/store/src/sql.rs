@@ -74,6 +74,7 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
     ("refresh_tokens", crate::refresh_tokens::STATEMENTS),
     ("rejected", crate::rejected::STATEMENTS),
     ("runs", crate::runs::STATEMENTS),
+    ("runs/claims", crate::runs::CLAIM_STATEMENTS),
     ("runs/ready", crate::runs::READY_STATEMENTS),
     ("setup_links", crate::setup_links::STATEMENTS),
     ("steps", crate::steps::STATEMENTS),

@@ -16,7 +16,8 @@ sql! {
              attempts, input, compensation, started_at) \
              VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8, $9, $10) \
              ON CONFLICT (tenant_id, run_id, step_id) DO UPDATE SET \
-             status = 'running', attempts = excluded.attempts, next_attempt_at = NULL";
+             status = 'running', attempts = excluded.attempts, next_attempt_at = NULL, \
+             finished_at = NULL";
     END = "UPDATE run_steps SET status = $4, output = $5, error = $6, next_attempt_at = $7, \
            finished_at = $8 WHERE tenant_id = $1 AND run_id = $2 AND step_id = $3";
     OF_RUN = "SELECT step_id, position, name, action, status, attempts, input, output, error, \
@@ -25,6 +26,8 @@ sql! {
     ATTEMPT = "INSERT INTO step_attempts (tenant_id, run_id, step_id, attempt, error, started_at, \
                finished_at) VALUES ($1, $2, $3, $4, $5, $6, $7) \
                ON CONFLICT (tenant_id, run_id, step_id, attempt) DO NOTHING";
+    FORGET = "DELETE FROM run_steps WHERE tenant_id = $1 AND run_id = $2";
+    FORGET_ATTEMPTS = "DELETE FROM step_attempts WHERE tenant_id = $1 AND run_id = $2";
     ATTEMPTS = "SELECT step_id, attempt, error, started_at, finished_at FROM step_attempts \
                 WHERE tenant_id = $1 AND run_id = $2 ORDER BY started_at, step_id, attempt";
 }
@@ -212,7 +215,7 @@ impl Tx {
             .bind(output.as_deref())
             .bind(error.as_deref())
             .bind(end.next_attempt_at.map(|at| at.0))
-            .bind(now)
+            .bind(end.next_attempt_at.is_none().then_some(now))
             .execute(c)
             .await
             .map(drop)?);
@@ -227,6 +230,15 @@ impl Tx {
             .execute(c)
             .await
             .map(drop)?);
+        Ok(())
+    }
+
+    /// Forgets the steps of a run that starts over: their ids come again.
+    pub(crate) async fn forget_steps(&mut self, ctx: &TenantCtx, run: &RunId) -> StoreResult<()> {
+        for statement in [FORGET, FORGET_ATTEMPTS] {
+            on!(self, c => sqlx::query(statement)
+                .bind(ctx.tenant().as_str()).bind(run.as_str()).execute(c).await.map(drop)?);
+        }
         Ok(())
     }
 }

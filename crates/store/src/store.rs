@@ -17,7 +17,9 @@ use tokio::sync::{Notify, broadcast};
 
 use crate::{
     conn::{Conn, Tx},
+    drill::{self, Drill, Moment},
     error::StoreError,
+    ownership::OwnLock,
     request,
     seal::Sealer,
     writer::Writer,
@@ -59,10 +61,12 @@ pub struct Store {
     sealer: Sealer,
     events: broadcast::Sender<Event>,
     wake: std::sync::Arc<Notify>,
+    own_lock: OwnLock,
+    drill: Option<Drill>,
 }
 
 #[derive(Clone)]
-enum Backend {
+pub(crate) enum Backend {
     Sqlite { readers: SqlitePool, writer: Writer },
     Postgres(PgPool),
 }
@@ -80,7 +84,15 @@ impl Store {
             Database::Sqlite(path) => open_sqlite(path, &env).await?,
             Database::Postgres(url) => open_postgres(url).await?,
         };
-        let store = Self { backend, env, sealer, events, wake: std::sync::Arc::default() };
+        let store = Self {
+            backend,
+            env,
+            sealer,
+            events,
+            wake: std::sync::Arc::default(),
+            own_lock: OwnLock::default(),
+            drill: None,
+        };
         store.check_master_key().await?;
         Ok(store)
     }
@@ -110,10 +122,12 @@ impl Store {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
         let work = under_request(work);
+        drill::at(self.drill.as_ref(), Moment::BeforeCommit).await?;
         let (value, emitted, wakes) = match &self.backend {
             Backend::Sqlite { writer, .. } => writer.run(work).await?,
             Backend::Postgres(pool) => postgres_transaction(pool, &self.env, work).await?,
         };
+        drill::at(self.drill.as_ref(), Moment::AfterCommit).await?;
         for event in emitted {
             // No subscriber is not an error.
             let _ = self.events.send(event);
@@ -137,6 +151,20 @@ impl Store {
     /// Makes the engine look for work.
     pub fn wake(&self) {
         self.wake.notify_one();
+    }
+
+    /// The same store under a crash drill.
+    #[must_use]
+    pub fn drilled(self, drill: Drill) -> Self {
+        Self { drill: Some(drill), ..self }
+    }
+
+    pub(crate) fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
+    pub(crate) fn own_lock(&self) -> &OwnLock {
+        &self.own_lock
     }
 
     /// The clock and entropy source.

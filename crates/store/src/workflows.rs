@@ -50,7 +50,10 @@ sql! {
         "SELECT ", columns!(), " FROM workflows \
          WHERE status = 'active' AND next_due_at <= $1 ORDER BY next_due_at LIMIT $2");
     NEXT_DUE = "SELECT MIN(next_due_at) FROM workflows WHERE status = 'active'";
-    MOVE_DUE = "UPDATE workflows SET next_due_at = $3 WHERE tenant_id = $1 AND id = $2";
+    MOVE_DUE = "UPDATE workflows SET next_due_at = $3 \
+                WHERE tenant_id = $1 AND id = $2 AND next_due_at = $4";
+    BREAK = "UPDATE workflows SET status = 'error', next_due_at = NULL, updated_at = $3, \
+             version = version + 1 WHERE tenant_id = $1 AND id = $2";
     COUNT_EXECUTION = "UPDATE workflows SET execution_count = execution_count + 1, \
                        success_count = success_count + $3 WHERE tenant_id = $1 AND id = $2";
     PUT_DEFINITION = "INSERT INTO workflow_definitions (tenant_id, hash, definition, created_at) \
@@ -221,7 +224,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Sets when a schedule fires next.
+    /// Plans when a schedule fires next, if it is still planned for `slot`. False when someone
+    /// else moved it first.
     ///
     /// # Errors
     /// What the database says.
@@ -229,10 +233,23 @@ impl Tx {
         &mut self,
         ctx: &TenantCtx,
         id: &WorkflowId,
-        due: Option<Timestamp>,
-    ) -> StoreResult<()> {
-        on!(self, c => sqlx::query(MOVE_DUE)
-            .bind(ctx.tenant().as_str()).bind(id.as_str()).bind(due.map(|at| at.0))
+        slot: Timestamp,
+        next: Option<Timestamp>,
+    ) -> StoreResult<bool> {
+        let touched = on!(self, c => sqlx::query(MOVE_DUE)
+            .bind(ctx.tenant().as_str()).bind(id.as_str()).bind(next.map(|at| at.0)).bind(slot.0)
+            .execute(c).await?.rows_affected());
+        Ok(touched == 1)
+    }
+
+    /// Marks a workflow as one that cannot run until someone mends it.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn break_workflow(&mut self, ctx: &TenantCtx, id: &WorkflowId) -> StoreResult<()> {
+        let now = self.env.now().0;
+        on!(self, c => sqlx::query(BREAK)
+            .bind(ctx.tenant().as_str()).bind(id.as_str()).bind(now)
             .execute(c).await.map(drop)?);
         Ok(())
     }

@@ -26,6 +26,8 @@ pub struct ActionCx<'a> {
     pub connection: Option<&'a str>,
     /// The idempotency key, equal over attempts.
     pub key: &'a str,
+    /// Whether an earlier attempt may have done it although it is not known to have.
+    pub unsure: bool,
 }
 
 /// An action that is part of Connectus. It may be executed twice under the same key.

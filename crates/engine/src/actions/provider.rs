@@ -6,7 +6,7 @@ use connectus_connect::{Plan, packs};
 use connectus_core::{
     Code, Error, IntegrationId, Page, Result,
     integration::{Integration, IntegrationStatus},
-    provider::Action,
+    provider::{Action, Idempotency},
 };
 use serde_json::Value;
 
@@ -34,12 +34,23 @@ pub(super) fn find(name: &str) -> Result<(Arc<Plan>, Action)> {
     found.map(|action| (plan, action)).ok_or_else(unknown)
 }
 
-/// Performs an action of a pack.
+/// Performs an action of a pack. Where an earlier attempt may have done it and the pack says how to
+/// find out, that is asked first, and what is found is the outcome.
 pub(super) async fn perform(cx: &ActionCx<'_>, name: &str, input: &Value) -> Result<Value> {
     let (plan, action) = find(name)?;
     let integration = integration(cx, &plan.pack.provider.name).await?;
     let connection = cx.parts.connections.open(cx.ctx, &integration.id).await?;
-    let outcome = connection.call(&action.name, input, cx.key).await?;
+    let mut outcome = None;
+    if cx.unsure
+        && let Idempotency::VerifyThenRetry { lookup } = &action.idempotency
+    {
+        let found = connection.call(lookup, input, cx.key).await?;
+        outcome = Some(found).filter(|found| !found.records.is_empty());
+    }
+    let outcome = match outcome {
+        Some(found) => found,
+        None => connection.call(&action.name, input, cx.key).await?,
+    };
     serde_json::to_value(&outcome).map_err(Error::internal)
 }
 

@@ -6,22 +6,29 @@ use std::{
 };
 
 use connectus_core::{RunId, TenantId};
-use connectus_store::runs::ReadyRun;
+use connectus_store::runs::RunClaim;
 use tokio::sync::Notify;
 
-/// The runs under way, by queue.
+type Key = (TenantId, RunId);
+
+/// The runs under way.
 #[derive(Default)]
 pub(super) struct Active {
-    runs: Mutex<HashMap<ReadyRun, Entry>>,
+    runs: Mutex<HashMap<Key, Entry>>,
 }
 
 struct Entry {
     queue: &'static str,
+    claim: i64,
     nudge: Arc<Notify>,
 }
 
+fn key(claim: &RunClaim) -> Key {
+    (claim.tenant.clone(), claim.run.clone())
+}
+
 impl Active {
-    fn lock(&self) -> MutexGuard<'_, HashMap<ReadyRun, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Entry>> {
         // A poisoned map is still a map: entries are inserted and removed whole.
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -34,26 +41,48 @@ impl Active {
         self.lock().values().filter(|entry| entry.queue == queue).count()
     }
 
-    /// Takes a run; `None` when this process works on it already.
-    pub(super) fn take(&self, run: &ReadyRun, queue: &'static str) -> Option<Arc<Notify>> {
-        let mut runs = self.lock();
-        if runs.contains_key(run) {
-            return None;
-        }
+    /// Notes that work on a claimed run begins. It takes the place of an earlier claim, whose task
+    /// has nothing more to do than to end.
+    pub(super) fn begin(&self, claim: &RunClaim, queue: &'static str) -> Arc<Notify> {
         let nudge = Arc::new(Notify::new());
-        runs.insert(run.clone(), Entry { queue, nudge: nudge.clone() });
-        Some(nudge)
+        let entry = Entry { queue, claim: claim.number, nudge: nudge.clone() };
+        self.lock().insert(key(claim), entry);
+        nudge
     }
 
-    pub(super) fn release(&self, run: &ReadyRun) {
-        self.lock().remove(run);
+    /// Notes that work under a claim has ended.
+    pub(super) fn end(&self, claim: &RunClaim) {
+        let (mut runs, key) = (self.lock(), key(claim));
+        if runs.get(&key).is_some_and(|entry| entry.claim == claim.number) {
+            runs.remove(&key);
+        }
     }
 
-    /// Tells the task that works on a run to look for signals.
-    pub(super) fn nudge(&self, tenant: &TenantId, run: &RunId) {
-        let key = ReadyRun { tenant: tenant.clone(), id: run.clone() };
-        if let Some(entry) = self.lock().get(&key) {
+    /// Tells the task that works on a run that something came in for it.
+    pub(super) fn nudge(&self, key: &Key) {
+        if let Some(entry) = self.lock().get(key) {
             entry.nudge.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_an_earlier_claim_leaves_the_later_one_alone() {
+        let active = Active::default();
+        let claim = |number| RunClaim {
+            tenant: TenantId::trusted("ten_1"),
+            run: RunId::trusted("run_1"),
+            number,
+        };
+        active.begin(&claim(1), "workflow");
+        active.begin(&claim(2), "workflow");
+        active.end(&claim(1));
+        assert_eq!((active.len(), active.in_queue("workflow"), active.in_queue("sync")), (1, 1, 0));
+        active.end(&claim(2));
+        assert_eq!(active.len(), 0);
     }
 }

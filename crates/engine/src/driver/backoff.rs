@@ -4,6 +4,13 @@ use connectus_core::{Error, RunId, Timestamp};
 
 /// Longest pause between two attempts of a run, in seconds.
 const LONGEST_SECS: u64 = 3600;
+/// Longest pause the other side may ask for, in seconds.
+const LONGEST_WISH_SECS: u64 = 24 * 3600;
+
+/// The pause the other side asked for, in milliseconds.
+pub(super) fn wish_ms(retry_after: Option<u64>) -> u64 {
+    retry_after.unwrap_or(0).min(LONGEST_WISH_SECS) * 1_000
+}
 
 /// The pause before attempt `attempt + 1`, in milliseconds: `base` doubled each time, up to
 /// `longest`, spread by up to a fifth so that a crowd does not come back at once. The spread is
@@ -20,8 +27,8 @@ fn pause_ms(key: &str, attempt: u32, base_ms: u64, longest_ms: u64) -> u64 {
 /// When a run that hit a transient error is due again. The other side's own wish wins.
 pub(super) fn run_due(run: &RunId, attempt: u32, error: &Error, now: Timestamp) -> Timestamp {
     let pause = pause_ms(run.as_str(), attempt, 2_000, LONGEST_SECS * 1_000);
-    let wish = error.retry_after.unwrap_or(0).saturating_mul(1_000);
-    now.plus_millis(i64::try_from(pause.max(wish)).unwrap_or(i64::MAX))
+    let pause = pause.max(wish_ms(error.retry_after));
+    now.plus_millis(i64::try_from(pause).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]
@@ -44,5 +51,6 @@ mod tests {
         let error = Error::new(connectus_core::Code::RateLimited, "slow down").retry_after(90);
         let due = run_due(&RunId::trusted("run_1"), 1, &error, Timestamp::from_secs(0));
         assert_eq!(due, Timestamp::from_secs(90));
+        assert_eq!(wish_ms(Some(u64::MAX)), LONGEST_WISH_SECS * 1_000, "but not for ever");
     }
 }

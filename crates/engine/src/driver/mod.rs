@@ -2,31 +2,46 @@
 //!
 //! The database is the truth. What is in memory is only which runs this process works on right
 //! now; a process that dies loses nothing but the attempt under way.
+//!
+//! - [`owner`]: one engine works on a database; the next one picks up what it left.
+//! - [`dispatch`] claims runs that are due and [`work`]s on them: [`session`] on workflows,
+//!   [`sync_run`] on syncs. Every write names its claim, so that a claim taken over is harmless.
+//! - [`settle`] is how runs end and rest; [`step`] is one attempt of one step.
 
 mod active;
 mod backoff;
 mod dispatch;
+mod job;
+mod owner;
 mod session;
 mod settle;
 mod step;
 mod sync_run;
+mod work;
 
 use std::{sync::Arc, time::Duration};
 
 use connectus_core::{Error, Result, RunId, TenantCtx, run::Run};
 use connectus_store::{journal::PendingSignal, runs::NewRun};
 use serde_json::Value;
+use tokio::sync::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::settle::CHILD_SIGNAL;
-use self::active::Active;
+use self::{active::Active, owner::Reign};
 use crate::parts::Parts;
+
+/// Signals a run may have that it has not read yet.
+const MAX_UNREAD_SIGNALS: u64 = 1_000;
+/// How long the end of a drain may take once its patience is over.
+const RELEASE_WITHIN: Duration = Duration::from_secs(2);
 
 /// The engine of one process. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
     parts: Parts,
     active: Arc<Active>,
+    reign: Arc<Mutex<Option<Reign>>>,
     tasks: TaskTracker,
     draining: CancellationToken,
 }
@@ -37,17 +52,26 @@ impl Engine {
         Self {
             parts,
             active: Arc::default(),
+            reign: Arc::default(),
             tasks: TaskTracker::new(),
             draining: CancellationToken::new(),
         }
     }
 
-    /// Queues again what a process that died was working on, then works until drained.
+    /// Works until drained, beginning with what a process that died was working on. While another
+    /// process works on this database, it stands by to take over.
     ///
     /// # Errors
     /// When the database cannot be reached at the start.
     pub async fn start(&self) -> Result<()> {
-        self.recover().await?;
+        if self.reign().await?.is_none() {
+            tracing::info!(
+                action = "engine.start",
+                service = "engine",
+                status = "standby",
+                "another process works on the runs of this database; standing by"
+            );
+        }
         let engine = self.clone();
         self.tasks.spawn(async move { engine.dispatch_loop().await });
         Ok(())
@@ -64,10 +88,7 @@ impl Engine {
         name: &str,
         value: Value,
     ) -> Result<()> {
-        let found = self.state(ctx, run).await?;
-        if found.status.is_final() {
-            return Err(ended(&found));
-        }
+        self.state(ctx, run).await?;
         let signal = PendingSignal {
             id: self.parts.env().id::<connectus_core::EventId>().to_string(),
             name: name.to_owned(),
@@ -78,14 +99,17 @@ impl Engine {
             .store
             .write(move |tx| {
                 Box::pin(async move {
-                    tx.put_signal(&owner, &id, &signal).await?;
+                    if !tx.put_signal(&owner, &id, &signal).await? {
+                        return Err(ended());
+                    }
+                    if tx.count_signals(&owner, &id).await? > MAX_UNREAD_SIGNALS {
+                        return Err(too_many_signals());
+                    }
                     let detail = serde_json::json!({ "signal": signal.name });
                     tx.audit(&owner, "run.signalled", id.as_str(), detail).await
                 })
             })
-            .await?;
-        self.active.nudge(ctx.tenant(), run);
-        Ok(())
+            .await
     }
 
     /// Asks a run to stop. Its finished steps are undone where they say how.
@@ -93,21 +117,19 @@ impl Engine {
     /// # Errors
     /// `not_found` for another tenant's run, `conflict` for one that has ended.
     pub async fn cancel(&self, ctx: &TenantCtx, run: &RunId) -> Result<Run> {
-        let found = self.state(ctx, run).await?;
-        if found.status.is_final() {
-            return Err(ended(&found));
-        }
+        self.state(ctx, run).await?;
         let (owner, id) = (ctx.clone(), run.clone());
         self.parts
             .store
             .write(move |tx| {
                 Box::pin(async move {
-                    tx.request_run_cancel(&owner, &id).await?;
+                    if !tx.request_run_cancel(&owner, &id).await? {
+                        return Err(ended());
+                    }
                     tx.audit(&owner, "run.cancel_requested", id.as_str(), Value::Null).await
                 })
             })
             .await?;
-        self.active.nudge(ctx.tenant(), run);
         self.state(ctx, run).await
     }
 
@@ -148,13 +170,23 @@ impl Engine {
         found.ok_or_else(|| Error::not_found("run"))
     }
 
-    /// Stops taking runs and waits for those under way to reach their next resting place.
-    /// What is not there in time is resumed by the next start.
+    /// Stops taking runs and gives those under way time to end the calls they are in; no new step
+    /// begins. What is not at rest in time is dropped and resumed by the next start.
     pub async fn drain(&self, patience: Duration) {
         self.draining.cancel();
         self.tasks.close();
         // Late tasks lose nothing: every step they finish is journalled or repeated.
         let _ = tokio::time::timeout(patience, self.tasks.wait()).await;
+        match tokio::time::timeout(RELEASE_WITHIN, self.abdicate()).await {
+            Ok(Ok(())) => {}
+            outcome => tracing::warn!(
+                action = "engine.drain",
+                service = "engine",
+                status = "failure",
+                ?outcome,
+                "could not queue the runs under way; the next start will"
+            ),
+        }
     }
 
     /// Whether the loop that takes runs was started and has not ended.
@@ -168,7 +200,13 @@ impl Engine {
     }
 }
 
-fn ended(run: &Run) -> Error {
-    let detail = format!("The run has ended already: it is {}.", run.status.name());
-    Error::new(connectus_core::Code::Conflict, detail)
+fn ended() -> Error {
+    Error::new(connectus_core::Code::Conflict, "The run has ended already.")
+}
+
+fn too_many_signals() -> Error {
+    let detail = format!(
+        "The run has {MAX_UNREAD_SIGNALS} signals it has not read yet. Send more when it has."
+    );
+    Error::new(connectus_core::Code::RateLimited, detail).retry_after(5)
 }

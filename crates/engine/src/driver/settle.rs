@@ -1,14 +1,17 @@
 //! How runs end and rest: one transaction for the run, its counters, its event.
+//!
+//! On PostgreSQL rows stay locked until a transaction ends, so all of them lock in one order: runs
+//! from child to parent, then the workflow, then the tenant, whose row counts events.
 
 use connectus_core::{
-    Error, Result, RunId, TenantCtx, Timestamp,
+    Error, Result, RunId, Timestamp,
     event::EventType,
     run::{Failure, Run, RunKind, RunStatus},
 };
-use connectus_store::{Tx, journal::PendingSignal};
+use connectus_store::{Tx, journal::PendingSignal, runs::RunNote};
 use serde_json::{Value, json};
 
-use crate::parts::Parts;
+use super::job::{Job, lost};
 
 /// How a run ended.
 #[derive(Clone, Debug)]
@@ -38,41 +41,60 @@ impl Outcome {
             (RunKind::Sync, Self::Cancelled) => EventType::SyncCancelled,
         }
     }
+
+    fn parts(&self) -> (Option<&Value>, Option<Failure>) {
+        match self {
+            Self::Completed(output) => (Some(output), None),
+            Self::Failed(failure, detail) => (detail.as_ref(), Some(failure.clone())),
+            Self::Cancelled => (None, Some(Failure::cancelled())),
+        }
+    }
 }
 
-/// The event that says a run of a kind began.
-pub(super) fn started(kind: RunKind) -> EventType {
-    match kind {
+/// The event that says a run begins, the first time.
+pub(super) fn started(run: &Run) -> Option<(EventType, Value)> {
+    let kind = match run.kind {
         RunKind::Workflow => EventType::RunStarted,
         RunKind::Sync => EventType::SyncStarted,
-    }
+    };
+    let data = json!({ "subject_id": run.subject_id, "trigger": run.trigger });
+    run.started_at.is_none().then_some((kind, data))
+}
+
+/// Locks the run's row and makes sure that the run is still this engine's.
+pub(super) async fn hold(tx: &mut Tx, job: &Job, note: &RunNote) -> Result<()> {
+    if tx.hold_run(&job.claim, note).await? { Ok(()) } else { Err(lost()) }
 }
 
 /// Marks a run as begun, once.
-pub(super) async fn begin(tx: &mut Tx, ctx: &TenantCtx, run: &Run) -> Result<()> {
-    tx.begin_run(ctx, &run.id).await?;
-    if run.started_at.is_none() {
-        let data = json!({ "subject_id": run.subject_id, "trigger": run.trigger });
-        tx.emit(ctx, started(run.kind), run.id.as_str(), data).await?;
-    }
-    Ok(())
+pub(super) async fn begin(job: &Job) -> Result<()> {
+    let owned = job.clone();
+    job.parts
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                hold(tx, &owned, &RunNote::default()).await?;
+                if let Some((kind, data)) = started(&owned.run) {
+                    tx.emit(&owned.ctx, kind, owned.run.id.as_str(), data).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
 }
 
-/// Ends a run within a transaction.
-pub(super) async fn end(
-    tx: &mut Tx,
-    ctx: &TenantCtx,
-    run: &Run,
-    outcome: &Outcome,
-) -> Result<()> {
-    let (output, error) = match outcome {
-        Outcome::Completed(output) => (Some(output), None),
-        Outcome::Failed(failure, detail) => (detail.as_ref(), Some(failure.clone())),
-        Outcome::Cancelled => (None, Some(Failure::cancelled())),
-    };
-    tx.finish_run(ctx, &run.id, outcome.status(), output, error.as_ref()).await?;
+/// Ends a run within a transaction. Its last statements lock the tenant: nothing but events of
+/// this run may follow.
+pub(super) async fn end(tx: &mut Tx, job: &Job, outcome: &Outcome) -> Result<()> {
+    let Job { ctx, run, .. } = job;
+    let (output, error) = outcome.parts();
+    if !tx.finish_run(&job.claim, outcome.status(), output, error.as_ref()).await? {
+        return Err(lost());
+    }
+    tx.drop_signals(ctx, &run.id).await?;
     if let Some((parent, step)) = &run.parent {
         let value = json!({ "output": output, "error": error });
+        // A parent that has ended meanwhile no longer waits.
         tx.put_signal(ctx, parent, &child_signal(&run.id, step, value)).await?;
     }
     if run.kind == RunKind::Workflow {
@@ -99,42 +121,33 @@ fn child_signal(child: &RunId, step: &str, value: Value) -> PendingSignal {
 }
 
 /// Ends a run in a transaction of its own.
-pub(super) async fn finish(
-    parts: &Parts,
-    ctx: &TenantCtx,
-    run: &Run,
-    outcome: Outcome,
-) -> Result<()> {
-    let (ctx, run) = (ctx.clone(), run.clone());
-    parts
+pub(super) async fn finish(job: &Job, outcome: Outcome) -> Result<()> {
+    let owned = job.clone();
+    job.parts.store.write(move |tx| Box::pin(async move { end(tx, &owned, &outcome).await })).await
+}
+
+/// Ends a run as failed without asking its interpreter: nothing is undone, and the runs it started
+/// are told to stop.
+pub(super) async fn give_up(job: &Job, error: &Error) -> Result<()> {
+    let (owned, failure) = (job.clone(), Failure::from(error));
+    job.parts
         .store
-        .write(move |tx| Box::pin(async move { end(tx, &ctx, &run, &outcome).await }))
+        .write(move |tx| {
+            Box::pin(async move {
+                tx.request_children_cancel(&owned.ctx, &owned.run.id).await?;
+                end(tx, &owned, &Outcome::Failed(failure, None)).await
+            })
+        })
         .await
 }
 
-/// Ends a run as failed.
-pub(super) async fn fail_run(
-    parts: &Parts,
-    ctx: &TenantCtx,
-    run: &Run,
-    error: &Error,
-) -> Result<()> {
-    finish(parts, ctx, run, Outcome::Failed(Failure::from(error), None)).await
-}
-
-/// Puts a run to rest until a time.
-pub(super) async fn rest(
-    parts: &Parts,
-    ctx: &TenantCtx,
-    run: &Run,
-    due: Timestamp,
-    attempts: u32,
-) -> Result<()> {
-    let (ctx, id) = (ctx.clone(), run.id.clone());
-    parts
+/// Puts a run to rest until a time. A run that is no longer this engine's is left alone.
+pub(super) async fn rest(job: &Job, due: Timestamp, attempts: u32) -> Result<()> {
+    let claim = job.claim.clone();
+    job.parts
         .store
         .write(move |tx| {
-            Box::pin(async move { Ok(tx.suspend_run(&ctx, &id, due, attempts).await?) })
+            Box::pin(async move { Ok(tx.rest_run(&claim, due, attempts).await.map(drop)?) })
         })
         .await
 }

@@ -1,44 +1,35 @@
 //! Works on a run of a data flow. The sync itself moves its cursor with what it writes, so an
 //! attempt that broke off is simply made again.
 
-use connectus_core::{Result, TenantCtx, run::Run};
+use connectus_core::{Error, Result};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     backoff,
+    job::Job,
     settle::{self, Outcome},
 };
-use crate::{parts::Parts, sync};
+use crate::sync;
 
 /// Attempts in a row, none of which got further, after which a sync is given up.
 const MAX_ATTEMPTS: u32 = 8;
 
-pub(super) async fn work(
-    parts: &Parts,
-    ctx: TenantCtx,
-    run: Run,
-    nudge: &Notify,
-    draining: &CancellationToken,
-) -> Result<()> {
-    if run.cancel_requested {
-        return settle::finish(parts, &ctx, &run, Outcome::Cancelled).await;
+pub(super) async fn work(job: &Job, nudge: &Notify, draining: &CancellationToken) -> Result<()> {
+    if job.run.cancel_requested {
+        return settle::finish(job, Outcome::Cancelled).await;
     }
-    let (owner, begun) = (ctx.clone(), run.clone());
-    parts
-        .store
-        .write(move |tx| Box::pin(async move { settle::begin(tx, &owner, &begun).await }))
-        .await?;
+    settle::begin(job).await?;
     let stop = draining.child_token();
     let outcome = {
-        let attempt = sync::execute(parts, &ctx, &run, &stop);
+        let attempt = sync::execute(&job.parts, &job.ctx, &job.run, &stop);
         tokio::pin!(attempt);
         loop {
             tokio::select! {
                 outcome = &mut attempt => break outcome,
                 () = nudge.notified() => {
-                    let now = parts.store.read().await?.run(&ctx, &run.id).await?;
-                    if now.is_some_and(|run| run.cancel_requested) {
+                    let mut conn = job.parts.store.read().await?;
+                    if conn.mail(&job.ctx, &job.run.id).await?.cancel {
                         stop.cancel();
                     }
                 }
@@ -46,19 +37,24 @@ pub(super) async fn work(
         }
     };
     match outcome {
-        Ok(output) => settle::finish(parts, &ctx, &run, Outcome::Completed(output)).await,
+        Ok(output) => settle::finish(job, Outcome::Completed(output)).await,
         Err(_) if draining.is_cancelled() => {
             // The next start takes it up at once, from the cursor.
-            settle::rest(parts, &ctx, &run, parts.env().now(), run.attempts).await
+            settle::rest(job, job.parts.env().now(), job.run.attempts).await
         }
-        Err(_) if stop.is_cancelled() => {
-            settle::finish(parts, &ctx, &run, Outcome::Cancelled).await
-        }
-        Err(error) if error.is_transient() && run.attempts + 1 < MAX_ATTEMPTS => {
-            let attempts = run.attempts + 1;
-            let due = backoff::run_due(&run.id, attempts, &error, parts.env().now());
-            settle::rest(parts, &ctx, &run, due, attempts).await
-        }
-        Err(error) => settle::fail_run(parts, &ctx, &run, &error).await,
+        Err(_) if stop.is_cancelled() => settle::finish(job, Outcome::Cancelled).await,
+        Err(error) => try_again(job, &error).await,
     }
+}
+
+/// Rests until the next attempt, unless there is none.
+async fn try_again(job: &Job, error: &Error) -> Result<()> {
+    let now = job.parts.store.read().await?.run(&job.ctx, &job.run.id).await?;
+    // Checkpoints set the count back: it is of attempts that got no further.
+    let attempts = now.map_or(job.run.attempts, |run| run.attempts) + 1;
+    if !error.is_transient() || attempts >= MAX_ATTEMPTS {
+        return settle::give_up(job, error).await;
+    }
+    let due = backoff::run_due(&job.run.id, attempts, error, job.parts.env().now());
+    settle::rest(job, due, attempts).await
 }

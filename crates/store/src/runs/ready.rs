@@ -1,29 +1,34 @@
-//! What the engine asks across tenants: which runs are ready, and when the next one will be.
+//! What the engine asks across tenants: when runs are due, and which of those under way have mail.
 
-use connectus_core::{RunId, TenantId, Timestamp};
+use connectus_core::{RunId, TenantCtx, TenantId, Timestamp};
 use sqlx::FromRow;
 
 use crate::{
-    conn::{Conn, Tx},
+    conn::Conn,
     error::StoreResult,
+    journal::PendingSignal,
     sql::{on, sql},
 };
 
 sql! {
-    READY = "SELECT tenant_id, id FROM runs \
-             WHERE status = $1 AND queue = $2 AND due_at <= $3 \
-             ORDER BY priority DESC, due_at LIMIT $4";
-    NEXT_DUE = "SELECT MIN(due_at) FROM runs WHERE status IN ('queued', 'waiting')";
-    ORPHANS = "UPDATE runs SET status = 'queued', crashes = crashes + 1 WHERE status = 'running'";
+    NEXT_DUE = "SELECT MIN(due_at) FROM (\
+                SELECT MIN(due_at) AS due_at FROM runs WHERE status = 'waiting' AND queue = $1 \
+                UNION ALL \
+                SELECT MIN(due_at) AS due_at FROM runs WHERE status = 'queued' AND queue = $1\
+                ) AS due";
+    WITH_MAIL = "SELECT r.tenant_id, r.id FROM runs r WHERE r.status = 'running' \
+                 AND (r.cancel_requested OR EXISTS (SELECT 1 FROM run_signals s \
+                 WHERE s.tenant_id = r.tenant_id AND s.run_id = r.id))";
+    CANCEL_REQUESTED = "SELECT cancel_requested FROM runs WHERE tenant_id = $1 AND id = $2";
 }
 
-/// A run that can be worked on.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ReadyRun {
-    /// Whose it is.
-    pub tenant: TenantId,
-    /// Which.
-    pub id: RunId,
+/// What came in for a run: the wish to stop it, and signals.
+#[derive(Clone, Debug, Default)]
+pub struct Mail {
+    /// Whether someone asked to stop the run.
+    pub cancel: bool,
+    /// Signals it has not read, oldest first.
+    pub signals: Vec<PendingSignal>,
 }
 
 #[derive(FromRow)]
@@ -33,50 +38,35 @@ struct Row {
 }
 
 impl Conn {
-    /// Runs of a queue that are due, queued ones and rested ones, `limit` of each at most.
+    /// When the next resting or queued run of a queue is due.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn ready_runs(
-        &mut self,
-        queue: &str,
-        now: Timestamp,
-        limit: usize,
-    ) -> StoreResult<Vec<ReadyRun>> {
-        let mut ready = Vec::new();
-        for status in ["waiting", "queued"] {
-            let rows: Vec<Row> = on!(self, c => sqlx::query_as(READY)
-                .bind(status)
-                .bind(queue)
-                .bind(now.0)
-                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-                .fetch_all(c)
-                .await?);
-            ready.extend(rows.into_iter().map(|row| ReadyRun {
-                tenant: TenantId::trusted(row.tenant_id),
-                id: RunId::trusted(row.id),
-            }));
-        }
-        Ok(ready)
-    }
-
-    /// When the next resting or queued run is due.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn next_run_due(&mut self) -> StoreResult<Option<Timestamp>> {
+    pub async fn next_run_due(&mut self, queue: &str) -> StoreResult<Option<Timestamp>> {
         let (due,): (Option<i64>,) =
-            on!(self, c => sqlx::query_as(NEXT_DUE).fetch_one(c).await?);
+            on!(self, c => sqlx::query_as(NEXT_DUE).bind(queue).fetch_one(c).await?);
         Ok(due.map(Timestamp))
     }
-}
 
-impl Tx {
-    /// Queues again what a process that died was working on. Returns how many runs that were.
+    /// Runs under way that have unread signals or are to be stopped. There are never more than
+    /// the queues admit at once.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn requeue_orphans(&mut self) -> StoreResult<u64> {
-        Ok(on!(self, c => sqlx::query(ORPHANS).execute(c).await?.rows_affected()))
+    pub async fn runs_with_mail(&mut self) -> StoreResult<Vec<(TenantId, RunId)>> {
+        let rows: Vec<Row> = on!(self, c => sqlx::query_as(WITH_MAIL).fetch_all(c).await?);
+        let key = |row: Row| (TenantId::trusted(row.tenant_id), RunId::trusted(row.id));
+        Ok(rows.into_iter().map(key).collect())
+    }
+
+    /// What came in for a run.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn mail(&mut self, ctx: &TenantCtx, run: &RunId) -> StoreResult<Mail> {
+        let cancel: Option<(bool,)> = on!(self, c => sqlx::query_as(CANCEL_REQUESTED)
+            .bind(ctx.tenant().as_str()).bind(run.as_str()).fetch_optional(c).await?);
+        let signals = self.signals(ctx, run).await?;
+        Ok(Mail { cancel: cancel.is_some_and(|(cancel,)| cancel), signals })
     }
 }

@@ -155,6 +155,13 @@ impl Data {
         }
     }
 
+    /// The kept signals, by name, oldest first.
+    pub(super) fn kept_signals(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.early_signals
+            .iter()
+            .flat_map(|(name, values)| values.iter().map(move |value| (name.as_str(), value)))
+    }
+
     /// Takes the oldest kept signal of a name.
     pub(super) fn take_signal(&mut self, name: &str) -> Option<Value> {
         let value = self.early_signals.get_mut(name)?.pop_front()?;

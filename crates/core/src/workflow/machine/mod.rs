@@ -143,6 +143,12 @@ impl Interp {
         self.pending.keys().map(String::as_str).chain(undoing).collect()
     }
 
+    /// Signals that came and were not asked for yet, by name, oldest first. A driver that starts
+    /// the run over hands them to the next generation.
+    pub fn kept_signals(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.data.kept_signals()
+    }
+
     /// Steps begun so far, loops unrolled.
     pub fn executed(&self) -> usize {
         self.executed

@@ -1,25 +1,31 @@
 //! One transaction of a session: what was learnt, what it means, and the intent of what is next.
 
 use connectus_core::{
-    Error, Result, RunId, TenantCtx, Timestamp, WorkflowId,
+    Error, Result, RunId, Timestamp, WorkflowId,
     event::EventType,
     run::{Failure, Run, RunKind},
 };
 use connectus_store::{
     Tx,
-    effects::NewEffect,
+    effects::{Answer, NewEffect},
     journal::PendingSignal,
-    runs::NewRun,
+    runs::{NewRun, RunNote},
     steps::{StepBegin, StepEnd},
     workflows::WorkflowRow,
 };
 use serde_json::{Value, json};
 
-use super::Session;
+use super::{Session, generation::Continued};
 use crate::{
-    driver::settle::{self, CHILD_SIGNAL, Outcome},
+    driver::{
+        job::Job,
+        settle::{self, CHILD_SIGNAL, Outcome},
+    },
     workflows,
 };
+
+/// Runs that may wait for each other in a row: a workflow that runs itself must end somewhere.
+const MAX_NESTED_RUNS: usize = 16;
 
 /// A workflow to be started by a step.
 #[derive(Clone, Debug)]
@@ -30,31 +36,46 @@ pub(super) struct Child {
     pub key_suffix: String,
 }
 
+/// An attempt about to begin.
+#[derive(Clone, Debug)]
+pub(super) struct Begin {
+    pub step: StepBegin,
+    /// The key and kind of the effect it sends, if it sends one.
+    pub key: String,
+    pub kind: &'static str,
+}
+
 /// What one transaction writes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Batch {
+    pub continued: Option<Continued>,
     pub entries: Vec<(u64, String)>,
-    pub begins: Vec<(StepBegin, &'static str)>,
+    pub begins: Vec<Begin>,
     pub ends: Vec<StepEnd>,
-    pub answers: Vec<(String, Option<Value>)>,
-    pub timers: Vec<(String, Timestamp)>,
-    pub dropped_timers: Vec<String>,
+    pub answers: Vec<(String, Answer)>,
     pub waits: Vec<(String, String, Option<Value>)>,
     pub children: Vec<Child>,
     pub stopped_children: Vec<String>,
     pub read_signals: Vec<String>,
     pub progress: Option<Value>,
     pub outcome: Option<Outcome>,
-    /// Steps that were stopped before anything was under way; they are answered in memory.
-    pub unanswered: Vec<String>,
-    /// The run starts over with its next generation.
-    pub restart: bool,
+    /// Steps under way that are to stop once this is durable.
+    pub stops: Vec<String>,
+    /// Children that were stopped before they were started; answered within this batch.
+    pub unborn: Vec<String>,
+    /// The run is to start over with this input; done within this batch.
+    pub restart: Option<Value>,
 }
 
 impl Batch {
     /// The steps to launch after the commit, and the kind of their effect.
     pub fn launches(&self) -> Vec<(String, &'static str)> {
-        self.begins.iter().map(|(begin, kind)| (begin.step_id.clone(), *kind)).collect()
+        self.begins.iter().map(|begin| (begin.step.step_id.clone(), begin.kind)).collect()
+    }
+
+    /// Whether there is nothing to write. Everything else is a consequence of these.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.begins.is_empty() && self.ends.is_empty()
     }
 }
 
@@ -64,102 +85,84 @@ pub(in crate::driver) fn effect_key(run: &Run, key_suffix: &str) -> String {
 }
 
 impl Session<'_> {
-    /// Commits a batch. With `rest` the run is put to rest in the same transaction, unless a signal
-    /// has come in; tells whether it rests now.
+    /// Commits a batch. With `rest` the run is put to rest in the same transaction, unless
+    /// something has come in; tells whether it rests now.
     pub(super) async fn commit(&mut self, batch: Batch, rest: Option<Timestamp>) -> Result<bool> {
-        let (ctx, run) = (self.ctx.clone(), self.run.clone());
-        let keys: Vec<(String, String)> = batch
-            .begins
-            .iter()
-            .filter_map(|(begin, _)| {
-                let step = self.steps.get(&begin.step_id)?;
-                Some((begin.step_id.clone(), effect_key(&run, &step.key_suffix)))
-            })
-            .collect();
-        let begin = !std::mem::replace(&mut self.begun, true);
-        self.parts
+        let (job, cancelled) = (self.job.clone(), self.cancelled);
+        let begins = !std::mem::replace(&mut self.begun, true);
+        self.job
+            .parts
             .store
             .write(move |tx| {
                 Box::pin(async move {
-                    if begin {
-                        settle::begin(tx, &ctx, &run).await?;
-                    }
-                    write_learnt(tx, &ctx, &run, &batch).await?;
-                    write_intents(tx, &ctx, &run, &batch, &keys).await?;
+                    stop_children(tx, &job, &batch).await?;
+                    let note = RunNote {
+                        progress: batch.progress.clone(),
+                        advanced: !batch.entries.is_empty(),
+                    };
+                    settle::hold(tx, &job, &note).await?;
+                    write_learnt(tx, &job, &batch).await?;
+                    write_intents(tx, &job, &batch).await?;
+                    let rested = match rest {
+                        Some(due) => rests(tx, &job, due, cancelled).await?,
+                        None => false,
+                    };
                     if let Some(outcome) = &batch.outcome {
-                        settle::end(tx, &ctx, &run, outcome).await?;
-                        return Ok(false);
+                        settle::end(tx, &job, outcome).await?;
                     }
-                    match rest {
-                        Some(due) => rests(tx, &ctx, &run, due).await,
-                        None => Ok(false),
-                    }
+                    tell(tx, &job, &batch, begins).await?;
+                    Ok(rested)
                 })
             })
             .await
     }
 }
 
-async fn write_learnt(tx: &mut Tx, ctx: &TenantCtx, run: &Run, batch: &Batch) -> Result<()> {
+/// Tells children to stop. Their rows are locked before the run's own; see [`settle`].
+async fn stop_children(tx: &mut Tx, job: &Job, batch: &Batch) -> Result<()> {
+    for step in &batch.stopped_children {
+        if let Some(child) = tx.child_run(&job.ctx, &job.run.id, step).await? {
+            tx.request_run_cancel(&job.ctx, &child).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn write_learnt(tx: &mut Tx, job: &Job, batch: &Batch) -> Result<()> {
+    let Job { ctx, run, .. } = job;
+    if let Some(continued) = &batch.continued {
+        let stored = serde_json::to_value(continued).map_err(Error::internal)?;
+        tx.continue_run(ctx, &run.id, &stored).await?;
+    } else {
+        // A generation that is over takes its steps with it.
+        for end in &batch.ends {
+            tx.end_step(ctx, &run.id, end).await?;
+        }
+    }
     for (seq, entry) in &batch.entries {
         tx.append_journal(ctx, &run.id, *seq, entry).await?;
     }
     for id in &batch.read_signals {
         tx.drop_signal(ctx, &run.id, id).await?;
     }
-    for id in &batch.dropped_timers {
-        tx.drop_timer(ctx, &run.id, id).await?;
-    }
-    for end in &batch.ends {
-        tx.end_step(ctx, &run.id, end).await?;
-        if end.next_attempt_at.is_none() {
-            let data = json!({
-                "step": end.step_id,
-                "attempt": end.attempt,
-                "status": if end.outcome.is_ok() { "completed" } else { "failed" },
-            });
-            tx.emit(ctx, EventType::RunStepFinished, run.id.as_str(), data).await?;
-        }
-    }
     for (key, answer) in &batch.answers {
-        tx.answer_effect(ctx, key, answer.as_ref().ok_or(())).await?;
-    }
-    if let Some(progress) = &batch.progress {
-        tx.set_run_progress(ctx, &run.id, progress).await?;
+        tx.answer_effect(ctx, key, answer).await?;
     }
     Ok(())
 }
 
-async fn write_intents(
-    tx: &mut Tx,
-    ctx: &TenantCtx,
-    run: &Run,
-    batch: &Batch,
-    keys: &[(String, String)],
-) -> Result<()> {
-    for (id, at) in &batch.timers {
-        tx.put_timer(ctx, &run.id, id, *at).await?;
-    }
-    for (id, name, meta) in &batch.waits {
-        let data = json!({ "step": id, "signal": name, "ask": meta });
-        tx.emit(ctx, EventType::RunWaiting, run.id.as_str(), data).await?;
-    }
+async fn write_intents(tx: &mut Tx, job: &Job, batch: &Batch) -> Result<()> {
+    let Job { ctx, run, .. } = job;
     for child in &batch.children {
-        start_child(tx, ctx, run, child).await?;
+        start_child(tx, job, child).await?;
     }
-    for id in &batch.stopped_children {
-        if let Some(child) = tx.child_run(ctx, &run.id, id).await? {
-            tx.request_run_cancel(ctx, &child).await?;
-        }
-    }
-    for (begin, kind) in &batch.begins {
-        tx.begin_step(ctx, &run.id, begin).await?;
-        let key = keys.iter().find(|(id, _)| *id == begin.step_id);
-        if let Some((_, key)) = key.filter(|_| *kind != crate::actions::LOCAL) {
+    for Begin { step, key, kind } in &batch.begins {
+        tx.begin_step(ctx, &run.id, step).await?;
+        if *kind != crate::actions::LOCAL {
             let effect = NewEffect {
                 key: key.clone(),
-                step_id: begin.step_id.clone(),
-                action: begin.action.clone(),
+                step_id: step.step_id.clone(),
+                action: step.action.clone(),
                 kind,
             };
             tx.send_effect(ctx, &run.id, &effect).await?;
@@ -168,16 +171,38 @@ async fn write_intents(
     Ok(())
 }
 
+/// Emits the events of a batch. Last, because events lock the tenant's row.
+async fn tell(tx: &mut Tx, job: &Job, batch: &Batch, begins: bool) -> Result<()> {
+    let Job { ctx, run, .. } = job;
+    let started = if begins { settle::started(run) } else { None };
+    let ended = batch.ends.iter().filter(|end| end.next_attempt_at.is_none()).map(|end| {
+        let status = if end.outcome.is_ok() { "completed" } else { "failed" };
+        let data = json!({ "step": end.step_id, "attempt": end.attempt, "status": status });
+        (EventType::RunStepFinished, data)
+    });
+    let waits = batch.waits.iter().map(|(step, signal, ask)| {
+        (EventType::RunWaiting, json!({ "step": step, "signal": signal, "ask": ask }))
+    });
+    for (kind, data) in started.into_iter().chain(ended).chain(waits) {
+        tx.emit(ctx, kind, run.id.as_str(), data).await?;
+    }
+    Ok(())
+}
+
 /// Starts the workflow a step names, once. What cannot be started is answered at once.
-async fn start_child(tx: &mut Tx, ctx: &TenantCtx, run: &Run, child: &Child) -> Result<()> {
-    let Some(workflow) = named(tx, ctx, &child.workflow).await? else {
-        let error = Error::not_found(&format!("workflow `{}`", child.workflow));
-        let signal = PendingSignal {
-            id: format!("missing:{}", child.id),
-            name: format!("{CHILD_SIGNAL}{}", child.id),
-            value: json!({ "error": Failure::from(&error) }),
-        };
-        return Ok(tx.put_signal(ctx, &run.id, &signal).await?);
+async fn start_child(tx: &mut Tx, job: &Job, child: &Child) -> Result<()> {
+    let Job { ctx, run, .. } = job;
+    let workflow = match named(tx, job, &child.workflow).await {
+        Ok(workflow) => workflow,
+        Err(error) if error.is_transient() => return Err(error),
+        Err(error) => {
+            let signal = PendingSignal {
+                id: format!("refused:{}", child.key_suffix),
+                name: format!("{CHILD_SIGNAL}{}", child.id),
+                value: json!({ "error": Failure::from(&error) }),
+            };
+            return Ok(tx.put_signal(ctx, &run.id, &signal).await.map(drop)?);
+        }
     };
     let new = NewRun {
         dedupe_key: Some(format!("child:{}/{}", run.id, child.key_suffix)),
@@ -188,28 +213,32 @@ async fn start_child(tx: &mut Tx, ctx: &TenantCtx, run: &Run, child: &Child) -> 
     tx.insert_run(ctx, new).await.map(drop)
 }
 
-async fn named(tx: &mut Tx, ctx: &TenantCtx, name: &str) -> Result<Option<WorkflowRow>> {
+async fn named(tx: &mut Tx, job: &Job, name: &str) -> Result<WorkflowRow> {
+    let (mut above, mut nested) = (Some(job.run.id.clone()), 0);
+    while let Some(run) = above {
+        above = tx.parent_run(&job.ctx, &run).await?;
+        nested += 1;
+        if nested >= MAX_NESTED_RUNS {
+            let message = format!("runs may wait for each other {MAX_NESTED_RUNS} deep at most");
+            return Err(Error::invalid("workflow", message));
+        }
+    }
     if let Some(id) = WorkflowId::parse(name)
-        && let Some(found) = tx.workflow(ctx, &id).await?
+        && let Some(found) = tx.workflow(&job.ctx, &id).await?
     {
-        return Ok(Some(found));
+        return Ok(found);
     }
-    Ok(tx.workflow_by_name(ctx, name).await?)
+    let found = tx.workflow_by_name(&job.ctx, name).await?;
+    found.ok_or_else(|| Error::not_found(&format!("workflow `{name}`")))
 }
 
-/// Puts the run to rest, unless something came in. The order matters: the update locks the run's
-/// row, so that a signal is either seen here or finds the run resting and wakes it.
-async fn rests(tx: &mut Tx, ctx: &TenantCtx, run: &Run, due: Timestamp) -> Result<bool> {
-    tx.suspend_run(ctx, &run.id, due, 0).await?;
-    let unread = !tx.signals(ctx, &run.id).await?.is_empty() || newly_cancelled(tx, ctx, run).await?;
-    if unread {
-        tx.begin_run(ctx, &run.id).await?;
+/// Puts the run to rest, unless something came in. [`settle::hold`] has locked the run's row: a
+/// signal or the wish to stop is either seen here or finds the run resting and wakes it.
+async fn rests(tx: &mut Tx, job: &Job, due: Timestamp, cancelled: bool) -> Result<bool> {
+    let id: &RunId = &job.run.id;
+    let mail = tx.mail(&job.ctx, id).await?;
+    if !mail.signals.is_empty() || (mail.cancel && !cancelled) {
+        return Ok(false);
     }
-    Ok(!unread)
-}
-
-async fn newly_cancelled(tx: &mut Tx, ctx: &TenantCtx, run: &Run) -> Result<bool> {
-    let id: &RunId = &run.id;
-    let now = tx.run(ctx, id).await?;
-    Ok(now.is_some_and(|now| now.cancel_requested && !run.cancel_requested))
+    Ok(tx.rest_run(&job.claim, due, 0).await?)
 }

@@ -1,24 +1,26 @@
 //! Rebuilds a session from the database.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use connectus_core::{
-    Error, Result, TenantCtx, Timestamp,
-    run::Run,
-    workflow::{Cmd, Entry, Event, INTERP_VERSION, Interp, Program},
+    Error, Result, Timestamp,
+    workflow::{Cmd, Entry, Event, INTERP_VERSION, Interp},
 };
 use connectus_store::steps::StepRow;
 use futures::stream::FuturesUnordered;
 
-use super::{OpenStep, Session, Unread, batch::effect_key};
-use crate::{driver::step::Landed, parts::Parts};
+use super::{OpenStep, Session, Unread, batch::effect_key, generation::Continued};
+use crate::{
+    actions,
+    driver::{
+        job::Job,
+        step::{AT_MOST_ONCE, Landed},
+    },
+};
 
 /// A session as the journal left it, and what has come in since.
-pub(super) async fn session<'p>(
-    parts: &'p Parts,
-    ctx: TenantCtx,
-    run: Run,
-) -> Result<(Session<'p>, Unread)> {
+pub(super) async fn session(job: &Job) -> Result<(Session<'_>, Unread)> {
+    let run = &job.run;
     if run.interp_version != INTERP_VERSION {
         let message = format!(
             "The run was started by interpreter version {}; this program has version {}.",
@@ -26,44 +28,46 @@ pub(super) async fn session<'p>(
         );
         return Err(Error::internal(message));
     }
-    let program = parts.programs.get(parts, &ctx, &run.definition_hash).await?;
+    let program = job.parts.programs.get(&job.parts, &job.ctx, &run.definition_hash).await?;
     let mut session = Session {
-        parts,
+        job,
         interp: Interp::new(program.clone(), run.input.clone()),
         program,
         generation: 0,
         seq: 0,
         position: 0,
-        begun: false,
+        begun: run.started_at.is_some(),
         cancelled: false,
         steps: BTreeMap::new(),
         timers: BTreeMap::new(),
         flying: FuturesUnordered::new(),
-        ctx,
-        run: Arc::new(run),
     };
-    if session.run.started_at.is_none() {
-        let unread = Unread { start: true, ..session.unread().await? };
+    if !session.begun {
+        // What came in before it began is found when it first rests.
+        let unread = Unread { start: true, cancel: run.cancel_requested, ..Unread::default() };
         return Ok((session, unread));
     }
-    let mut conn = parts.store.read().await?;
-    let journal = conn.journal(&session.ctx, &session.run.id).await?;
-    let rows = conn.steps(&session.ctx, &session.run.id).await?;
+    let mut conn = job.parts.store.read().await?;
+    let continued = conn.continued(&job.ctx, &run.id).await?;
+    let journal = conn.journal(&job.ctx, &run.id).await?;
+    let rows = conn.steps(&job.ctx, &run.id).await?;
     drop(conn);
-    let awaiting_start = session.replay(&journal)?;
+    if let Some(Continued { generation, input, .. }) = continued.map(Continued::read).transpose()? {
+        session.generation = generation;
+        session.interp = Interp::new(session.program.clone(), input);
+    }
+    session.replay(&journal)?;
     let landed = session.resume(&rows).await?;
-    let unread = Unread { start: awaiting_start, landed, ..session.unread().await? };
+    let unread = Unread { start: journal.is_empty(), landed, ..session.unread().await? };
     Ok((session, unread))
 }
 
 impl Session<'_> {
-    /// Feeds the journal to the interpreter. Tells whether the run still has to be started: its
-    /// journal is empty, or ends with the end of a generation.
-    fn replay(&mut self, journal: &[String]) -> Result<bool> {
-        let mut awaiting_start = true;
+    /// Feeds the journal to the interpreter. What it commands was done with the entry, but for
+    /// steps and timers, which are open until their own entries say otherwise.
+    fn replay(&mut self, journal: &[String]) -> Result<()> {
         for text in journal {
             let entry = Entry::from_json(text)?;
-            awaiting_start = false;
             self.seq += 1;
             match &entry.event {
                 Event::CancelRequested { .. } => self.cancelled = true,
@@ -76,14 +80,13 @@ impl Session<'_> {
                 _ => {}
             }
             for command in self.interp.replay(entry) {
-                awaiting_start |= self.remember(command);
+                self.remember(command);
             }
         }
-        Ok(awaiting_start)
+        Ok(())
     }
 
-    /// Notes a command of the past. True when it starts the run over.
-    fn remember(&mut self, command: Cmd) -> bool {
+    fn remember(&mut self, command: Cmd) {
         match command {
             Cmd::Step { .. } => {
                 if let Some((id, step)) = OpenStep::commanded(command, Timestamp::default()) {
@@ -95,18 +98,12 @@ impl Session<'_> {
             }
             Cmd::Cancel { id } => {
                 self.timers.remove(&id);
-                if let Some(step) = self.steps.get(&id) {
-                    step.stop.cancel();
+                if let Some(step) = self.steps.get_mut(&id) {
+                    step.stopping = true;
                 }
-            }
-            Cmd::ContinueAs(input) => {
-                self.generation += 1;
-                self.interp = Interp::new(Arc::<Program>::clone(&self.program), input);
-                return true;
             }
             _ => {}
         }
-        false
     }
 
     /// Matches open steps with what is known of their attempts. A step that must not be repeated
@@ -114,23 +111,23 @@ impl Session<'_> {
     async fn resume(&mut self, rows: &[StepRow]) -> Result<Vec<Landed>> {
         self.position = rows.iter().map(|row| row.position).max().unwrap_or(0);
         let mut landed = Vec::new();
+        let mut conn = self.job.parts.store.read().await?;
         for row in rows {
             let Some(step) = self.steps.get_mut(&row.step_id) else { continue };
+            let interrupted = row.status == "running";
             step.position = Some(row.position);
             step.since = row.started_at;
-            step.next_at = row.next_attempt_at.unwrap_or_default();
-            let interrupted = row.status == "running";
+            step.next_at = row.next_attempt_at.filter(|_| !step.stopping).unwrap_or_default();
             step.failed = row.attempts.saturating_sub(u32::from(interrupted));
-            if !interrupted {
+            step.unsure = interrupted;
+            if actions::effect_kind(&step.action) == actions::LOCAL {
                 continue;
             }
-            let key = effect_key(&self.run, &step.key_suffix);
-            let mut conn = self.parts.store.read().await?;
-            if let Some(effect) = conn.effect(&self.ctx, &key).await?
-                && effect.state == "sent"
-                && effect.kind == "at_most_once"
-            {
-                landed.push(Landed::unknown(&row.step_id, row.attempts, row.started_at));
+            let key = effect_key(&self.job.run, &step.key_suffix);
+            let Some(effect) = conn.effect(&self.job.ctx, &key).await? else { continue };
+            step.unsure = matches!(effect.state.as_str(), "sent" | "unknown");
+            if step.unsure && effect.kind == AT_MOST_ONCE {
+                landed.push(Landed::unknown(&row.step_id, row.attempts, row.started_at, key));
             }
         }
         Ok(landed)

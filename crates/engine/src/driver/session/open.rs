@@ -3,7 +3,7 @@
 use connectus_core::{
     Result, Timestamp,
     run::Failure,
-    workflow::{ChildOutcome, Cmd, Event, Policy, RunError},
+    workflow::{ChildOutcome, Cmd, Event, Policy, RunError, Span},
 };
 use connectus_store::{
     journal::PendingSignal,
@@ -12,10 +12,13 @@ use connectus_store::{
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::{Batch, Session};
+use super::{
+    Batch, Session,
+    batch::{Begin, effect_key},
+};
 use crate::{
     actions,
-    driver::{settle::CHILD_SIGNAL, step::Landed},
+    driver::{backoff, settle::CHILD_SIGNAL, step::Landed},
 };
 
 /// A step without an answer.
@@ -38,6 +41,10 @@ pub(in crate::driver) struct OpenStep {
     pub next_at: Timestamp,
     /// Whether an attempt is under way.
     pub flying: bool,
+    /// Whether an attempt may have done it although none is known to have.
+    pub unsure: bool,
+    /// Whether the interpreter wants it stopped.
+    pub stopping: bool,
     /// Stops the attempt under way.
     pub stop: CancellationToken,
 }
@@ -63,9 +70,16 @@ impl OpenStep {
             since: now,
             next_at: now,
             flying: false,
+            unsure: false,
+            stopping: false,
             stop: CancellationToken::new(),
         };
         Some((id, step))
+    }
+
+    /// Whether it is to stop and certainly has done nothing.
+    fn has_stopped(&self) -> bool {
+        self.stopping && !self.flying && !self.unsure
     }
 }
 
@@ -79,7 +93,7 @@ pub(super) struct Unread {
 }
 
 impl Session<'_> {
-    /// Takes in what came in, in a fixed order.
+    /// Takes in what came in, in a fixed order, and what follows from it.
     pub(super) fn read(&mut self, batch: &mut Batch, unread: Unread) {
         if unread.start {
             self.begin_generation(batch);
@@ -87,38 +101,51 @@ impl Session<'_> {
         for landed in unread.landed {
             self.land(batch, landed);
         }
+        self.follow(batch);
         for signal in unread.signals {
             batch.read_signals.push(signal.id.clone());
             let event = signal_event(signal);
             self.learn(batch, event);
+            self.follow(batch);
         }
         if unread.cancel && !self.cancelled {
             self.cancelled = true;
             self.learn(batch, Event::CancelRequested { reason: None });
-        }
-        while let Some(id) = batch.unanswered.pop() {
-            self.steps.remove(&id);
-            self.learn(batch, Event::Failed { id, error: Failure::cancelled() });
-        }
-        if std::mem::take(&mut batch.restart) {
-            self.begin_generation(batch);
+            self.follow(batch);
         }
     }
 
-    fn begin_generation(&mut self, batch: &mut Batch) {
-        let seed = u64::from_le_bytes(self.parts.env().random());
-        self.learn(batch, Event::Started { seed, generation: self.generation });
+    /// Learns what follows at once from what was learnt: timers that are due, stopped steps that
+    /// nothing will answer for, a run that starts over.
+    fn follow(&mut self, batch: &mut Batch) {
+        loop {
+            if let Some(input) = batch.restart.take() {
+                self.start_over(batch, input);
+            } else if let Some(id) = self.due_timer() {
+                self.learn(batch, Event::Fired { id });
+            } else if let Some(id) = batch.unborn.pop().or_else(|| self.stopped_step()) {
+                self.learn(batch, Event::Failed { id, error: Failure::cancelled() });
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn stopped_step(&mut self) -> Option<String> {
+        let (id, _) = self.steps.iter().find(|(_, step)| step.has_stopped())?;
+        let id = id.clone();
+        self.steps.remove(&id);
+        Some(id)
     }
 
     /// Takes the end of an attempt: an answer for the interpreter, or a further attempt.
     fn land(&mut self, batch: &mut Batch, landed: Landed) {
-        let now = self.parts.env().now();
-        let Landed { id, attempt, started_at, outcome, effect } = landed;
-        let Some(step) = self.steps.get_mut(&id) else { return };
+        let now = self.job.parts.env().now();
+        let Some(step) = self.steps.get_mut(&landed.id) else { return };
         step.flying = false;
-        if let Some(key) = effect {
-            batch.answers.push((key, outcome.as_ref().ok().cloned()));
-        }
+        step.unsure |= landed.unsure;
+        batch.answers.extend(landed.answer());
+        let Landed { id, attempt, started_at, outcome, .. } = landed;
         let mut end = StepEnd {
             step_id: id.clone(),
             attempt,
@@ -130,7 +157,7 @@ impl Session<'_> {
             Ok(output) => Event::Done { id: id.clone(), output },
             Err(error) => {
                 step.failed += 1;
-                let random = u64::from_le_bytes(self.parts.env().random());
+                let random = u64::from_le_bytes(self.job.parts.env().random());
                 if let Some(next) = next_attempt(step, &error, now, random) {
                     step.next_at = next;
                     end.next_attempt_at = Some(next);
@@ -147,7 +174,7 @@ impl Session<'_> {
 
     /// Plans the attempts that are due: their intent goes into the batch.
     pub(super) fn plan_steps(&mut self, batch: &mut Batch) {
-        let now = self.parts.env().now();
+        let now = self.job.parts.env().now();
         for (id, step) in &mut self.steps {
             if step.flying || step.next_at > now {
                 continue;
@@ -156,9 +183,8 @@ impl Session<'_> {
                 self.position += 1;
                 self.position
             });
-            let kind = actions::effect_kind(&step.action);
-            batch.begins.push((
-                StepBegin {
+            batch.begins.push(Begin {
+                step: StepBegin {
                     step_id: id.clone(),
                     position,
                     name: step.name.clone(),
@@ -167,23 +193,19 @@ impl Session<'_> {
                     input: step.input.clone(),
                     compensation: step.compensation,
                 },
-                kind,
-            ));
+                key: effect_key(&self.job.run, &step.key_suffix),
+                kind: actions::effect_kind(&step.action),
+            });
         }
     }
 
     /// Reads signals and the wish to stop from the database.
     pub(super) fn unread(&self) -> impl Future<Output = Result<Unread>> + Send + use<> {
-        let (store, ctx) = (self.parts.store.clone(), self.ctx.clone());
-        let id = self.run.id.clone();
+        let job = self.job.clone();
         async move {
-            let mut conn = store.read().await?;
-            let run = conn.run(&ctx, &id).await?;
-            Ok(Unread {
-                cancel: run.is_some_and(|run| run.cancel_requested),
-                signals: conn.signals(&ctx, &id).await?,
-                ..Unread::default()
-            })
+            let mut conn = job.parts.store.read().await?;
+            let mail = conn.mail(&job.ctx, &job.run.id).await?;
+            Ok(Unread { cancel: mail.cancel, signals: mail.signals, ..Unread::default() })
         }
     }
 }
@@ -194,14 +216,17 @@ fn next_attempt(
     now: Timestamp,
     random: u64,
 ) -> Option<Timestamp> {
-    if !error.transient || step.stop.is_cancelled() {
+    if !error.transient || step.stopping {
         return None;
     }
-    let elapsed = u64::try_from((now.0 - step.since.0).max(0) / 1_000).unwrap_or(0);
-    let elapsed = connectus_core::workflow::Span::from_millis(elapsed);
-    let delay = step.policy.retry.next_delay(step.failed, elapsed, random)?;
-    let wish = i64::try_from(error.retry_after.unwrap_or(0)).unwrap_or(i64::MAX);
-    Some(delay.after(now).max(now.plus_secs(wish)))
+    let since = |at: Timestamp| {
+        Span::from_millis(u64::try_from((at.0 - step.since.0).max(0) / 1_000).unwrap_or(0))
+    };
+    let delay = step.policy.retry.next_delay(step.failed, since(now), random)?;
+    let wish = i64::try_from(backoff::wish_ms(error.retry_after)).unwrap_or(i64::MAX);
+    let next = delay.after(now).max(now.plus_millis(wish));
+    let longest = step.policy.retry.max_elapsed;
+    longest.is_none_or(|longest| since(next) <= longest).then_some(next)
 }
 
 fn signal_event(signal: PendingSignal) -> Event {

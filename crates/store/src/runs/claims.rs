@@ -1,0 +1,214 @@
+//! The engine's hold on runs. A run is claimed before it is worked on; every write of the engine
+//! names its claim and does nothing once another engine has claimed the run.
+
+use connectus_core::{
+    RunId, TenantId, Timestamp,
+    run::{Failure, Run, RunStatus},
+};
+use serde_json::Value;
+use sqlx::FromRow;
+
+use super::{Row, columns};
+use crate::{
+    conn::Tx,
+    error::StoreResult,
+    sql::{on, sql},
+};
+
+macro_rules! claim {
+    ($status:literal, $order:literal) => {
+        concat!(
+            "UPDATE runs SET status = 'running', claims = claims + 1 \
+             WHERE status = '", $status, "' AND (tenant_id, id) IN (\
+             SELECT tenant_id, id FROM runs \
+             WHERE status = '", $status, "' AND queue = $1 AND due_at <= $2 \
+             ORDER BY ", $order, " LIMIT $3) RETURNING claims, ", columns!()
+        )
+    };
+}
+
+macro_rules! held {
+    () => {
+        " WHERE tenant_id = $1 AND id = $2 AND claims = $3 AND status = 'running'"
+    };
+}
+
+sql! {
+    CLAIM_RESTED = claim!("waiting", "due_at");
+    CLAIM_QUEUED = claim!("queued", "priority DESC, due_at");
+    HOLD = concat!(
+        "UPDATE runs SET started_at = COALESCE(started_at, $4), \
+         progress = COALESCE($5, progress), \
+         crashes = CASE WHEN $6 THEN 0 ELSE crashes END",
+        held!());
+    REST = concat!("UPDATE runs SET status = 'waiting', due_at = $4, attempts = $5", held!());
+    FINISH = concat!(
+        "UPDATE runs SET status = $4, output = $5, error = $6, finished_at = $7, \
+         started_at = COALESCE(started_at, $7)",
+        held!());
+    RELEASE = "UPDATE runs SET status = 'queued' WHERE status = 'running'";
+    ORPHANS = "UPDATE runs SET status = 'queued', crashes = crashes + 1 WHERE status = 'running'";
+}
+
+/// The right to work on a run, until the run is claimed anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunClaim {
+    /// Whose run it is.
+    pub tenant: TenantId,
+    /// Which run.
+    pub run: RunId,
+    /// The how-many-eth claim of this run it is.
+    pub number: i64,
+}
+
+/// A run that was just claimed.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// The run, as it stands now.
+    pub run: Run,
+    /// The right to work on it.
+    pub claim: RunClaim,
+}
+
+#[derive(FromRow)]
+struct ClaimedRow {
+    claims: i64,
+    #[sqlx(flatten)]
+    row: Row,
+}
+
+impl ClaimedRow {
+    fn claimed(self) -> StoreResult<Claimed> {
+        let run = self.row.run()?;
+        let claim =
+            RunClaim { tenant: run.tenant.clone(), run: run.id.clone(), number: self.claims };
+        Ok(Claimed { run, claim })
+    }
+}
+
+/// What a run's row learns while the run is worked on.
+#[derive(Clone, Debug, Default)]
+pub struct RunNote {
+    /// How far the run is now, if that changed.
+    pub progress: Option<Value>,
+    /// Whether the run got further, so that crashes count anew.
+    pub advanced: bool,
+}
+
+impl Tx {
+    /// Claims runs of a queue that are due, `limit` at most: begun ones first, then queued ones by
+    /// priority and age.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn claim_runs(
+        &mut self,
+        queue: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> StoreResult<Vec<Claimed>> {
+        let mut claimed = Vec::new();
+        for statement in [CLAIM_RESTED, CLAIM_QUEUED] {
+            let free = i64::try_from(limit.saturating_sub(claimed.len())).unwrap_or(i64::MAX);
+            if free == 0 {
+                break;
+            }
+            let rows: Vec<ClaimedRow> = on!(self, c => sqlx::query_as(statement)
+                .bind(queue).bind(now.0).bind(free).fetch_all(c).await?);
+            for row in rows {
+                claimed.push(row.claimed()?);
+            }
+        }
+        Ok(claimed)
+    }
+
+    /// Writes down how a claimed run is doing. On PostgreSQL this locks its row, so that what is
+    /// sent to the run meanwhile is either visible to the statements that follow, or finds the run
+    /// as this transaction leaves it. False when the claim is void.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn hold_run(&mut self, claim: &RunClaim, note: &RunNote) -> StoreResult<bool> {
+        let now = self.env.now().0;
+        let progress = note.progress.as_ref().map(Value::to_string);
+        let touched = on!(self, c => sqlx::query(HOLD)
+            .bind(claim.tenant.as_str())
+            .bind(claim.run.as_str())
+            .bind(claim.number)
+            .bind(now)
+            .bind(progress)
+            .bind(note.advanced)
+            .execute(c)
+            .await?
+            .rows_affected());
+        Ok(touched == 1)
+    }
+
+    /// Puts a claimed run to rest until `due_at`, noting how many attempts in a row have failed.
+    /// A run that is due in the far future rests until a signal. False when the claim is void.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn rest_run(
+        &mut self,
+        claim: &RunClaim,
+        due_at: Timestamp,
+        attempts: u32,
+    ) -> StoreResult<bool> {
+        let touched = on!(self, c => sqlx::query(REST)
+            .bind(claim.tenant.as_str())
+            .bind(claim.run.as_str())
+            .bind(claim.number)
+            .bind(due_at.0)
+            .bind(i64::from(attempts))
+            .execute(c)
+            .await?
+            .rows_affected());
+        Ok(touched == 1)
+    }
+
+    /// Ends a claimed run. False when the claim is void.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn finish_run(
+        &mut self,
+        claim: &RunClaim,
+        status: RunStatus,
+        output: Option<&Value>,
+        error: Option<&Failure>,
+    ) -> StoreResult<bool> {
+        let now = self.env.now().0;
+        let output = output.map(Value::to_string);
+        let error = error.map(serde_json::to_string).transpose()?;
+        let touched = on!(self, c => sqlx::query(FINISH)
+            .bind(claim.tenant.as_str())
+            .bind(claim.run.as_str())
+            .bind(claim.number)
+            .bind(status.name())
+            .bind(output)
+            .bind(error)
+            .bind(now)
+            .execute(c)
+            .await?
+            .rows_affected());
+        Ok(touched == 1)
+    }
+
+    /// Queues what the engine was working on, at its orderly end. Only the owner of the engine may.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn release_runs(&mut self) -> StoreResult<u64> {
+        Ok(on!(self, c => sqlx::query(RELEASE).execute(c).await?.rows_affected()))
+    }
+
+    /// Queues what an engine that died was working on, and counts that against the runs. Only the
+    /// owner of the engine may. Returns how many runs that were.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn requeue_orphans(&mut self) -> StoreResult<u64> {
+        Ok(on!(self, c => sqlx::query(ORPHANS).execute(c).await?.rows_affected()))
+    }
+}
