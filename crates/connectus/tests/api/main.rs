@@ -4,12 +4,15 @@
 mod support;
 
 mod accounts;
+mod collections;
 mod edge;
+mod events;
 mod idempotency;
 mod canaries;
 mod integrations;
 mod oauth;
 mod probes;
 mod sessions;
+mod system;
 mod throttling;
 mod tokens;

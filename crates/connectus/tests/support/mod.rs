@@ -56,8 +56,12 @@ impl TestApp {
 
     /// Sends a request and reads the answer.
     pub async fn send(&self, call: Call) -> Answer {
-        let response = self.router.clone().oneshot(call.into_request()).await.unwrap();
-        Answer::read(response).await
+        Answer::read(self.open(call).await).await
+    }
+
+    /// Sends a request and leaves the body of the answer unread, as streams need it.
+    pub async fn open(&self, call: Call) -> axum::response::Response {
+        self.router.clone().oneshot(call.into_request()).await.unwrap()
     }
 }
 

@@ -1,0 +1,62 @@
+//! The sandbox tenant: what a newcomer sees within seconds of the first start.
+
+use serde_json::Value;
+
+use crate::connectus::{Server, json, run, text};
+
+const CONTACTS: &str = "/api/v1/collections/digisol_crm/contacts/records?limit=1";
+
+/// The key that the server prints.
+fn key(server: &mut Server) -> String {
+    let line = server.read_until("API key");
+    assert!(server.printed.contains("SANDBOX"), "{}", server.printed);
+    line.split_whitespace().last().unwrap().to_owned()
+}
+
+fn workflow_runs(server: &Server, key: &str) -> Value {
+    server.until("/api/v1/runs?kind=workflow", key, |runs| {
+        runs["items"].as_array().unwrap().iter().all(|run| run["status"] == "completed")
+            && runs["total_count"] != 0
+    })
+}
+
+#[test]
+fn contacts_arrive_and_a_lead_fires_a_workflow_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let mut server = Server::start(dir, &["--demo"]);
+    let first_key = key(&mut server);
+    server.until(CONTACTS, &first_key, |page| page["total_count"].as_u64() >= Some(500));
+    let runs = workflow_runs(&server, &first_key);
+    assert_eq!(runs["total_count"], 1, "{runs}");
+    let id = runs["items"][0]["id"].as_str().unwrap();
+    let run = server.get(&format!("/api/v1/runs/{id}"), &first_key);
+    let steps: Vec<_> = run["steps"].as_array().unwrap().iter().map(|s| &s["action"]).collect();
+    assert!(steps.iter().any(|action| *action == "slack.post_message"), "{steps:?}");
+    server.stop();
+    // A second start finds everything there: the same key, one workflow run, no second contact.
+    let mut server = Server::start(dir, &["--demo"]);
+    assert_eq!(key(&mut server), first_key);
+    let contacts = |server: &Server| {
+        let sync = "/api/v1/runs?kind=sync&status=completed";
+        server.until(sync, &first_key, |runs| runs["total_count"].as_u64() >= Some(2));
+        server.get(CONTACTS, &first_key)["total_count"].clone()
+    };
+    assert_eq!(contacts(&server), 501);
+    assert_eq!(workflow_runs(&server, &first_key)["total_count"], 1);
+    // The command line sees the same, and the running server does what it asks.
+    let listed = json(dir, &["runs", "--tenant", "Sandbox", "--json"]);
+    let flow = listed.as_array().unwrap().iter().find(|run| run["kind"] == "sync").unwrap();
+    let flow = flow["subject_id"].as_str().unwrap();
+    let synced = run_ok(dir, &["sync", flow]);
+    assert!(synced.contains("completed") && synced.contains("created 0"), "{synced}");
+    let shown = run_ok(dir, &["runs", id]);
+    assert!(shown.contains("slack.post_message") && shown.contains("completed"), "{shown}");
+}
+
+#[track_caller]
+fn run_ok(dir: &std::path::Path, words: &[&str]) -> String {
+    let output = run(dir, words);
+    assert!(output.status.success(), "{words:?}: {}{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}

@@ -1,0 +1,6 @@
+//! Tests of the binary itself: what it prints, how it starts and stops, what it refuses.
+
+mod connectus;
+mod demo;
+mod operator;
+mod start;

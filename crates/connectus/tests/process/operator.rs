@@ -1,0 +1,91 @@
+//! The operator's commands, beside a running server and without one.
+
+use std::{io::Write, path::Path, process::Stdio};
+
+use serde_json::Value;
+
+use crate::connectus::{Server, command, json, refusal, run, text};
+
+fn user_create(dir: &Path, email: &str, password: &str) -> std::process::Output {
+    let words =
+        ["user", "create", "--tenant", "Acme", "--email", email, "--role", "admin", "--json"];
+    let mut command = command(dir, &[&words[..], &["--password-stdin"]].concat());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(format!("{password}\n").as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn tenants_people_and_keys_are_made_with_and_without_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let tenant = json(dir, &["tenant", "create", "Acme", "--json"]);
+    assert!(tenant["id"].as_str().unwrap().starts_with("ten_"));
+    let server = Server::start(dir, &[]);
+    let made = user_create(dir, "ann@example.org", "correct horse battery");
+    let user: Value = serde_json::from_slice(&made.stdout).unwrap();
+    let id = user["id"].as_str().unwrap();
+    let token =
+        json(dir, &["token", "create", "--tenant", "Acme", "--role", "editor", "--user", id, "--json"]);
+    let token = token["token"].as_str().unwrap();
+    // The running server knows what another process wrote.
+    assert_eq!(server.call("GET", "/api/v1/integrations", token, "").0, 200);
+    assert_eq!(server.call("GET", "/api/v1/users", token, "").0, 403);
+    let login = r#"{"email": "ann@example.org", "password": "correct horse battery"}"#;
+    assert_eq!(server.call("POST", "/auth/login", "", login).0, 200);
+    let checked = json(dir, &["audit", "verify", "--json"]);
+    assert_eq!(checked[0]["intact"], true);
+    assert_eq!(checked[0]["records"], 3);
+    server.stop();
+    assert_eq!(json(dir, &["tenant", "list", "--json"]).as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_password_never_comes_back_and_never_from_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    json(dir, &["tenant", "create", "Acme", "--json"]);
+    let short = user_create(dir, "ann@example.org", "s3cret");
+    assert!(!short.status.success());
+    assert!(!text(&short.stderr).contains("s3cret"), "{}", text(&short.stderr));
+    let words = ["user", "create", "--tenant", "Acme", "--email", "a@example.org", "--role", "viewer"];
+    assert!(refusal(dir, &words).contains("--password-stdin"));
+    let unknown = ["token", "create", "--tenant", "Nobody", "--role", "viewer"];
+    assert!(refusal(dir, &unknown).contains("No such tenant"));
+    let role = ["token", "create", "--tenant", "Acme", "--role", "king"];
+    assert!(refusal(dir, &role).contains("owner, admin, editor"));
+}
+
+#[test]
+fn the_doctor_sees_what_there_is_and_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let find = |found: &Value, what: &str| -> Value {
+        let all = found.as_array().unwrap();
+        all.iter().find(|finding| finding["what"] == what).unwrap_or(&Value::Null).clone()
+    };
+    let before = json(dir, &["doctor", "--json", "--set", "redis.url=redis://x"]);
+    assert_eq!(find(&before, "data directory")["state"], "note");
+    assert!(find(&before, "settings")["detail"].as_str().unwrap().contains("redis.url"));
+    assert!(!dir.join("data").exists(), "the doctor made a data directory");
+    let server = Server::start(dir, &[]);
+    let during = json(dir, &["doctor", "--json"]);
+    assert_eq!(find(&during, "database")["state"], "ok");
+    assert!(find(&during, "server")["detail"].as_str().unwrap().contains("http://127.0.0.1"));
+    server.stop();
+    std::fs::write(dir.join("data/keys/master.key"), "cd".repeat(32)).unwrap();
+    let after = run(dir, &["doctor", "--json"]);
+    assert!(!after.status.success());
+    let after: Value = serde_json::from_slice(&after.stdout).unwrap();
+    assert_eq!(find(&after, "database")["state"], "problem");
+}
+
+#[test]
+fn the_api_is_printed_without_any_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let document = json(folder.path(), &["openapi"]);
+    assert!(document["paths"]["/api/v1/events"]["get"]["x-permission"].is_string());
+    assert!(!folder.path().join("data").exists());
+}
