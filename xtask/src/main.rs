@@ -6,12 +6,20 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod api;
+mod chaos;
 mod command;
 mod contract;
 mod generate;
+mod http;
+mod installation;
 mod node;
+mod organisation;
 mod pipeline;
 mod postgres;
+mod programs;
+mod random;
+mod sandbox;
 mod setup;
 mod summary;
 mod tidy;
@@ -39,6 +47,9 @@ enum Task {
     },
     /// Hold the sandbox's HubSpot and Slack to the providers' published specifications.
     Contract,
+    /// Disturb a running server on purpose and count what is lost.
+    #[command(subcommand)]
+    Chaos(chaos::Drill),
     /// Run a command against a throw-away PostgreSQL, for example
     /// `cargo xtask with-postgres cargo test -p connectus-store`.
     WithPostgres {
@@ -55,6 +66,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Generate { check } => generate::run(check),
         Task::Contract => contract::run(),
+        Task::Chaos(drill) => chaos::run(drill),
         Task::WithPostgres { command } => postgres::run_with(&command),
     };
     match done {

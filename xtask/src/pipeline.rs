@@ -8,9 +8,11 @@ use std::{
 };
 
 use crate::{
+    chaos,
     command::{self, Outcome},
     contract, generate, node,
     postgres::{self, Cluster},
+    programs,
     summary::{self, Summary},
     tidy,
 };
@@ -31,10 +33,11 @@ const STEPS: &[(&str, Step)] = &[
     ("setup", find_tools),
     ("lint", lint),
     ("build", build),
-    ("generated files", |_| generate::check_with(&built("connectus")?)),
+    ("generated files", |_| generate::check_with(&programs::built("connectus")?)),
     ("tests", tests),
     ("documentation tests", documentation_tests),
-    ("contract", |_| contract::run_with(|| built("connectus-sandbox"))),
+    ("contract", |_| contract::run_with(|| programs::built("connectus-sandbox"))),
+    ("kill drill", kill_drill),
 ];
 
 /// Runs all steps and stops at the first that fails.
@@ -124,11 +127,9 @@ fn documentation_tests(context: &mut Context) -> Outcome {
     summary::run(&mut runner, &mut context.tests)
 }
 
-/// A program of this workspace, which the build step put beside this one.
-fn built(name: &str) -> Outcome<PathBuf> {
-    let beside = std::env::current_exe().unwrap_or_default().with_file_name(name);
-    // Cargo builds a program along with the tests only of a package that has a `tests` folder.
-    if beside.is_file() { Ok(beside) } else { Err(format!("{name} was not built with the tests")) }
+fn kill_drill(_: &mut Context) -> Outcome {
+    let (server, sandbox) = (programs::built("connectus")?, programs::built("connectus-sandbox")?);
+    chaos::run_with(&chaos::Kill::default(), &server, &sandbox)
 }
 
 /// A skipped step must be impossible to overlook.

@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
-use super::http::{Answer, Request};
-use crate::command::Outcome;
+use crate::{
+    command::Outcome,
+    http::{Answer, Request},
+};
 
 /// What the judge is expected to say.
 #[derive(Clone, Copy, Debug)]

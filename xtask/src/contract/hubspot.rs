@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    exchange::{Exchange, Unjudged, Verdict},
+use super::exchange::{Exchange, Unjudged, Verdict};
+use crate::{
+    command::Outcome,
     sandbox::{CALLBACK, SandboxProcess},
 };
-use crate::command::Outcome;
 
 /// Parts of the fake without a specification.
 pub const UNJUDGED: &[Unjudged] = &[
@@ -225,7 +225,7 @@ fn oauth(sandbox: &SandboxProcess) -> Outcome<Vec<Exchange>> {
         )
     };
     // One pair of tokens for the exchanges that read them.
-    let direct = super::http::send(&sandbox.hubspot, &by_code(&fresh()?).request)?;
+    let direct = crate::http::send(&sandbox.hubspot, &by_code(&fresh()?).request)?;
     let granted: Value = serde_json::from_str(&direct.body)
         .map_err(|_| format!("no token from the sandbox: {}", direct.body))?;
     let text = |name: &str| granted.get(name).and_then(Value::as_str).unwrap_or_default();

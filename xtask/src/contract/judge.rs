@@ -11,9 +11,9 @@ use std::{
 
 use serde_json::Value;
 
-use super::http::{self, Answer, Request};
 use crate::{
     command::{self, Outcome, cache},
+    http::{self, Answer, Request},
     node,
 };
 

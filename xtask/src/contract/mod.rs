@@ -5,10 +5,8 @@
 //! answer with the specification, and this task fails on any difference that is not explained.
 
 mod exchange;
-mod http;
 mod hubspot;
 mod judge;
-mod sandbox;
 mod slack;
 mod specs;
 
@@ -17,14 +15,15 @@ use std::path::{Path, PathBuf};
 use crate::{
     command::{Outcome, cache},
     node,
+    programs::{self, Profile},
+    sandbox::SandboxProcess,
 };
 use exchange::{Exchange, Report};
 use judge::Judge;
-use sandbox::SandboxProcess;
 
 /// Builds the sandbox and runs every exchange.
 pub fn run() -> Outcome {
-    run_with(sandbox::build)
+    run_with(|| programs::build("connectus-sandbox", Profile::Debug))
 }
 
 /// Runs every exchange with the program that `sandbox` gives. Where the specifications are absent
@@ -36,7 +35,7 @@ pub fn run_with(sandbox: impl FnOnce() -> Outcome<PathBuf>) -> Outcome {
     };
     let node = node::find_or_install()?;
     judge::install(&node)?;
-    let sandbox = SandboxProcess::start(&sandbox()?)?;
+    let sandbox = SandboxProcess::start(&sandbox()?, &["--auto-approve"])?;
     let prepared = specs::prepare(&specs, &cache().join("contract"))?;
 
     let slack_api = format!("{}/api", sandbox.slack);

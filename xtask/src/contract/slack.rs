@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    exchange::{Exchange, Unjudged, Verdict},
+use super::exchange::{Exchange, Unjudged, Verdict};
+use crate::{
+    command::Outcome,
     sandbox::{CALLBACK, SandboxProcess},
 };
-use crate::command::Outcome;
 
 /// Parts of the fake without a specification.
 pub const UNJUDGED: &[Unjudged] = &[

@@ -2,19 +2,22 @@
 
 use std::{
     io::{BufRead, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
 use serde_json::Value;
 
-use super::http::{self, Request};
-use crate::command::{self, Outcome};
+use crate::{
+    command::Outcome,
+    http::{self, Request},
+};
 
 /// Where the authorize pages send the browser back to; nobody listens there.
 pub const CALLBACK: &str = "http://127.0.0.1:9/callback";
 
 /// The running fakes, stopped when dropped.
+#[derive(Debug)]
 pub struct SandboxProcess {
     process: Child,
     /// Address of the HubSpot fake.
@@ -23,21 +26,12 @@ pub struct SandboxProcess {
     pub slack: String,
 }
 
-/// Builds the program and says where it is.
-pub fn build() -> Outcome<PathBuf> {
-    let mut build = command::cargo();
-    build.args(["build", "--quiet", "--package", "connectus-sandbox", "--locked"]);
-    command::run(&mut build)?;
-    let beside = std::env::current_exe()
-        .map_err(|error| format!("cannot find the build folder: {error}"))?;
-    Ok(beside.with_file_name("connectus-sandbox"))
-}
-
 impl SandboxProcess {
-    /// Starts it.
-    pub fn start(binary: &Path) -> Outcome<Self> {
+    /// Starts it, without limits and with its control routes, and waits until it listens.
+    pub fn start(binary: &Path, options: &[&str]) -> Outcome<Self> {
         let mut process = Command::new(binary)
-            .args(["--no-limits", "--control", "--auto-approve"])
+            .args(["--no-limits", "--control"])
+            .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -59,16 +53,28 @@ impl SandboxProcess {
 
     /// Scripts a fault for the next matching call.
     pub fn script(&self, fault: &Value) -> Outcome {
+        self.control("POST", "/_sandbox/faults", Some(fault)).map(drop)
+    }
+
+    /// Asks a control route; the answer as JSON, null for none.
+    pub fn control(
+        &self,
+        method: &'static str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Outcome<Value> {
         let request = Request {
-            method: "POST",
-            target: "/_sandbox/faults".into(),
+            method,
+            target: path.to_owned(),
             headers: vec![("content-type", "application/json".into())],
-            body: fault.to_string(),
+            body: body.map(Value::to_string).unwrap_or_default(),
         };
         let answer = http::send(&self.hubspot, &request)?;
         match answer.status {
-            204 => Ok(()),
-            status => Err(format!("the sandbox refused a fault: {status} {}", answer.body)),
+            204 => Ok(Value::Null),
+            200 => serde_json::from_str(&answer.body)
+                .map_err(|error| format!("the sandbox's answer to {path} is no JSON: {error}")),
+            status => Err(format!("the sandbox refused {path}: {status} {}", answer.body)),
         }
     }
 

@@ -1,0 +1,119 @@
+//! The sandbox's HubSpot and Slack, changed and read as their own users would.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::book::{Book, Delivery};
+use crate::{
+    api::{json, text},
+    command::Outcome,
+    http::{Answer, Request, send},
+    organisation::hubspot_request,
+    random::Random,
+    sandbox::SandboxProcess,
+};
+
+/// Contacts edited before each round.
+const EDITS: usize = 3;
+/// Contacts that come new before each round.
+const NEW: usize = 3;
+/// Where event numbers begin.
+const FIRST_EVENT: u64 = 7_000_000;
+/// Milliseconds that some of Slack's answers are late, so that kills find calls under way.
+const LATE_MS: u64 = 40;
+
+/// A contact as HubSpot has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// Its address.
+    pub email: String,
+    /// First and last name.
+    pub names: [String; 2],
+}
+
+/// The fakes of a drill.
+#[derive(Debug)]
+pub struct Crm<'a> {
+    /// The fakes.
+    pub sandbox: &'a SandboxProcess,
+    ids: Vec<String>,
+}
+
+impl<'a> Crm<'a> {
+    /// Learns which contacts there are.
+    ///
+    /// # Errors
+    /// When the sandbox does not answer.
+    pub fn open(sandbox: &'a SandboxProcess) -> Outcome<Self> {
+        let mut crm = Self { sandbox, ids: Vec::new() };
+        crm.ids = crm.contacts()?.into_keys().collect();
+        Ok(crm)
+    }
+
+    /// A day's work in HubSpot: some contacts change, some are new. New ones are told by webhook.
+    ///
+    /// # Errors
+    /// When the sandbox refuses.
+    pub fn change(&mut self, random: &mut Random, book: &mut Book) -> Outcome {
+        for _ in 0..EDITS {
+            let index = usize::try_from(random.below(self.ids.len() as u64)).unwrap_or(0);
+            let Some(id) = self.ids.get(index) else { continue };
+            let body = json!({ "properties": { "firstname": format!("Edit{}", random.next()) } });
+            let path = format!("/crm/v3/objects/contacts/{id}");
+            self.hubspot(&hubspot_request("PATCH", path, Some(&body)))?;
+        }
+        for _ in 0..NEW {
+            let number = book.deliveries.len();
+            let email = format!("new-lead-{number}@example.com");
+            let new =
+                json!({ "email": email, "firstname": "New", "lastname": format!("L{number}") });
+            let made = self.sandbox.control("POST", "/_sandbox/contacts", Some(&new))?;
+            let contact = made.get("id").and_then(Value::as_u64).ok_or("no id of a contact")?;
+            self.ids.push(contact.to_string());
+            let event = FIRST_EVENT + number as u64;
+            book.deliveries.push(Delivery { event, contact, email, acknowledged: false });
+        }
+        // Kills should find calls whose effect is there and whose answer is not.
+        self.sandbox.control("DELETE", "/_sandbox/faults", None)?;
+        for skip in 0..2 {
+            self.sandbox.script(&json!({
+                "method": "POST", "path_prefix": "/api/chat.postMessage", "skip": skip,
+                "kind": { "name": "delay", "millis": random.below(LATE_MS) },
+            }))?;
+        }
+        Ok(())
+    }
+
+    /// All contacts by identifier.
+    ///
+    /// # Errors
+    /// When the sandbox does not answer.
+    pub fn contacts(&self) -> Outcome<BTreeMap<String, Contact>> {
+        let mut found = BTreeMap::new();
+        let mut after = String::new();
+        loop {
+            let path = format!(
+                "/crm/v3/objects/contacts?limit=100&properties=email,firstname,lastname{after}"
+            );
+            let page = json(&self.hubspot(&hubspot_request("GET", path, None))?)?;
+            for row in page.get("results").and_then(Value::as_array).into_iter().flatten() {
+                let properties = row.get("properties").unwrap_or(&Value::Null);
+                let value = |name| text(properties, name).to_owned();
+                let names = [value("firstname"), value("lastname")];
+                found.insert(text(row, "id").to_owned(), Contact { email: value("email"), names });
+            }
+            let next = page.pointer("/paging/next/after").and_then(Value::as_str);
+            let Some(next) = next else { return Ok(found) };
+            after = format!("&after={next}");
+        }
+    }
+
+    fn hubspot(&self, request: &Request) -> Outcome<Answer> {
+        let answer = send(&self.sandbox.hubspot, request)?;
+        if answer.status == 200 {
+            return Ok(answer);
+        }
+        Err(format!("the sandbox refused {}: {}", request.target, answer.body))
+    }
+}

@@ -1,0 +1,177 @@
+//! A tenant whose HubSpot and Slack are the sandbox's.
+
+use serde_json::{Value, json};
+
+use crate::{
+    api::{Api, text},
+    command::Outcome,
+    http::Request,
+    installation::Installation,
+    sandbox::SandboxProcess,
+};
+
+/// The collection that contacts are synced to.
+pub const CONTACTS: &str = "/api/v1/collections/digisol_crm/contacts/records";
+/// What HubSpot's webhooks are signed for. The server listens on another port after each start; a
+/// provider knows one address.
+pub const PUBLIC_URL: &str = "http://connectus.test";
+/// What the sandbox's HubSpot takes.
+const HUBSPOT_TOKEN: &str = "sandbox-hubspot-token";
+
+/// A tenant with an API key.
+#[derive(Clone, Debug)]
+pub struct Organisation {
+    /// The tenant's identifier.
+    pub tenant: String,
+    /// A key with the rights of its owner.
+    pub token: String,
+}
+
+/// What a tenant has connected.
+#[derive(Clone, Debug)]
+pub struct Connected {
+    /// The HubSpot integration.
+    pub hubspot: String,
+    /// Where HubSpot delivers webhooks, without the server's address.
+    pub hook: String,
+}
+
+/// Opens an installation's way to the sandbox, and to nothing else on this machine.
+pub fn allow(installation: &mut Installation, sandbox: &SandboxProcess) {
+    let bare = |url: &str| url.trim_start_matches("http://").to_owned();
+    let open = format!("{},{}", bare(&sandbox.hubspot), bare(&sandbox.slack));
+    installation.set("CONNECTUS_EGRESS_ALLOW", open);
+    installation.set("CONNECTUS_PUBLIC_URL", PUBLIC_URL);
+}
+
+impl Organisation {
+    /// Makes a tenant and a key with the command line.
+    ///
+    /// # Errors
+    /// What the commands say.
+    pub fn create(installation: &Installation) -> Outcome<Self> {
+        let tenant = installation.ask(&["tenant", "create", "Drill"])?;
+        let tenant = text(&tenant, "id").to_owned();
+        let options = ["token", "create", "--tenant", &tenant, "--role", "owner"];
+        let token = text(&installation.ask(&options)?, "token").to_owned();
+        Ok(Self { tenant, token })
+    }
+
+    /// A way to a server for this tenant.
+    pub fn api(&self, base_url: &str) -> Api {
+        Api::new(base_url, &self.token)
+    }
+}
+
+impl Connected {
+    /// Connects HubSpot and Slack.
+    ///
+    /// # Errors
+    /// What the API says.
+    pub fn create(api: &mut Api, sandbox: &SandboxProcess) -> Outcome<Self> {
+        let hubspot = api.create(
+            "/api/v1/integrations",
+            &json!({
+                "provider": "hubspot",
+                "name": "HubSpot",
+                "auth_credentials": {
+                    "access_token": HUBSPOT_TOKEN, "client_secret": "sandbox-hubspot-secret",
+                },
+                "settings": { "base_url": sandbox.hubspot, "rate_limits": "off" },
+            }),
+        )?;
+        api.create(
+            "/api/v1/integrations",
+            &json!({
+                "provider": "slack",
+                "name": "Slack",
+                "auth_credentials": { "access_token": "xoxb-sandbox-token" },
+                "settings": { "base_url": sandbox.slack, "rate_limits": "off" },
+            }),
+        )?;
+        let hook = text(&hubspot, "webhook_url").strip_prefix(PUBLIC_URL).unwrap_or_default();
+        if hook.is_empty() {
+            return Err(format!("the integration has no address for webhooks: {hubspot}"));
+        }
+        Ok(Self { hubspot: text(&hubspot, "id").to_owned(), hook: hook.to_owned() })
+    }
+
+    /// A data flow that keeps contacts, started by hand only.
+    ///
+    /// # Errors
+    /// What the API says.
+    pub fn contacts_flow(&self, api: &mut Api) -> Outcome<String> {
+        let flow = api.create(
+            "/api/v1/data-flows",
+            &json!({
+                "integration": self.hubspot,
+                "name": "Contacts Sync",
+                "direction": "inbound",
+                "source_fields": ["email", "firstname", "lastname"],
+                "target_fields": ["email", "firstName", "lastName"],
+                "transformation_rules": {},
+                "sync_frequency": "weekly",
+            }),
+        )?;
+        Ok(text(&flow, "id").to_owned())
+    }
+
+    /// The workflow of the requirements: a new contact is kept and told to Slack.
+    ///
+    /// # Errors
+    /// What the API says.
+    pub fn new_lead_alert(&self, api: &mut Api) -> Outcome<String> {
+        let workflow = api.create(
+            "/api/v1/workflows",
+            &json!({
+                "integration": self.hubspot,
+                "name": "New Lead Alert",
+                "trigger_type": "webhook",
+                "trigger_config": { "event": "contact.creation" },
+                "actions": [
+                    { "type": "create_contact", "target": "digisol_crm" },
+                    { "type": "send_notification", "channel": "slack" },
+                ],
+            }),
+        )?;
+        Ok(text(&workflow, "id").to_owned())
+    }
+
+    /// A delivery that tells of a new contact, signed by the sandbox as HubSpot signs.
+    ///
+    /// # Errors
+    /// When the sandbox does not answer.
+    pub fn delivery(&self, sandbox: &SandboxProcess, event: u64, contact: u64) -> Outcome<Request> {
+        let order = json!({
+            "url": format!("{PUBLIC_URL}{}", self.hook),
+            "subscription_type": "contact.creation",
+            "object_id": contact,
+            "event_id": event,
+        });
+        let signed = sandbox.control("POST", "/_sandbox/hubspot-webhook", Some(&order))?;
+        let header =
+            |name| (name, text(signed.get("headers").unwrap_or(&Value::Null), name).into());
+        let names = [
+            "content-type",
+            "x-hubspot-signature-v3",
+            "x-hubspot-request-timestamp",
+            "x-hubspot-signature",
+            "x-hubspot-signature-version",
+        ];
+        Ok(Request {
+            method: "POST",
+            target: self.hook.clone(),
+            headers: names.map(header).to_vec(),
+            body: text(&signed, "body").to_owned(),
+        })
+    }
+}
+
+/// A request to the sandbox's HubSpot, as its own users would make it.
+pub fn hubspot_request(method: &'static str, target: String, body: Option<&Value>) -> Request {
+    let headers = vec![
+        ("authorization", format!("Bearer {HUBSPOT_TOKEN}")),
+        ("content-type", "application/json".into()),
+    ];
+    Request { method, target, headers, body: body.map(Value::to_string).unwrap_or_default() }
+}
