@@ -20,6 +20,8 @@ use serde_json::{Map, Value};
 const MAX_SETTING_BYTES: usize = 2048;
 /// Largest `sync_config`, in bytes of JSON.
 const MAX_SYNC_CONFIG_BYTES: usize = 16 * 1024;
+/// The setting that lifts the limits of the provider, where something else stands in for it.
+const RATE_LIMITS: &str = "rate_limits";
 /// What an OAuth credential may hold.
 const OAUTH_FIELDS: [&str; 4] = ["client_id", "client_secret", "access_token", "refresh_token"];
 /// The kind of a credential that only verifies webhooks.
@@ -58,6 +60,7 @@ pub(super) fn settings(
     let declared = &pack.provider.settings;
     for (name, value) in settings {
         let known = name == "base_url"
+            || name == RATE_LIMITS
             || declared.iter().any(|setting| setting.name == *name)
             || filled(name);
         let field = format!("settings.{name}");
@@ -66,6 +69,9 @@ pub(super) fn settings(
             names.push("base_url");
             let message =
                 format!("is not a setting of this provider. Known: {}.", names.join(", "));
+            faults.push(FieldError { field, message });
+        } else if name == RATE_LIMITS && (value != "off" || !settings.contains_key("base_url")) {
+            let message = "can only be `off`, and only with a `base_url` of a stand-in.".to_owned();
             faults.push(FieldError { field, message });
         } else if let Some(message) = unacceptable(value) {
             faults.push(FieldError { field, message });

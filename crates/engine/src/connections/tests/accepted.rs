@@ -82,8 +82,11 @@ fn settings_are_known_plain_and_reachable() {
     check(json!({})).unwrap();
     check(json!({"base_url": "https://eu.api.example.com", "contact_properties": "email"}))
         .unwrap();
+    check(json!({"base_url": "https://stand-in.example.com", "rate_limits": "off"})).unwrap();
     for settings in [
         json!({"unknown": 1}),
+        json!({"rate_limits": "off"}),
+        json!({"base_url": "https://stand-in.example.com", "rate_limits": "on"}),
         json!({"base_url": "http://127.0.0.1:9"}),
         json!({"base_url": "https://10.0.0.1"}),
         json!({"base_url": "https://user:password@api.example.com"}),
