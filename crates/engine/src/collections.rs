@@ -39,18 +39,7 @@ pub async fn put(
     fields: Map<String, Value>,
     guard: impl FnOnce(Option<&Record>) -> Result<()> + Send + 'static,
 ) -> Result<Put> {
-    if !(1..=MAX_KEY_BYTES).contains(&key.len()) || key.contains(char::is_control) {
-        let message = format!("must be 1 to {MAX_KEY_BYTES} bytes without control characters.");
-        return Err(Error::invalid("key", message));
-    }
-    let row = NewRecord::of(key, &fields)?;
-    if row.data.len() > MAX_RECORD_BYTES {
-        let message = format!("must not be larger than {MAX_RECORD_BYTES} bytes.");
-        return Err(Error::invalid("record", message));
-    }
-    if row.data.contains("\\u0000") {
-        return Err(Error::invalid("record", "must not hold the character U+0000."));
-    }
+    let row = prepared(key, &fields)?;
     let (ctx, collection) = (ctx.clone(), collection.clone());
     parts
         .store
@@ -64,6 +53,47 @@ pub async fn put(
         .await
 }
 
+/// A record as it is stored, if it can be.
+///
+/// # Errors
+/// `invalid` for a key or record that is too large or holds what the databases do not take.
+pub(crate) fn prepared(key: &str, fields: &Map<String, Value>) -> Result<NewRecord> {
+    if !(1..=MAX_KEY_BYTES).contains(&key.len()) || key.contains(char::is_control) {
+        let message = format!("must be 1 to {MAX_KEY_BYTES} bytes without control characters.");
+        return Err(Error::invalid("key", message));
+    }
+    let row = NewRecord::of(key, fields)?;
+    if row.data.len() > MAX_RECORD_BYTES {
+        let message = format!("must not be larger than {MAX_RECORD_BYTES} bytes.");
+        return Err(Error::invalid("record", message));
+    }
+    if row.data.contains("\\u0000") {
+        return Err(Error::invalid("record", "must not hold the character U+0000."));
+    }
+    Ok(row)
+}
+
+/// Makes a collection come to be, if there is room for it.
+///
+/// # Errors
+/// `quota_exceeded` beyond [`MAX_COLLECTIONS`].
+pub(crate) async fn ensure(
+    tx: &mut Tx,
+    ctx: &TenantCtx,
+    collection: &CollectionName,
+) -> Result<()> {
+    if tx.collection(ctx, collection).await?.is_some() {
+        return Ok(());
+    }
+    let page = connectus_core::Page { limit: 1, offset: 0 };
+    if tx.collections(ctx, page).await?.total_count >= MAX_COLLECTIONS {
+        let detail = format!("A tenant has at most {MAX_COLLECTIONS} collections.");
+        return Err(Error::new(Code::QuotaExceeded, detail).with("limit", MAX_COLLECTIONS));
+    }
+    tx.ensure_collection(ctx, collection).await?;
+    Ok(())
+}
+
 async fn write(
     tx: &mut Tx,
     ctx: &TenantCtx,
@@ -75,14 +105,7 @@ async fn write(
     if let Some(record) = before.clone().filter(|before| before.data == fields) {
         return Ok(Put { record, created: false });
     }
-    if tx.collection(ctx, collection).await?.is_none() {
-        let page = connectus_core::Page { limit: 1, offset: 0 };
-        if tx.collections(ctx, page).await?.total_count >= MAX_COLLECTIONS {
-            let detail = format!("A tenant has at most {MAX_COLLECTIONS} collections.");
-            return Err(Error::new(Code::QuotaExceeded, detail).with("limit", MAX_COLLECTIONS));
-        }
-        tx.ensure_collection(ctx, collection).await?;
-    }
+    ensure(tx, ctx, collection).await?;
     let source = ctx.actor().label();
     tx.put_record(ctx, collection, &row, &source, None).await?;
     tx.touch_collection(ctx, collection).await?;

@@ -11,6 +11,9 @@ use crate::path::JsonPath;
 /// Most events of one delivery. HubSpot sends up to 100.
 pub const MAX_EVENTS: usize = 1_000;
 
+/// Longest identifier or name of an event, in bytes.
+const MAX_WORD_BYTES: usize = 512;
+
 /// An event of a verified delivery.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InboundEvent {
@@ -75,7 +78,7 @@ impl<'a> Reader<'a> {
 
     fn read(&self, payload: Value) -> Result<InboundEvent> {
         let need = |path: &JsonPath, what: &str| {
-            path.text(&payload).ok_or_else(|| {
+            path.text(&payload).filter(|text| is_word(text)).ok_or_else(|| {
                 Error::new(Code::BadRequest, format!("An event of the delivery has no {what}."))
             })
         };
@@ -85,6 +88,7 @@ impl<'a> Reader<'a> {
             None => need(&self.name, "name")?,
         };
         let object_id = self.object_id.as_ref().and_then(|path| path.text(&payload));
+        let object_id = object_id.filter(|text| is_word(text));
         let occurred_at = self.occurred_at.as_ref().and_then(|path| self.time(path.get(&payload)?));
         Ok(InboundEvent { id, name, occurred_at, object_id, payload })
     }
@@ -106,6 +110,11 @@ impl<'a> Reader<'a> {
             TimeUnit::Milliseconds => Timestamp::from_millis(number),
         })
     }
+}
+
+/// Whether a text can be an identifier or a name: a database keeps it, a person can read it.
+fn is_word(text: &str) -> bool {
+    (1..=MAX_WORD_BYTES).contains(&text.len()) && !text.contains(char::is_control)
 }
 
 /// A form as an object of texts; `data[email]` keeps its name. A `payload` field that holds JSON

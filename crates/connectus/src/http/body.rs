@@ -8,7 +8,7 @@ use axum::{
 use connectus_core::{Code, Error};
 use serde::de::DeserializeOwned;
 
-use super::problem::Problem;
+use super::{problem::Problem, zero};
 
 /// Largest JSON body, in bytes.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -77,6 +77,13 @@ pub async fn read(request: Request) -> Result<axum::body::Bytes, Error> {
 /// # Errors
 /// `bad_request` or `invalid`, naming line, column and field.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    // A list would be read as the values of the object's members, in their order.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(Error::invalid("body", "must be a JSON object, not a list."));
+    }
+    if zero::in_json(bytes) {
+        return Err(Error::invalid("body", zero::MESSAGE));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value: T = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
@@ -123,6 +130,8 @@ mod tests {
         assert_eq!(code("{\"count\": 1} x"), Code::BadRequest);
         assert_eq!(code("{\"count\": 300}"), Code::Invalid);
         assert_eq!(code("{\"count\": 1, \"extra\": 2}"), Code::Invalid);
+        assert_eq!(code(" [1]"), Code::Invalid);
+        assert_eq!(code("{\"count\": 1, \"\\u0000\": 2}"), Code::Invalid);
         assert!(parse::<Sample>(b"{\"count\": 1}").is_ok());
     }
 

@@ -17,7 +17,7 @@ use tower_http::{
     cors::{AllowOrigin, CorsLayer},
 };
 
-use super::{body::MAX_BODY_BYTES, problem::Problem};
+use super::{body::MAX_BODY_BYTES, problem::Problem, zero};
 use crate::app::App;
 
 /// A request is answered within this time; a stream has begun by then.
@@ -31,6 +31,7 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub fn surround(router: Router, app: App) -> Router {
     router
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn(zero::refuse))
         .layer(middleware::from_fn(limit_time))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::map_response(as_problem))

@@ -9,6 +9,7 @@ pub mod operation;
 pub mod paging;
 pub mod problem;
 pub mod router;
+mod zero;
 
 pub use body::{Body, OptionalBody};
 pub use caller::Caller;

@@ -7,11 +7,12 @@ use connectus_core::{
     event::EventType,
     flow::{RowDiff, diff},
 };
-use connectus_store::{Tx, records::NewRecord};
+use connectus_store::Tx;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Action, ActionCx, read};
+use crate::collections;
 
 /// `collection.upsert`
 pub(super) struct Upsert;
@@ -61,7 +62,7 @@ impl Action for Upsert {
             .store
             .write(move |tx| {
                 Box::pin(async move {
-                    tx.ensure_collection(&ctx, &collection).await?;
+                    collections::ensure(tx, &ctx, &collection).await?;
                     let before = tx.record(&ctx, &collection, &key).await?.map(|old| old.data);
                     let mut data = before.clone().unwrap_or_default();
                     data.extend(record);
@@ -72,7 +73,7 @@ impl Action for Upsert {
                         RowDiff::Update { .. } => "updated",
                     };
                     if change != "unchanged" {
-                        let row = NewRecord::of(key.as_str(), &data)?;
+                        let row = collections::prepared(&key, &data)?;
                         tx.put_record(&ctx, &collection, &row, &source, None).await?;
                         tx.touch_collection(&ctx, &collection).await?;
                         tell(tx, &ctx, &collection, &key, change).await?;
