@@ -4,4 +4,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod aliases;
+mod bad_input;
+mod data_flow;
 mod new_lead_alert;
+mod provider_faults;

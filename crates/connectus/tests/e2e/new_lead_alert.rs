@@ -1,9 +1,12 @@
 //! A new contact at HubSpot becomes a contact here and a message in Slack.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use connectus_core::access::Role;
 use connectus_sandbox::{Fault, FaultKind, HubspotEvent, ObjectType, SignedWebhook};
 use connectus_testkit::{TestStore, both};
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
+use sha2::Sha256;
 
 use crate::support::{
     Call,
@@ -48,6 +51,26 @@ impl Desk {
         let id = handle.add(ObjectType::Contacts, &properties).unwrap();
         let event = HubspotEvent::new("contact.creation", id, event);
         (id, handle.hubspot_webhook(text(&self.hubspot, "webhook_url"), &[event]))
+    }
+
+    /// Any body, signed as HubSpot would.
+    fn signed(&self, body: &str) -> SignedWebhook {
+        let url = text(&self.hubspot, "webhook_url").to_owned();
+        let at = self.world.app.db.sim.env.now().millis().to_string();
+        let secret = self.world.fakes.handle.keys().hubspot_client_secret.as_bytes();
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret).unwrap();
+        mac.update(format!("POST{url}{body}{at}").as_bytes());
+        let headers = vec![
+            ("content-type", "application/json".to_owned()),
+            ("x-hubspot-signature-v3", STANDARD.encode(mac.finalize().into_bytes())),
+            ("x-hubspot-request-timestamp", at),
+        ];
+        SignedWebhook { method: "POST", url, headers, body: body.to_owned() }
+    }
+
+    /// The path of the webhook address.
+    fn path(&self) -> &str {
+        text(&self.hubspot, "webhook_url").trim_start_matches(crate::support::PUBLIC_URL)
     }
 
     async fn workflow(&self) -> Value {
@@ -103,7 +126,7 @@ both! {
         assert_eq!(run["status"], "completed", "{run:#}");
         assert_eq!(run["trigger"], "webhook");
         assert_eq!(run["input"]["event"], "contact.creation");
-        let contact = desk.contact(&id.to_string()).await.unwrap();
+        let contact = desk.contact(&format!("hubspot:{id}")).await.unwrap();
         assert_eq!(contact["email"], "awa.diop@example.com");
         assert_eq!(contact["firstname"], "Awa");
         let messages = desk.messages();
@@ -128,6 +151,32 @@ both! {
         desk.world.settle().await;
         assert_eq!((desk.executions().await.len(), desk.messages().len()), (1, 1));
         assert_eq!(desk.workflow().await["execution_count"], 1);
+    }
+
+    async fn a_lead_that_is_synced_too_is_one_record(db: TestStore) {
+        let desk = Desk::open(db).await;
+        let (id, webhook) = desk.lead("awa.diop@example.com", 7);
+        desk.world.deliver(&webhook).await.expect(202);
+        desk.world.settle().await;
+        let owner = desk.world.owner();
+        let flow = json!({
+            "integration": desk.hubspot["id"], "name": "Contacts", "direction": "inbound",
+            "source_fields": ["email", "first_name"], "target_fields": ["email", "firstname"],
+            "conflict_policy": "source_wins",
+        });
+        let flow = owner.post("/api/v1/data-flows", &flow).await.expect(201).text_of("id");
+        owner.poke(&format!("/api/v1/data-flows/{flow}/sync")).await.expect(202);
+        desk.world.settle().await;
+        let records = "/api/v1/collections/digisol_crm/contacts/records";
+        let all = owner.get(records).await.expect(200).json();
+        assert_eq!(all["total_count"], 11, "ten who were there, and one lead");
+        let lead = owner.get(&format!("{records}/hubspot:{id}")).await.expect(200).json();
+        assert_eq!(lead["data"]["email"], "awa.diop@example.com");
+        let (_, next) = desk.lead("next@example.com", 8);
+        desk.world.deliver(&next).await.expect(202);
+        desk.world.settle().await;
+        desk.world.settle_after(86_400).await;
+        assert_eq!(owner.get(records).await.json()["total_count"], 12);
     }
 
     async fn an_execution_tells_what_each_step_got_made_and_took(db: TestStore) {
@@ -315,7 +364,7 @@ both! {
         assert!(message.contains("Check the channel's id"), "{message}");
         let told = step(&run, "send_notification");
         assert_eq!((&told["status"], told["attempts"].as_array().unwrap().len()), (&json!("failed"), 1));
-        assert!(desk.contact(&id.to_string()).await.is_some(), "what was done stays done");
+        assert!(desk.contact(&format!("hubspot:{id}")).await.is_some(), "what was done stays done");
         let after = desk.workflow().await;
         assert_eq!((&after["execution_count"], &after["success_count"]), (&json!(1), &json!(0)));
     }
@@ -364,16 +413,58 @@ both! {
         assert_eq!(desk.workflow().await["success_count"], 10);
     }
 
-    async fn a_body_that_is_no_event_is_told_so_after_the_signature(db: TestStore) {
+    async fn a_genuine_body_that_holds_no_event_is_refused_and_forgotten(db: TestStore) {
         let desk = Desk::open(db).await;
-        let url = text(&desk.hubspot, "webhook_url").to_owned();
-        let path = url.trim_start_matches(crate::support::PUBLIC_URL).to_owned();
-        for (body, status) in [("{", 401), ("", 401), ("[]", 401)] {
-            let call = Call::post(&path).raw("application/json", body.as_bytes());
-            assert_eq!(desk.world.app.send(call).await.status, status, "{body}");
+        let before = desk.world.everything().await;
+        for (body, status, code) in [
+            ("", 400, "bad_request"),
+            ("{", 400, "bad_request"),
+            ("17", 400, "bad_request"),
+            ("[17]", 400, "bad_request"),
+            (r#"[{"eventId": 1}]"#, 400, "bad_request"),
+            (r#"[{"subscriptionType": "contact.creation", "objectId": 1}]"#, 400, "bad_request"),
+            (r#"[{"eventId": "", "subscriptionType": "contact.creation"}]"#, 400, "bad_request"),
+            (r#"[{"eventId": "a\u0000", "subscriptionType": "x"}]"#, 400, "bad_request"),
+            (r#"[{"eventId": 1, "subscriptionType": "a\u0000"}]"#, 400, "bad_request"),
+        ] {
+            let answer = desk.world.deliver(&desk.signed(body)).await;
+            assert_eq!((answer.status, answer.code().as_str()), (status, code), "{body}");
         }
+        let many: Vec<_> = (0..1_001)
+            .map(|id| json!({"eventId": id, "subscriptionType": "contact.creation"}))
+            .collect();
+        let many = desk.signed(&Value::from(many).to_string());
+        desk.world.deliver(&many).await.refused(400, "bad_request");
+        assert_eq!(desk.world.everything().await, before, "something was stored");
+
+        let unsigned = Call::post(desk.path()).raw("application/json", b"{");
+        desk.world.app.send(unsigned).await.refused(401, "bad_signature");
         let large = vec![b' '; 1024 * 1024 + 1];
-        let call = Call::post(&path).raw("application/json", &large);
-        desk.world.app.send(call).await.refused(413, "too_large");
+        let large = Call::post(desk.path()).raw("application/json", &large);
+        desk.world.app.send(large).await.refused(413, "too_large");
+    }
+
+    async fn a_lead_that_cannot_be_kept_fails_its_run_with_the_reason(db: TestStore) {
+        let desk = Desk::open(db).await;
+        let path = format!("/integrations/workflows/{}/", desk.workflow);
+        let change = json!({"actions": [
+            {"type": "create_contact", "target": "digisol_crm", "record": "{{ trigger.body }}"}
+        ]});
+        desk.world.owner().patch(&path, &change).await.expect(200);
+        let id = desk.world.fakes.handle.ids(ObjectType::Contacts)[0];
+        let body = json!([{
+            "eventId": 1, "subscriptionType": "contact.creation", "objectId": id,
+            "id": "k", "note": "a\u{0}b",
+        }]);
+        desk.world.deliver(&desk.signed(&body.to_string())).await.expect(202);
+        desk.world.settle().await;
+        let run = desk.execution().await;
+        assert_eq!(run["status"], "failed", "{run:#}");
+        assert!(text(&run["error"], "message").contains("U+0000"), "{run:#}");
+        // Nothing of it is there to spoil what is read later.
+        let records = "/api/v1/collections/digisol_crm/contacts/records?filter[id]=k";
+        let answer = desk.world.owner().get(records).await;
+        assert!([200, 404].contains(&answer.status), "{}", answer.text);
+        assert_eq!(desk.contact("k").await, None);
     }
 }
