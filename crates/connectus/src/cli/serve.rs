@@ -36,8 +36,8 @@ pub async fn run(command: Serve, global: Global) -> Result<ExitCode> {
     say(&format!("Connectus {} is ready at {url}", env!("CARGO_PKG_VERSION")))?;
     say(&format!("  API   {url}/docs"))?;
     say(&format!("  data  {} ({})", config.data_dir.display(), server.app.store().kind()))?;
-    match server.furnish().await? {
-        Some(login) => say(&sandbox(&url, &login))?,
+    match &server.login {
+        Some(login) => say(&sandbox(&url, login))?,
         None => {
             if let Some(token) = server.app.auth.setup_token().await? {
                 say(&setup(&server.app.public_url, &token))?;

@@ -31,6 +31,8 @@ pub struct Server {
     pub address: SocketAddr,
     /// The fakes of the sandbox tenant, where there is one.
     pub demo: Option<Demo>,
+    /// How to get into the sandbox tenant, where there is one.
+    pub login: Option<Login>,
     stop: CancellationToken,
     lock: Option<ProcessLock>,
     tasks: Vec<JoinHandle<()>>,
@@ -74,7 +76,10 @@ impl Server {
             stopping: stop.clone(),
         };
         let app = assemble(&store, settings, around)?;
-        let mut server = Self { app, address, demo, stop, lock, tasks: Vec::new() };
+        let mut server = Self { app, address, demo, login: None, stop, lock, tasks: Vec::new() };
+        // Before the engine: the fakes listen elsewhere today, and runs that a dead process left
+        // behind would look for them at yesterday's address.
+        server.login = server.furnish().await?;
         server.begin(works).await?;
         server.listen(sockets);
         Ok(server)
@@ -84,7 +89,7 @@ impl Server {
     ///
     /// # Errors
     /// What an operation of the API answers.
-    pub async fn furnish(&self) -> Result<Option<Login>> {
+    async fn furnish(&self) -> Result<Option<Login>> {
         let Some(demo) = &self.demo else { return Ok(None) };
         demo.furnish(&self.app, http::router::build(self.app.clone())).await.map(Some)
     }
@@ -117,7 +122,12 @@ impl Server {
         if let Some(metrics) = sockets.metrics {
             self.answer(metrics, metrics_router(app.clone()));
         }
-        self.answer(sockets.api, http::router::build(app));
+        let serves = app.settings.server.roles.contains(&Role::Api);
+        let router = match serves {
+            true => http::router::build(app),
+            false => http::router::build_of(app, api::system::vital_operations()),
+        };
+        self.answer(sockets.api, router);
     }
 
     fn answer(&mut self, listener: TcpListener, router: Router) {
