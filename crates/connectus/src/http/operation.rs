@@ -95,7 +95,10 @@ macro_rules! operations {
                     $crate::http::operation::filter(&method),
                     $($module)::+::handle,
                 ),
-                document: <Documented as utoipa::Path>::operation(),
+                document: $crate::http::operation::tagged(
+                    <Documented as utoipa::Path>::operation(),
+                    &<Documented as utoipa::__dev::Tags>::tags(),
+                ),
                 schemas,
                 method,
             }
@@ -103,6 +106,15 @@ macro_rules! operations {
     };
 }
 pub(crate) use operations;
+
+/// The documentation with its tags, which the library keeps apart until a document is made.
+pub(crate) fn tagged(
+    mut document: utoipa::openapi::path::Operation,
+    tags: &[&str],
+) -> utoipa::openapi::path::Operation {
+    document.tags = Some(tags.iter().map(|tag| (*tag).to_owned()).collect());
+    document
+}
 
 /// The axum filter of an OpenAPI method.
 pub(crate) fn filter(method: &HttpMethod) -> axum::routing::MethodFilter {
