@@ -72,8 +72,8 @@ impl Api {
     ///
     /// # Errors
     /// When the answer is not 202.
-    pub fn begin(&mut self, path: &str, body: &Value) -> Outcome<Value> {
-        let request = self.request("POST", path, Some(body));
+    pub fn begin(&mut self, path: &str) -> Outcome<Value> {
+        let request = self.request("POST", path, None);
         self.expect(202, &request)
     }
 

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod api;
+mod bench;
 mod chaos;
 mod command;
 mod contract;
@@ -50,6 +51,8 @@ enum Task {
     /// Disturb a running server on purpose and count what is lost.
     #[command(subcommand)]
     Chaos(chaos::Drill),
+    /// Measure the release build; see benches/README.md.
+    Bench(bench::Bench),
     /// Run a command against a throw-away PostgreSQL, for example
     /// `cargo xtask with-postgres cargo test -p connectus-store`.
     WithPostgres {
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Task::Generate { check } => generate::run(check),
         Task::Contract => contract::run(),
         Task::Chaos(drill) => chaos::run(drill),
+        Task::Bench(bench) => bench::run(&bench),
         Task::WithPostgres { command } => postgres::run_with(&command),
     };
     match done {

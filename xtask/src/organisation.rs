@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::{
-    api::{Api, text},
+    api::{Api, json, text},
     command::Outcome,
-    http::Request,
+    http::{Answer, Request, send},
     installation::Installation,
     sandbox::SandboxProcess,
 };
@@ -174,4 +174,37 @@ pub fn hubspot_request(method: &'static str, target: String, body: Option<&Value
         ("content-type", "application/json".into()),
     ];
     Request { method, target, headers, body: body.map(Value::to_string).unwrap_or_default() }
+}
+
+/// All contacts of the sandbox's HubSpot, with address and names.
+///
+/// # Errors
+/// When the sandbox does not answer.
+pub fn hubspot_contacts(sandbox: &SandboxProcess) -> Outcome<Vec<Value>> {
+    let mut rows = Vec::new();
+    let mut after = String::new();
+    loop {
+        let path = format!(
+            "/crm/v3/objects/contacts?limit=100&properties=email,firstname,lastname{after}"
+        );
+        let mut page = json(&hubspot(sandbox, &hubspot_request("GET", path, None))?)?;
+        if let Some(Value::Array(found)) = page.get_mut("results").map(Value::take) {
+            rows.extend(found);
+        }
+        let next = page.pointer("/paging/next/after").and_then(Value::as_str);
+        let Some(next) = next else { return Ok(rows) };
+        after = format!("&after={next}");
+    }
+}
+
+/// Asks the sandbox's HubSpot.
+///
+/// # Errors
+/// When it refuses.
+pub fn hubspot(sandbox: &SandboxProcess, request: &Request) -> Outcome<Answer> {
+    let answer = send(&sandbox.hubspot, request)?;
+    if answer.status == 200 {
+        return Ok(answer);
+    }
+    Err(format!("the sandbox refused {}: {}", request.target, answer.body))
 }

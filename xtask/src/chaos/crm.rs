@@ -6,10 +6,9 @@ use serde_json::{Value, json};
 
 use super::book::{Book, Delivery};
 use crate::{
-    api::{json, text},
+    api::text,
     command::Outcome,
-    http::{Answer, Request, send},
-    organisation::hubspot_request,
+    organisation::{hubspot, hubspot_contacts, hubspot_request},
     random::Random,
     sandbox::SandboxProcess,
 };
@@ -61,7 +60,7 @@ impl<'a> Crm<'a> {
             let Some(id) = self.ids.get(index) else { continue };
             let body = json!({ "properties": { "firstname": format!("Edit{}", random.next()) } });
             let path = format!("/crm/v3/objects/contacts/{id}");
-            self.hubspot(&hubspot_request("PATCH", path, Some(&body)))?;
+            hubspot(self.sandbox, &hubspot_request("PATCH", path, Some(&body)))?;
         }
         for _ in 0..NEW {
             let number = book.deliveries.len();
@@ -90,30 +89,11 @@ impl<'a> Crm<'a> {
     /// # Errors
     /// When the sandbox does not answer.
     pub fn contacts(&self) -> Outcome<BTreeMap<String, Contact>> {
-        let mut found = BTreeMap::new();
-        let mut after = String::new();
-        loop {
-            let path = format!(
-                "/crm/v3/objects/contacts?limit=100&properties=email,firstname,lastname{after}"
-            );
-            let page = json(&self.hubspot(&hubspot_request("GET", path, None))?)?;
-            for row in page.get("results").and_then(Value::as_array).into_iter().flatten() {
-                let properties = row.get("properties").unwrap_or(&Value::Null);
-                let value = |name| text(properties, name).to_owned();
-                let names = [value("firstname"), value("lastname")];
-                found.insert(text(row, "id").to_owned(), Contact { email: value("email"), names });
-            }
-            let next = page.pointer("/paging/next/after").and_then(Value::as_str);
-            let Some(next) = next else { return Ok(found) };
-            after = format!("&after={next}");
-        }
-    }
-
-    fn hubspot(&self, request: &Request) -> Outcome<Answer> {
-        let answer = send(&self.sandbox.hubspot, request)?;
-        if answer.status == 200 {
-            return Ok(answer);
-        }
-        Err(format!("the sandbox refused {}: {}", request.target, answer.body))
+        let contact = |row: &Value| {
+            let value = |name| text(row.get("properties").unwrap_or(&Value::Null), name).to_owned();
+            let names = [value("firstname"), value("lastname")];
+            (text(row, "id").to_owned(), Contact { email: value("email"), names })
+        };
+        Ok(hubspot_contacts(self.sandbox)?.iter().map(contact).collect())
     }
 }

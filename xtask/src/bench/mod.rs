@@ -1,0 +1,141 @@
+//! `cargo xtask bench`: figures of the release build, one line each.
+//!
+//! Nothing here is a test: a figure depends on the machine and on what else it does. Beside each
+//! stands the load of the machine and the processor time the server used for it.
+
+mod answers;
+mod figure;
+mod footprint;
+mod latency;
+mod load;
+mod meter;
+mod start;
+mod sync;
+mod workflow;
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+
+use crate::{
+    command::Outcome,
+    installation::{Installation, Server},
+    organisation::{Connected, Organisation, allow},
+    programs::{self, Profile},
+    sandbox::SandboxProcess,
+};
+use figure::Figure;
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Subject {
+    /// From the start of the process until it is ready.
+    Start,
+    /// Memory of a server that does nothing.
+    Rss,
+    /// Size of the program.
+    Size,
+    /// A first sync of very many contacts, and one that finds nothing new.
+    Sync,
+    /// Webhooks that each start a workflow.
+    Workflow,
+    /// Reading one object through the API.
+    Api,
+    /// All of these.
+    All,
+}
+
+/// What to measure.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Bench {
+    /// What to measure.
+    #[arg(value_enum, default_value = "all")]
+    pub subject: Subject,
+    /// One JSON object a line instead of text.
+    #[arg(long)]
+    pub json: bool,
+    /// The server's program; by default the release build, which is made first.
+    #[arg(long)]
+    pub binary: Option<PathBuf>,
+    /// Contacts of the sync.
+    #[arg(long, default_value_t = 100_000)]
+    pub records: u64,
+    /// Webhooks of the workflow.
+    #[arg(long, default_value_t = 5_000)]
+    pub webhooks: u64,
+}
+
+/// The programs measured.
+#[derive(Debug)]
+struct Programs {
+    server: PathBuf,
+    sandbox: PathBuf,
+}
+
+/// Measures, and prints each figure as soon as it is there.
+///
+/// # Errors
+/// When something could not be measured. A missed target is no error.
+pub fn run(bench: &Bench) -> Outcome {
+    let server = match &bench.binary {
+        Some(binary) => std::path::absolute(binary).map_err(|error| error.to_string())?,
+        None => programs::build("connectus", Profile::Release)?,
+    };
+    let sandbox = programs::build("connectus-sandbox", Profile::Release)?;
+    let programs = Programs { server, sandbox };
+    let wanted = |subject| bench.subject == subject || bench.subject == Subject::All;
+    let say = |figures: Vec<Figure>| {
+        for figure in figures {
+            println!("{}", if bench.json { figure.json() } else { figure.text() });
+        }
+    };
+    if wanted(Subject::Size) {
+        say(vec![footprint::size(&programs)?]);
+    }
+    if wanted(Subject::Start) {
+        say(start::measure(&programs)?);
+    }
+    if wanted(Subject::Rss) {
+        say(footprint::idle(&programs)?);
+    }
+    if wanted(Subject::Sync) {
+        say(sync::measure(&programs, bench.records)?);
+    }
+    if wanted(Subject::Workflow) {
+        say(workflow::measure(&programs, bench.webhooks)?);
+    }
+    if wanted(Subject::Api) {
+        say(answers::measure(&programs)?);
+    }
+    Ok(())
+}
+
+/// A running server, a tenant, and providers that stand in.
+struct World {
+    // Dropped in this order: the server first, its files last.
+    server: Server,
+    sandbox: SandboxProcess,
+    organisation: Organisation,
+    connected: Connected,
+    _installation: Installation,
+}
+
+impl World {
+    fn start(programs: &Programs, name: &str, sandbox: &[&str]) -> Outcome<Self> {
+        let sandbox = SandboxProcess::start(&programs.sandbox, sandbox)?;
+        let mut installation = quiet(&programs.server, name)?;
+        allow(&mut installation, &sandbox);
+        let organisation = Organisation::create(&installation)?;
+        let server = installation.serve()?;
+        let mut api = organisation.api(&server.base_url);
+        let connected = Connected::create(&mut api, &sandbox)?;
+        Ok(Self { server, sandbox, organisation, connected, _installation: installation })
+    }
+}
+
+/// An installation that logs what went wrong only.
+fn quiet(binary: &Path, name: &str) -> Outcome<Installation> {
+    let mut installation = Installation::create(binary, &format!("bench-{name}"))?;
+    installation.set("CONNECTUS_LOG_LEVEL", "warn");
+    Ok(installation)
+}
