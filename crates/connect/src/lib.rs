@@ -23,5 +23,5 @@ pub use http::{EgressPolicy, Guarded};
 pub use plan::Plan;
 pub use runtime::{
     ActionOutcome, Connection, ConnectionReport, Connector, CursorState, RecordPage, Settings,
-    StreamInfo, StreamReader,
+    StreamInfo, StreamReader, TEST_WITHIN,
 };

@@ -1,6 +1,6 @@
 //! A provider, reachable with one credential.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use connectus_core::{
     Code, Env, Error, Result,
@@ -142,6 +142,9 @@ pub struct StreamInfo {
     pub schema: Value,
 }
 
+/// How long a connection test may take, refresh and waiting for a slot included. Someone waits for
+/// it, and must hear of its outcome before the request itself ends.
+pub const TEST_WITHIN: Duration = Duration::from_secs(10);
 /// Most members of a connection report.
 const MAX_DETAILS: usize = 20;
 
@@ -157,7 +160,12 @@ impl Connection {
         };
         let draft = check.render(&[("config", &self.0.site.config)])?;
         let started = self.0.env.now();
-        let answer = self.exchange("check", &draft, &[]).await?;
+        let exchange = self.exchange("check", &draft, &[]);
+        let answer = tokio::time::timeout(TEST_WITHIN, exchange).await.map_err(|_| {
+            let secs = TEST_WITHIN.as_secs();
+            let detail = format!("The provider did not answer within {secs} seconds.");
+            Error::new(Code::Timeout, detail)
+        })??;
         let latency_ms = u64::try_from(self.0.env.now().millis() - started.millis()).unwrap_or(0);
         let members = answer.body.as_object().into_iter().flatten();
         let plain = members.filter(|(_, value)| value.is_string() || value.is_number());

@@ -11,7 +11,7 @@ mod site;
 
 pub use action::{ActionOutcome, ItemFailure, MAX_BATCH_ITEMS};
 pub use attach::ACCESS_TOKEN;
-pub use connection::{Connection, ConnectionReport, Connector, Settings, StreamInfo};
+pub use connection::{Connection, ConnectionReport, Connector, Settings, StreamInfo, TEST_WITHIN};
 pub use cursor::CursorState;
 pub use reader::{MAX_PAGES, RecordPage, StreamReader};
 pub(crate) use site::Site;

@@ -1,8 +1,11 @@
 //! Puts the parts of a process together. What a process has stands here in one place.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
-use connectus_connect::{EgressPolicy, Guarded, http::Allowed};
+use connectus_connect::{
+    EgressPolicy, Guarded,
+    http::{Allowed, Limits, SystemResolver},
+};
 use connectus_core::Result;
 use connectus_engine::{Engine, connections::Connections, programs::Programs};
 use connectus_store::Store;
@@ -26,6 +29,8 @@ pub struct Surroundings {
     pub own_ports: Vec<u16>,
     /// Addresses opened beside those of the settings.
     pub allow: Vec<Allowed>,
+    /// Sizes and times of outbound calls.
+    pub limits: Limits,
     /// The directory whose disk must not fill up.
     pub data_dir: Option<PathBuf>,
     /// Whether this process works on runs.
@@ -38,16 +43,16 @@ pub struct Surroundings {
 fn engine_parts(
     store: &Store,
     settings: &Settings,
-    own_ports: Vec<u16>,
-    allow: Vec<Allowed>,
+    around: &Surroundings,
 ) -> connectus_engine::Parts {
     let policy = EgressPolicy {
-        allow: settings.egress.allow.iter().cloned().chain(allow).collect(),
+        allow: settings.egress.allow.iter().chain(&around.allow).cloned().collect(),
         ports: settings.egress.ports.clone(),
         allow_insecure_http: settings.egress.allow_insecure_http,
-        own_ports,
+        own_ports: around.own_ports.clone(),
     };
-    let connections = Connections::new(store.clone(), Guarded::new(policy));
+    let http = Guarded::with(policy, Arc::new(SystemResolver), around.limits);
+    let connections = Connections::new(store.clone(), http);
     connectus_engine::Parts { store: store.clone(), connections, programs: Programs::default() }
 }
 
@@ -56,8 +61,8 @@ fn engine_parts(
 /// # Errors
 /// `invalid` when settings of the parts do not go together.
 pub fn assemble(store: &Store, settings: &Settings, around: Surroundings) -> Result<App> {
-    let Surroundings { public_url, own_ports, allow, data_dir, works, stopping } = around;
-    let engine_parts = engine_parts(store, settings, own_ports, allow);
+    let engine_parts = engine_parts(store, settings, &around);
+    let Surroundings { public_url, data_dir, works, stopping, .. } = around;
     let engine = Engine::new(engine_parts.clone());
     let readiness = Readiness::of(Watched {
         store: store.clone(),

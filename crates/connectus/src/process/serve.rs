@@ -74,6 +74,7 @@ impl Server {
             data_dir: Some(dir.path().to_path_buf()),
             works,
             stopping: stop.clone(),
+            ..Surroundings::default()
         };
         let app = assemble(&store, settings, around)?;
         let mut server = Self { app, address, demo, login: None, stop, lock, tasks: Vec::new() };

@@ -1,5 +1,9 @@
 //! A provider that fails: what is said, what is kept, what is tried again.
 
+use std::time::Duration;
+
+use connectus::http::edge::REQUEST_TIMEOUT;
+use connectus_connect::{TEST_WITHIN, http::Limits};
 use connectus_sandbox::{Fault, FaultKind};
 use connectus_testkit::{TestStore, both};
 use serde_json::{Value, json};
@@ -92,6 +96,36 @@ both! {
         let report = owner.poke(&test).await.expect(200).json();
         assert_eq!(report["error"]["code"], "provider_unavailable", "{report}");
         is_plain(text(&report["error"], "message"));
+    }
+
+    async fn a_provider_that_never_answers_is_not_waited_for_without_end(db: TestStore) {
+        // The outcome of a test is known before the request for it ends.
+        assert!(TEST_WITHIN < REQUEST_TIMEOUT);
+        let limits = Limits { exchange: Duration::from_millis(300), ..Limits::default() };
+        let world = World::within(db, limits, |fakes| fakes.contacts = 30, |_| {}).await;
+        let (integration, owner) = (world.hubspot().await, world.owner());
+        let id = text(&integration, "id");
+        // Longer than any test runs.
+        let never = FaultKind::Delay { millis: 3_600_000 };
+        world.fakes.handle.fault(Fault::on("GET", CONTACTS, never.clone()));
+        let test = format!("/api/v1/integrations/{id}/test_connection");
+        let report = owner.poke(&test).await.expect(200).json();
+        let error = &report["error"];
+        assert_eq!((&error["code"], &error["transient"]), (&json!("timeout"), &json!(true)), "{report}");
+        is_plain(text(error, "message"));
+
+        let flow = json!({
+            "integration": id, "name": "Contacts", "direction": "inbound",
+            "source_fields": ["email"], "target_fields": ["email"],
+        });
+        let flow = owner.post("/api/v1/data-flows", &flow).await.expect(201).text_of("id");
+        world.fakes.handle.fault(Fault::on("GET", CONTACTS, never));
+        let path = format!("/api/v1/data-flows/{flow}/sync");
+        let run = owner.poke(&path).await.expect(202).text_of("id");
+        world.settle().await;
+        world.settle_after(3_600).await;
+        let done = owner.get(&format!("/api/v1/runs/{run}")).await.expect(200).json();
+        assert_eq!((&done["status"], &done["output"]["read"]), (&json!("completed"), &json!(30)));
     }
 
     async fn a_sync_goes_on_after_what_passes_and_stops_at_what_does_not(db: TestStore) {

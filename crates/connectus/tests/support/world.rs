@@ -1,7 +1,7 @@
 //! A tenant whose HubSpot and Slack are the fakes, and the handles to disturb both.
 
-use axum::http::HeaderMap;
 use connectus::config::Settings;
+use connectus_connect::http;
 use connectus_core::access::Role;
 use connectus_sandbox::{Limits, Running, Sandbox, SandboxConfig, SignedWebhook};
 use connectus_store::inspect::TableText;
@@ -29,11 +29,21 @@ impl World {
         fakes: impl FnOnce(&mut SandboxConfig),
         settings: impl FnOnce(&mut Settings),
     ) -> Self {
+        Self::within(db, http::Limits::default(), fakes, settings).await
+    }
+
+    /// With limits of its own for outbound calls too.
+    pub async fn within(
+        db: TestStore,
+        limits: http::Limits,
+        fakes: impl FnOnce(&mut SandboxConfig),
+        settings: impl FnOnce(&mut Settings),
+    ) -> Self {
         let mut config =
             SandboxConfig { limits: Limits::NONE, ..SandboxConfig::new(db.sim.env.clone()) };
         fakes(&mut config);
         let fakes = Sandbox::start(config).await.unwrap();
-        let app = TestApp::with(db, |all| {
+        let app = TestApp::within(db, limits, |all| {
             for url in [&fakes.hubspot_base_url, &fakes.slack_base_url] {
                 all.egress.allow.push(url.trim_start_matches("http://").parse().unwrap());
             }
@@ -150,12 +160,4 @@ impl Caller<'_> {
 #[track_caller]
 pub fn text<'v>(value: &'v Value, member: &str) -> &'v str {
     value[member].as_str().unwrap_or_else(|| panic!("no text `{member}` in {value}"))
-}
-
-/// Header names that every answer must have.
-#[track_caller]
-pub fn is_protected(headers: &HeaderMap) {
-    for name in ["x-request-id", "x-content-type-options", "cache-control"] {
-        assert!(headers.contains_key(name), "no {name}");
-    }
 }
