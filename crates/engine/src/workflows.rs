@@ -284,6 +284,8 @@ pub async fn execute(
         .write(move |tx| {
             Box::pin(async move {
                 let (run, _) = tx.insert_run(&ctx, new).await?;
+                let about = json!({ "subject_id": subject, "trigger": "manual" });
+                tx.emit(&ctx, EventType::RunCreated, run.id.as_str(), about).await?;
                 let detail = json!({ "run": run.id });
                 tx.audit(&ctx, "workflow.executed", subject.as_str(), detail).await?;
                 Ok(run)

@@ -2,6 +2,7 @@
 
 use connectus_core::{
     Error, FlowId, IntegrationId, Page, Result, TenantCtx, Timestamp,
+    event::EventType,
     flow::{DataFlow, FlowStatus},
     integration::IntegrationStatus,
     run::{Run, RunKind},
@@ -27,6 +28,8 @@ pub async fn sync_now(parts: &Parts, ctx: &TenantCtx, flow: &FlowId, trigger: &s
             Box::pin(async move {
                 let (run, new) = start(tx, &ctx, &flow, &trigger, None).await?;
                 if new {
+                    let about = json!({ "subject_id": flow, "trigger": trigger });
+                    tx.emit(&ctx, EventType::RunCreated, run.id.as_str(), about).await?;
                     let detail = json!({ "run": run.id, "trigger": trigger });
                     tx.audit(&ctx, "flow.sync_requested", flow.as_str(), detail).await?;
                 }
