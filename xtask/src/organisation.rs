@@ -111,6 +111,7 @@ impl Connected {
                 "target_fields": ["email", "firstName", "lastName"],
                 "transformation_rules": {},
                 "sync_frequency": "weekly",
+                "conflict_policy": "source_wins",
             }),
         )?;
         Ok(text(&flow, "id").to_owned())

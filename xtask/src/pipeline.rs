@@ -12,7 +12,7 @@ use crate::{
     command::{self, Outcome},
     contract, generate, node,
     postgres::{self, Cluster},
-    programs,
+    programs::{self, Programs},
     summary::{self, Summary},
     tidy,
 };
@@ -128,8 +128,7 @@ fn documentation_tests(context: &mut Context) -> Outcome {
 }
 
 fn kill_drill(_: &mut Context) -> Outcome {
-    let (server, sandbox) = (programs::built("connectus")?, programs::built("connectus-sandbox")?);
-    chaos::run_with(&chaos::Kill::default(), &server, &sandbox)
+    chaos::run_with(&chaos::Kill::default(), &Programs::built()?)
 }
 
 /// A skipped step must be impossible to overlook.

@@ -1,8 +1,42 @@
 //! The programs of this workspace, built.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::command::{self, Outcome};
+
+/// The server and the sandbox it is tried with.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// Connectus.
+    pub server: PathBuf,
+    /// The fakes.
+    pub sandbox: PathBuf,
+}
+
+impl Programs {
+    /// Builds both, or takes a server that is there, and the sandbox beside it if there is one.
+    ///
+    /// # Errors
+    /// What the build says.
+    pub fn find(server: Option<&Path>, profile: Profile) -> Outcome<Self> {
+        let Some(server) = server else {
+            let server = build("connectus", profile)?;
+            return Ok(Self { server, sandbox: build("connectus-sandbox", profile)? });
+        };
+        let server = std::path::absolute(server).map_err(|error| error.to_string())?;
+        let beside = server.with_file_name("connectus-sandbox");
+        let sandbox = if beside.is_file() { beside } else { build("connectus-sandbox", profile)? };
+        Ok(Self { server, sandbox })
+    }
+
+    /// Those that an earlier step built along with the tests.
+    ///
+    /// # Errors
+    /// When it did not.
+    pub fn built() -> Outcome<Self> {
+        Ok(Self { server: built("connectus")?, sandbox: built("connectus-sandbox")? })
+    }
+}
 
 /// How a program is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

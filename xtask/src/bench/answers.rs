@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Programs, World, figure::Figure, load::drive, meter::Meter};
-use crate::{command::Outcome, http::Connection};
+use super::{World, figure::Figure, load::drive, meter::Meter};
+use crate::{command::Outcome, http::Connection, programs::Programs};
 
 /// How long callers ask.
 const FOR: Duration = Duration::from_secs(5);

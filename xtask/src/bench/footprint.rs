@@ -3,12 +3,11 @@
 use std::{fs, thread, time::Duration};
 
 use super::{
-    Programs,
     figure::{Figure, Target},
     meter::{self, Meter, Spent},
     quiet,
 };
-use crate::command::Outcome;
+use crate::{command::Outcome, programs::Programs};
 
 /// How long a server does nothing before its memory is read.
 const IDLE: Duration = Duration::from_secs(5);

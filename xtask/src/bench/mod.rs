@@ -21,7 +21,7 @@ use crate::{
     command::Outcome,
     installation::{Installation, Server},
     organisation::{Connected, Organisation, allow},
-    programs::{self, Profile},
+    programs::{Profile, Programs},
     sandbox::SandboxProcess,
 };
 use figure::Figure;
@@ -65,24 +65,12 @@ pub struct Bench {
     pub webhooks: u64,
 }
 
-/// The programs measured.
-#[derive(Debug)]
-struct Programs {
-    server: PathBuf,
-    sandbox: PathBuf,
-}
-
 /// Measures, and prints each figure as soon as it is there.
 ///
 /// # Errors
 /// When something could not be measured. A missed target is no error.
 pub fn run(bench: &Bench) -> Outcome {
-    let server = match &bench.binary {
-        Some(binary) => std::path::absolute(binary).map_err(|error| error.to_string())?,
-        None => programs::build("connectus", Profile::Release)?,
-    };
-    let sandbox = programs::build("connectus-sandbox", Profile::Release)?;
-    let programs = Programs { server, sandbox };
+    let programs = Programs::find(bench.binary.as_deref(), Profile::Release)?;
     let wanted = |subject| bench.subject == subject || bench.subject == Subject::All;
     let say = |figures: Vec<Figure>| {
         for figure in figures {

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use super::{
-    Programs,
     figure::{Figure, Target},
     latency::Latencies,
     meter::{Spent, cpu, load},
     quiet,
 };
-use crate::command::Outcome;
+use crate::{command::Outcome, programs::Programs};
 
 /// Starts measured.
 const STARTS: usize = 20;

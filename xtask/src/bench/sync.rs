@@ -5,7 +5,7 @@ use std::{thread, time::Duration};
 use serde_json::Value;
 
 use super::{
-    Programs, World,
+    World,
     figure::{Figure, Target},
     meter::{self, Meter, Spent},
 };
@@ -13,6 +13,7 @@ use crate::{
     api::{Api, text},
     command::Outcome,
     organisation::CONTACTS,
+    programs::Programs,
 };
 
 /// How often the run is looked at.

@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    Programs, World,
+    World,
     figure::Figure,
     latency::Latencies,
     load::{Answers, drive},
@@ -20,6 +20,7 @@ use crate::{
     command::Outcome,
     http::{Connection, Request},
     organisation::hubspot_contacts,
+    programs::Programs,
 };
 
 /// Callers of a burst, as in the figures of other products.

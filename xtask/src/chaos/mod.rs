@@ -11,7 +11,7 @@ mod round;
 mod verdict;
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
@@ -24,7 +24,7 @@ use crate::{
     command::Outcome,
     installation::{Installation, Server},
     organisation::{Connected, Organisation, allow},
-    programs::{self, Profile},
+    programs::{Profile, Programs},
     random::Random,
     sandbox::SandboxProcess,
 };
@@ -83,20 +83,16 @@ impl Default for Kill {
 /// When anything was lost, doubled or stuck, or a restart took too long.
 pub fn run(drill: Drill) -> Outcome {
     let Drill::Kill(kill) = drill;
-    let server = match &kill.binary {
-        Some(binary) => std::path::absolute(binary).map_err(|error| error.to_string())?,
-        None => programs::build("connectus", Profile::Debug)?,
-    };
-    run_with(&kill, &server, &programs::build("connectus-sandbox", Profile::Debug)?)
+    run_with(&kill, &Programs::find(kill.binary.as_deref(), Profile::Debug)?)
 }
 
 /// Runs the kill drill with these programs.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_with(kill: &Kill, server: &Path, sandbox: &Path) -> Outcome {
-    let sandbox = SandboxProcess::start(sandbox, &["--contacts", CONTACTS])?;
-    let mut installation = Installation::create(server, "kill")?;
+pub fn run_with(kill: &Kill, programs: &Programs) -> Outcome {
+    let sandbox = SandboxProcess::start(&programs.sandbox, &["--contacts", CONTACTS])?;
+    let mut installation = Installation::create(&programs.server, "kill")?;
     allow(&mut installation, &sandbox);
     installation.set("CONNECTUS_LOG_FORMAT", "json");
     if let Some(url) = &kill.database_url {
