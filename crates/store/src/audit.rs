@@ -265,8 +265,7 @@ impl Conn {
     pub async fn verify_audit(&mut self, ctx: &TenantCtx) -> StoreResult<Result<Verified, Break>> {
         // Read first: records appended meanwhile lie beyond it.
         let expected = self.audit_head(ctx).await?;
-        let mut verifier =
-            Verifier::new(ctx.tenant().clone(), Head::default(), Some(expected));
+        let mut verifier = Verifier::new(ctx.tenant().clone(), Head::default(), Some(expected));
         let mut after = 0;
         loop {
             let rows = self.audit_after(ctx, after, VERIFY_PAGE).await?;

@@ -15,7 +15,7 @@ sql! {
     CLAIM = "INSERT INTO idempotency (tenant_id, principal, route, key, request_hash, claim, \
              claimed_until, state, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 'claimed', $8) \
              ON CONFLICT (tenant_id, principal, route, key) DO NOTHING";
-    // Writing the row to itself locks it: of two requests that find an abandoned claim, one gets it.
+    // Writing the row to itself locks it: of two that find an abandoned claim, one gets it.
     HELD = "UPDATE idempotency SET key = key \
             WHERE tenant_id = $1 AND principal = $2 AND route = $3 AND key = $4 \
             RETURNING request_hash, claimed_until, state, subject, answer";

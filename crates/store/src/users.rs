@@ -20,7 +20,8 @@ sql! {
     PAGE = "SELECT tenant_id, id, email, name, role, external_id, status, created_at, updated_at, \
             version FROM users WHERE tenant_id = $1 ORDER BY created_at, id LIMIT $2 OFFSET $3";
     COUNT = "SELECT COUNT(*) FROM users WHERE tenant_id = $1";
-    COUNT_ALL = "SELECT COUNT(*) FROM users";
+    COUNT_ALL = "SELECT COUNT(*) FROM users u JOIN tenants t ON t.id = u.tenant_id \
+                 WHERE t.sandbox = FALSE";
     OWNERS = "SELECT COUNT(*) FROM users \
               WHERE tenant_id = $1 AND role = 'owner' AND status = 'active'";
     // These three serve the authentication layer, which learns the tenant from the person.
@@ -253,7 +254,8 @@ impl Conn {
         Ok(count)
     }
 
-    /// Whether the installation has anyone who could sign in.
+    /// Whether the installation has anyone who could sign in. Sandbox tenants do not count: their
+    /// owners are invented.
     ///
     /// # Errors
     /// What the database says.

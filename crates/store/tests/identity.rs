@@ -137,7 +137,8 @@ both! {
         let now = db.sim.env.now();
         let until = AuditFilter { until: now, ..AuditFilter::default() };
         assert_eq!(conn.audit_page(&ours, &until, page).await.unwrap().total_count, 0);
-        let from = AuditFilter { from: now, action: "user.updated".into(), ..AuditFilter::default() };
+        let action = "user.updated".to_owned();
+        let from = AuditFilter { from: now, action, ..AuditFilter::default() };
         assert_eq!(conn.audit_page(&ours, &from, page).await.unwrap().total_count, 2);
     }
 

@@ -52,8 +52,7 @@ impl Credential {
                 "Do not send `{name}`: the credential alone says which tenant a call is for."
             )));
         }
-        let found =
-            [bearer(headers)?, cookie(headers, cookie_name)?, service(headers)?];
+        let found = [bearer(headers)?, cookie(headers, cookie_name)?, service(headers)?];
         let mut found = found.into_iter().flatten();
         let first = found.next();
         if found.next().is_some() {

@@ -13,9 +13,8 @@ pub const HEADER: &str = "x-csrf-token";
 /// The anti-forgery token of a cookie. A page of ours can ask for it; another site's page, which
 /// can make the browser send the cookie, can neither read it nor compute it.
 pub fn token(cookie: &SecretString) -> String {
-    let digest = Sha256::new_with_prefix(b"connectus csrf|")
-        .chain_update(cookie.expose_secret())
-        .finalize();
+    let digest =
+        Sha256::new_with_prefix(b"connectus csrf|").chain_update(cookie.expose_secret()).finalize();
     hex::encode(digest)
 }
 

@@ -85,8 +85,7 @@ impl ExternalTokens {
         if !theirs {
             return None;
         }
-        let claims: Claims =
-            jsonwebtoken::decode(token, &self.key, &self.validation).ok()?.claims;
+        let claims: Claims = jsonwebtoken::decode(token, &self.key, &self.validation).ok()?.claims;
         let now = now.secs();
         let begins = claims.nbf.into_iter().chain(claims.iat).max().unwrap_or(now);
         let lived = begins <= now.saturating_add(SKEW_SECS) && now < claims.exp;

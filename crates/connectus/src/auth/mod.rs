@@ -1,8 +1,8 @@
-//! Who calls. The only place that turns a credential into a [`TenantCtx`](connectus_core::TenantCtx).
+//! Who calls. Only here a credential becomes a [`TenantCtx`](connectus_core::TenantCtx).
 //!
 //! - [`credential`] finds the one credential of a request, [`verify`] proves it.
 //! - [`sign_in`], [`session`], [`refresh`] and [`setup`] give credentials out.
-//! - [`people`], [`keys`] and [`tenancy`] change who there is; the API and the command line share them.
+//! - [`people`], [`keys`] and [`tenancy`] change who there is, for the API and the command line.
 
 use std::sync::Arc;
 

@@ -117,7 +117,8 @@ mod tests {
     fn a_hash_is_argon2id_and_matches_its_password_only() {
         let hash = hash_with(&SecretString::from("correct horse"), &[7; 16]).unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        let matches = |text: &str| Argon2::default().verify_password(text.as_bytes(), hash.as_str());
+        let matches =
+            |text: &str| Argon2::default().verify_password(text.as_bytes(), hash.as_str());
         assert!(matches("correct horse").is_ok());
         assert!(matches("correct horsf").is_err());
         assert!(matches("").is_err());

@@ -1,9 +1,7 @@
 //! Adding, changing and removing people. Nobody gives away more than they hold, and every tenant
 //! keeps an owner.
 
-use connectus_core::{
-    Code, Error, Result, TenantCtx, UserId, access::Role, event::EventType,
-};
+use connectus_core::{Code, Error, Result, TenantCtx, UserId, access::Role, event::EventType};
 use connectus_store::{StoreError, Tx, users::User};
 use secrecy::SecretString;
 use serde_json::json;
@@ -68,7 +66,7 @@ impl Auth {
     /// Changes a person. `guard` sees the current state and may refuse.
     ///
     /// # Errors
-    /// `not_found`, `forbidden` for owners and roles above one's own, `conflict` for the last owner.
+    /// `not_found`, `forbidden` for people and roles above oneself, `conflict` for the last owner.
     pub async fn update_user(
         &self,
         ctx: TenantCtx,

@@ -1,9 +1,7 @@
-//! Access tokens and the rotating refresh tokens behind them. A refresh token is good once; one that
-//! comes back was copied, so its whole family ends.
+//! Access tokens and the rotating refresh tokens behind them. A refresh token is good once; one
+//! that comes back was copied, so its whole family ends.
 
-use connectus_core::{
-    Actor, Result, TenantCtx, TenantId, TokenFamilyId, UserId, event::EventType,
-};
+use connectus_core::{Actor, Result, TenantCtx, TenantId, TokenFamilyId, UserId, event::EventType};
 use connectus_store::{Tx, refresh_tokens::RefreshToken, users::Member};
 use serde_json::json;
 

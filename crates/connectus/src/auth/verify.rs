@@ -21,7 +21,7 @@ const TOUCH_SECS: i64 = 300;
 fn missing() -> Error {
     Error::new(
         Code::Unauthenticated,
-        "Send an API key or access token as `Authorization: Bearer ...`, or sign in to the console.",
+        "Send an API key or access token as `Authorization: Bearer ...`, or sign in.",
     )
 }
 
@@ -176,10 +176,8 @@ impl Auth {
             + Send
             + 'static,
     {
-        let written = self
-            .store()
-            .write(move |tx| Box::pin(async move { note(tx, &ctx).await }))
-            .await;
+        let written =
+            self.store().write(move |tx| Box::pin(async move { note(tx, &ctx).await })).await;
         if let Err(error) = written {
             tracing::warn!(action = "auth.touch", status = "failure", %error, "use not noted");
         }

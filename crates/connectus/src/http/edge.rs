@@ -6,7 +6,7 @@ use std::{any::Any, time::Duration};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -103,10 +103,16 @@ async fn as_problem(response: Response) -> Response {
     if !(framework && plain) {
         return response;
     }
+    let code = match response.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::UnsupportedMediaType,
+        StatusCode::UNPROCESSABLE_ENTITY => Code::Invalid,
+        _ => Code::BadRequest,
+    };
     let text = axum::body::to_bytes(response.into_body(), MAX_REFUSAL_BYTES).await;
     let text = text.unwrap_or_default();
     let detail = format!("{}.", String::from_utf8_lossy(&text).trim_end_matches('.'));
-    Problem(Error::new(Code::BadRequest, detail)).into_response()
+    Problem(Error::new(code, detail)).into_response()
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]
@@ -126,13 +132,7 @@ fn cors(origins: &[String]) -> CorsLayer {
     }
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([
-            Method::GET,
-            Method::POST,
-            Method::PUT,
-            Method::PATCH,
-            Method::DELETE,
-        ])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
@@ -143,4 +143,44 @@ fn cors(origins: &[String]) -> CorsLayer {
         ])
         .expose_headers([header::ETAG, header::LOCATION, header::RETRY_AFTER, REQUEST_ID])
         .max_age(Duration::from_secs(600))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, routing::get};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_answered_and_tells_nothing() {
+        async fn faulty() -> &'static str {
+            panic!("the secret inside")
+        }
+        let router: Router = Router::new().route("/", get(faulty));
+        let router = router.layer(CatchPanicLayer::custom(panicked));
+        let response = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        let body = axum::body::to_bytes(response.into_body(), 4096).await.unwrap();
+        assert!(!String::from_utf8_lossy(&body).contains("secret"));
+    }
+
+    #[tokio::test]
+    async fn what_the_framework_refuses_becomes_a_problem_of_the_same_status() {
+        for (status, code) in [
+            (StatusCode::BAD_REQUEST, "bad_request"),
+            (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+            (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
+        ] {
+            let answer = as_problem((status, "why").into_response()).await;
+            assert_eq!(
+                (answer.status(), &answer.headers()["x-error-code"]),
+                (status, &code.into())
+            );
+        }
+        let own = as_problem((StatusCode::OK, "text").into_response()).await;
+        assert_eq!(own.headers()[header::CONTENT_TYPE], "text/plain; charset=utf-8");
+    }
 }

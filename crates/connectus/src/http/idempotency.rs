@@ -96,7 +96,7 @@ pub async fn run(
     outcome.await.unwrap_or_else(|error| Problem(error).into_response())
 }
 
-/// Lets go of the claims of an earlier process. Only the process that owns the database may call it.
+/// Lets go of the claims of an earlier process. Only the process that owns the database may do so.
 ///
 /// # Errors
 /// What the database says.

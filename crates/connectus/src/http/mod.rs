@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod caller;
+pub mod document;
 pub mod edge;
 pub mod etag;
 pub mod idempotency;

@@ -1,4 +1,4 @@
-//! Builds the router and the OpenAPI document from the table of operations.
+//! Builds the router from the table of operations.
 
 use axum::{
     Router,
@@ -11,10 +11,8 @@ use connectus_core::{
     Code, Error,
     access::{Permission, Role},
 };
-use utoipa::openapi::{
-    ComponentsBuilder, InfoBuilder, License, OpenApi, OpenApiBuilder, PathsBuilder,
-};
 
+pub use super::document::document;
 use super::{
     edge, idempotency,
     operation::{Access, Operation},
@@ -24,8 +22,13 @@ use crate::{api, app::App, telemetry::requests};
 
 /// The whole HTTP API.
 pub fn build(app: App) -> Router {
+    build_of(app, api::operations())
+}
+
+/// Some operations only, for a process that does not serve the API.
+pub fn build_of(app: App, operations: Vec<Operation>) -> Router {
     let mut router = Router::new();
-    for operation in api::operations() {
+    for operation in operations {
         let handler = match operation.access {
             Access::Public(_) => operation.handler.clone(),
             Access::Needs(permission) => {
@@ -89,23 +92,6 @@ async fn no_such_path(uri: Uri) -> Problem {
 async fn wrong_method(method: Method, uri: Uri) -> Response {
     let detail = format!("{} does not take {method}. See /docs for what it takes.", uri.path());
     Problem(Error::new(Code::MethodNotAllowed, detail)).into_response()
-}
-
-/// The OpenAPI document of the whole API.
-pub fn document() -> OpenApi {
-    let mut paths = PathsBuilder::new();
-    let mut components = ComponentsBuilder::new();
-    for operation in api::operations() {
-        paths = paths.path(operation.path.clone(), operation.path_item());
-        components = components.schemas_from_iter(operation.schemas);
-    }
-    let info = InfoBuilder::new()
-        .title("Connectus")
-        .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("Connects a company's tools and keeps them connected."))
-        .license(Some(License::new("Apache-2.0")))
-        .build();
-    OpenApiBuilder::new().info(info).paths(paths).components(Some(components.build())).build()
 }
 
 /// Used by the generated probes: the table itself.

@@ -17,7 +17,8 @@ both! {
         let app = TestApp::start(db).await;
         let ours = app.organisation("Ours").await;
         let owner = ours.owner();
-        let add = Call::post("/api/v1/users").bearer(owner).json(&person("Ben@Example.org", "viewer"));
+        let ben = person("Ben@Example.org", "viewer");
+        let add = Call::post("/api/v1/users").bearer(owner).json(&ben);
         let added = app.send(add.clone()).await.expect(201);
         let path = added.header("location").to_owned();
         assert_eq!(path, format!("/api/v1/users/{}", added.text_of("id")));
@@ -37,8 +38,8 @@ both! {
         app.send(Call::delete(&path).bearer(owner)).await.expect(204);
         app.send(Call::get(&path).bearer(owner)).await.refused(404, "not_found");
         let log = app.send(Call::get("/api/v1/audit?limit=3").bearer(owner)).await.json();
-        let actions: Vec<&str> =
-            log["items"].as_array().unwrap().iter().filter_map(|row| row["action"].as_str()).collect();
+        let rows = log["items"].as_array().unwrap().iter();
+        let actions: Vec<&str> = rows.filter_map(|row| row["action"].as_str()).collect();
         assert_eq!(actions, ["user.deleted", "user.updated", "user.created"]);
     }
 
@@ -59,7 +60,8 @@ both! {
         ] {
             app.send(call.bearer(admin)).await.refused(403, "forbidden");
         }
-        app.send(Call::patch(&path(&viewer.id)).bearer(ours.owner()).json(&promote)).await.expect(200);
+        let by_owner = Call::patch(&path(&viewer.id)).bearer(ours.owner()).json(&promote);
+        app.send(by_owner).await.expect(200);
     }
 
     async fn the_last_owner_stays(db: TestStore) {

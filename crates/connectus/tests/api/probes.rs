@@ -222,6 +222,31 @@ both! {
         assert!(probed >= 5, "only {probed} references found");
     }
 
+    /// Sent twice under one key, every change happens once: the second answer is the first one.
+    async fn every_change_takes_a_key(db: TestStore) {
+        let app = TestApp::start(db).await;
+        let (document, ours) = (document(), app.organisation("Ours").await);
+        let mut done = 0;
+        for operation in router::table() {
+            if needs(&operation).is_none() || method(&operation) == "GET" {
+                continue;
+            }
+            let documented = Documented::of(&document, &operation);
+            let path = own_path(&app, &ours, &operation).await;
+            let call = call(&operation, &documented, &path).bearer(ours.owner()).key("once");
+            let first = app.send(call.clone()).await;
+            assert!(first.status < 500, "{}: {}", operation.id, first.text);
+            let second = app.send(call).await;
+            assert_eq!(first.status, second.status, "{}: {}", operation.id, second.text);
+            if (200..300).contains(&first.status) {
+                assert_eq!(second.header("idempotent-replayed"), "true", "{}", operation.id);
+                assert_eq!(first.text, second.text, "{}", operation.id);
+                done += 1;
+            }
+        }
+        assert!(done >= 15, "only {done} changes were made");
+    }
+
     /// A member that a request does not have is an error, not silently dropped or, worse, set.
     async fn mass_assignment(db: TestStore) {
         let app = TestApp::start(db).await;

@@ -126,9 +126,8 @@ async fn health_log(app: &TestApp, of: &Organisation) -> String {
         resolved_by: None,
     };
     let id = log.id.to_string();
-    let opened = app.db.store.write(move |tx| {
-        Box::pin(async move { Ok(tx.open_health_log(&log).await?) })
-    });
+    let opened =
+        app.db.store.write(move |tx| Box::pin(async move { Ok(tx.open_health_log(&log).await?) }));
     opened.await.unwrap();
     id
 }

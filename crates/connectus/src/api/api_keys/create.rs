@@ -59,12 +59,8 @@ pub async fn handle(
         None => None,
         Some(text) => Some(UserId::parse(text).ok_or_else(unknown)?),
     };
-    let new = NewApiKey {
-        name: body.name,
-        role: body.role.into(),
-        user,
-        expires_at: body.expires_at,
-    };
+    let new =
+        NewApiKey { name: body.name, role: body.role.into(), user, expires_at: body.expires_at };
     let (key, secret) = keys::create(app.store(), caller.ctx, new).await?;
     let location = HeaderValue::from_str(&format!("/api/v1/api-keys/{}", key.id));
     let location = [(header::LOCATION, location.map_err(Error::internal)?)];

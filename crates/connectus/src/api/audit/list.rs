@@ -95,6 +95,7 @@ pub async fn handle(
 
 fn time(name: &str, text: Option<String>) -> Result<Option<Timestamp>> {
     let Some(text) = text else { return Ok(None) };
-    let bad = || Error::new(Code::BadRequest, format!("`{name}` must be a time (RFC 3339) or day."));
+    let bad =
+        || Error::new(Code::BadRequest, format!("`{name}` must be a time (RFC 3339) or day."));
     Timestamp::parse(&text).map(Some).ok_or_else(bad)
 }
