@@ -99,7 +99,11 @@ async fn examine(config: &Config, env: &Env, found: &mut Vec<Finding>) {
     match open(config, env).await {
         Ok(opened) => {
             let kind = opened.store.kind();
-            found.push(finding("database", State::Ok, format!("{kind}, opens with the master key")));
+            found.push(finding(
+                "database",
+                State::Ok,
+                format!("{kind}, opens with the master key"),
+            ));
             found.push(people(&opened.store).await);
             opened.store.close().await;
         }

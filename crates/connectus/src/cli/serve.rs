@@ -66,7 +66,8 @@ fn sandbox(url: &str, login: &Login) -> String {
          API key  {token}\n\n\
          Look around:\n  \
          export TOKEN={token}\n  \
-         curl -H \"Authorization: Bearer $TOKEN\" {url}/api/v1/collections/digisol_crm/contacts\n  \
+         curl -H \"Authorization: Bearer $TOKEN\" \\\n    \
+         '{url}/api/v1/collections/digisol_crm/contacts/records?limit=3'\n  \
          curl -H \"Authorization: Bearer $TOKEN\" {url}/api/v1/runs"
     )
 }

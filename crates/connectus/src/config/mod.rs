@@ -55,7 +55,7 @@ impl Sources {
 }
 
 /// The configuration in force.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Config {
     /// The settings.
     pub settings: Settings,
@@ -111,6 +111,15 @@ impl Config {
     /// Whether a setting was changed from its default.
     pub fn is_set(&self, path: &str) -> bool {
         self.figment.find_metadata(path).is_some_and(|found| found.name != entry::DEFAULT)
+    }
+}
+
+impl std::fmt::Debug for Config {
+    /// The raw values hold secrets in plain text, so they are left out.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Config");
+        shown.field("settings", &self.settings).field("data_dir", &self.data_dir);
+        shown.finish_non_exhaustive()
     }
 }
 

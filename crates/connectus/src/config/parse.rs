@@ -58,6 +58,13 @@ pub(super) fn web_address<'de, D: Deserializer<'de>>(from: D) -> Result<Option<U
     }
 }
 
+/// A web address whose query may hold a token.
+pub(super) fn secret_address<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<SecretString>, D::Error> {
+    Ok(web_address(from)?.map(|url| SecretString::from(String::from(url))))
+}
+
 pub(super) fn origins<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     let origins = Vec::<String>::deserialize(from)?;
     for text in &origins {

@@ -214,11 +214,11 @@ pub struct Ai {
 #[derive(Clone, Debug, Deserialize)]
 pub struct DigitalCloud360 {
     /// Its API.
-    #[serde(deserialize_with = "parse::web_address")]
-    pub api_url: Option<Url>,
+    #[serde(deserialize_with = "parse::secret_address")]
+    pub api_url: Option<SecretString>,
     /// Where it hears of finished briefs.
-    #[serde(deserialize_with = "parse::web_address")]
-    pub webhook_url: Option<Url>,
+    #[serde(deserialize_with = "parse::secret_address")]
+    pub webhook_url: Option<SecretString>,
 }
 
 /// A tenant's plan.

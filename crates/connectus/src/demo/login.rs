@@ -10,11 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::TENANT_NAME;
 use crate::{
     app::App,
-    auth::{
-        admin,
-        people::NewUser,
-        tenancy::NewTenant,
-    },
+    auth::{admin, people::NewUser, tenancy::NewTenant},
 };
 
 /// The owner's address.
@@ -73,7 +69,8 @@ async fn make(app: &App) -> Result<Login> {
     let tenant = match known {
         Some(tenant) => tenant,
         None => {
-            let new = NewTenant { sandbox: true, plan: "pro".into(), ..NewTenant::named(TENANT_NAME) };
+            let new =
+                NewTenant { sandbox: true, plan: "pro".into(), ..NewTenant::named(TENANT_NAME) };
             admin::create_tenant(store, new).await?
         }
     };
@@ -100,9 +97,9 @@ async fn give_password(app: &App, ctx: TenantCtx, password: SecretString) -> Res
         return app.auth.create_user(ctx, new).await.map(drop);
     };
     let hash = app.auth.passwords().hash(password).await?;
-    let work = app.store().write(move |tx| {
-        Box::pin(async move { Ok(tx.set_password(&ctx, &user, &hash).await?) })
-    });
+    let work = app
+        .store()
+        .write(move |tx| Box::pin(async move { Ok(tx.set_password(&ctx, &user, &hash).await?) }));
     work.await
 }
 

@@ -19,7 +19,8 @@ pub struct Entered<'e> {
 pub fn form(entered: Entered<'_>) -> Page {
     let Entered { token, tenant_name, email, wrong } = entered;
     let [token, tenant_name, email] = [token, tenant_name, email].map(escape);
-    let wrong = wrong.map(|text| format!("<p class=\"wrong\" role=\"alert\">{}</p>\n", escape(text)));
+    let wrong =
+        wrong.map(|text| format!("<p class=\"wrong\" role=\"alert\">{}</p>\n", escape(text)));
     let wrong = wrong.unwrap_or_default();
     let body = format!(
         "<h1>Become the owner</h1>\n\

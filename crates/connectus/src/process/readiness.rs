@@ -1,6 +1,10 @@
 //! Whether this process can do its work now: database, engine, disk.
 
-use std::{path::{Path, PathBuf}, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use connectus_core::{Result, Timestamp};
 use connectus_engine::Engine;

@@ -1,8 +1,14 @@
 //! The signals that tell a process to stop.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// A token that is cancelled by the first Ctrl-C or SIGTERM. The second one ends the process at
+/// Signals this soon after the first are its echo: supervisors signal a process and its group.
+const ECHO: Duration = Duration::from_secs(1);
+
+/// A token that is cancelled by the first Ctrl-C or SIGTERM. A second one ends the process at
 /// once: whoever insists must not have to wait.
 ///
 /// # Errors
@@ -14,7 +20,10 @@ pub fn until_told() -> std::io::Result<CancellationToken> {
     tokio::spawn(async move {
         signals.next().await;
         told.cancel();
-        signals.next().await;
+        let first = Instant::now();
+        while first.elapsed() < ECHO {
+            signals.next().await;
+        }
         tracing::warn!(action = "process.stop", status = "gave_up", "told twice; ending at once");
         std::process::exit(130);
     });

@@ -70,7 +70,10 @@ impl Address {
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
-        (status, if head.contains("transfer-encoding: chunked") { unchunk(body) } else { body.into() })
+        (
+            status,
+            if head.contains("transfer-encoding: chunked") { unchunk(body) } else { body.into() },
+        )
     }
 }
 

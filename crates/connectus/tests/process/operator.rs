@@ -10,7 +10,10 @@ fn user_create(dir: &Path, email: &str, password: &str) -> std::process::Output 
     let words =
         ["user", "create", "--tenant", "Acme", "--email", email, "--role", "admin", "--json"];
     let mut command = command(dir, &[&words[..], &["--password-stdin"]].concat());
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped())
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     child.stdin.take().unwrap().write_all(format!("{password}\n").as_bytes()).unwrap();
@@ -27,8 +30,10 @@ fn tenants_people_and_keys_are_made_with_and_without_a_server() {
     let made = user_create(dir, "ann@example.org", "correct horse battery");
     let user: Value = serde_json::from_slice(&made.stdout).unwrap();
     let id = user["id"].as_str().unwrap();
-    let token =
-        json(dir, &["token", "create", "--tenant", "Acme", "--role", "editor", "--user", id, "--json"]);
+    let token = json(
+        dir,
+        &["token", "create", "--tenant", "Acme", "--role", "editor", "--user", id, "--json"],
+    );
     let token = token["token"].as_str().unwrap();
     // The running server knows what another process wrote.
     assert_eq!(server.call("GET", "/api/v1/integrations", token, "").0, 200);
@@ -37,7 +42,8 @@ fn tenants_people_and_keys_are_made_with_and_without_a_server() {
     assert_eq!(server.call("POST", "/auth/login", "", login).0, 200);
     let checked = json(dir, &["audit", "verify", "--json"]);
     assert_eq!(checked[0]["intact"], true);
-    assert_eq!(checked[0]["records"], 3);
+    // The tenant, the person, the key, the sign-in.
+    assert_eq!(checked[0]["records"], 4);
     server.stop();
     assert_eq!(json(dir, &["tenant", "list", "--json"]).as_array().unwrap().len(), 1);
 }
@@ -50,7 +56,8 @@ fn a_password_never_comes_back_and_never_from_nowhere() {
     let short = user_create(dir, "ann@example.org", "s3cret");
     assert!(!short.status.success());
     assert!(!text(&short.stderr).contains("s3cret"), "{}", text(&short.stderr));
-    let words = ["user", "create", "--tenant", "Acme", "--email", "a@example.org", "--role", "viewer"];
+    let words =
+        ["user", "create", "--tenant", "Acme", "--email", "a@example.org", "--role", "viewer"];
     assert!(refusal(dir, &words).contains("--password-stdin"));
     let unknown = ["token", "create", "--tenant", "Nobody", "--role", "viewer"];
     assert!(refusal(dir, &unknown).contains("No such tenant"));

@@ -13,6 +13,12 @@ pub mod set_up_form;
 
 use crate::http::{Access::Public, Operation, operation::operations};
 
+/// What a process without the role `api` still answers: whether it is well.
+pub(crate) fn vital_operations() -> Vec<Operation> {
+    let vital = ["system.health", "system.ready", "system.metrics"];
+    operations().into_iter().filter(|operation| vital.contains(&operation.id)).collect()
+}
+
 pub(super) fn operations() -> Vec<Operation> {
     operations! {
         "system.landing" = landing, Public("it says what this is");

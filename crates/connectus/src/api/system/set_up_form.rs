@@ -1,8 +1,6 @@
 //! `GET /setup`: the page behind the one-time link that `connectus serve` prints.
 
-use axum::{
-    extract::Query,
-};
+use axum::extract::Query;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
