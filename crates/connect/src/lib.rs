@@ -13,6 +13,7 @@ pub mod packs;
 pub mod path;
 pub mod plan;
 pub mod quirks;
+mod redact;
 pub mod runtime;
 pub mod template;
 pub mod webhook;

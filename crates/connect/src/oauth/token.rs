@@ -92,7 +92,8 @@ pub(super) fn failure(response: &GuardedResponse) -> Error {
             Error::new(Code::ReauthRequired, detail)
         }
     };
-    let known = word.len() <= 60 && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    // Words of the protocol have no digits; what has some may be a token said back.
+    let known = word.len() <= 60 && word.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_');
     let error = if known && !word.is_empty() { error.with("provider_word", word) } else { error };
     error.with("provider_status", response.status)
 }

@@ -8,7 +8,7 @@ use connectus_core::{
 };
 use serde_json::Value;
 
-use crate::{http::GuardedResponse, path::JsonPath};
+use crate::{Secrets, http::GuardedResponse, path::JsonPath, redact};
 
 /// Longest sentence of a provider repeated to a person, in characters.
 const MAX_MESSAGE: usize = 300;
@@ -49,20 +49,20 @@ impl ErrorPlan {
         }
     }
 
-    /// Reads an answer as JSON, or says why it is none.
+    /// Reads an answer as JSON, or says why it is none, without the secrets it was asked with.
     ///
     /// # Errors
     /// See [`Verdict`]; each error carries `provider_status` and, where known, `provider_word`.
-    pub fn judge(&self, response: &GuardedResponse) -> Result<Value> {
+    pub fn judge(&self, response: &GuardedResponse, secrets: &Secrets) -> Result<Value> {
         if !response.is_success() {
             let body = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
-            return Err(self.failure(response, &body));
+            return Err(self.failure(response, &body, secrets));
         }
         if response.body.is_empty() {
             return Ok(Value::Null);
         }
         match serde_json::from_slice::<Value>(&response.body) {
-            Ok(body) if self.says_no(&body) => Err(self.failure(response, &body)),
+            Ok(body) if self.says_no(&body) => Err(self.failure(response, &body, secrets)),
             Ok(body) => Ok(body),
             // Incoming webhooks answer in plain words, and call them text/html.
             Err(_) if is_plain_words(&response.body) => {
@@ -80,20 +80,21 @@ impl ErrorPlan {
         self.ok.as_ref().is_some_and(|ok| ok.get(body) == Some(&Value::Bool(false)))
     }
 
-    fn failure(&self, response: &GuardedResponse, body: &Value) -> Error {
+    fn failure(&self, response: &GuardedResponse, body: &Value, secrets: &Secrets) -> Error {
         let status = response.status;
         let word = self.word.as_ref().and_then(|path| path.text(body));
         let rule = word.as_deref().and_then(|word| self.words.get(word));
         let verdict = rule.map_or_else(|| self.by_status(status), |(verdict, _)| *verdict);
         let said = self.message.as_ref().and_then(|path| path.text(body));
-        let said = said.or_else(|| word.clone()).map(|text| tidy(&text));
+        let shown = |text: &str| tidy(&redact::text(text, secrets));
+        let said = said.or_else(|| word.clone()).map(|text| shown(&text));
         let advice = rule.and_then(|(_, advice)| advice.as_deref());
         let mut error = verdict_error(verdict, status, said.as_deref(), advice);
         if let Some(secs) = response.retry_after_secs() {
             error = error.retry_after(secs);
         }
         if let Some(word) = word {
-            error = error.with("provider_word", tidy(&word));
+            error = error.with("provider_word", shown(&word));
         }
         if status >= 500 {
             error = error.with(OUTCOME, OUTCOME_UNKNOWN);
@@ -191,6 +192,22 @@ mod tests {
         GuardedResponse { status, headers: headers.collect(), body: body.to_owned().into() }
     }
 
+    fn judge(response: &GuardedResponse) -> Result<Value> {
+        plan().judge(response, &Secrets::new())
+    }
+
+    #[test]
+    fn a_secret_is_taken_out_before_the_cut() {
+        let mut secrets = Secrets::new();
+        secrets.set("access_token", secrecy::SecretString::from("pat-0123456789"));
+        for pad in 0..MAX_MESSAGE + 20 {
+            let said = format!("{}pat-0123456789", ".".repeat(pad));
+            let body = serde_json::json!({ "message": said, "error": said }).to_string();
+            let error = plan().judge(&response(400, &[], &body), &secrets).unwrap_err();
+            assert!(!format!("{error:?}").contains("pat-"), "{pad}: {error:?}");
+        }
+    }
+
     #[test]
     fn statuses_and_words_say_what_to_do() {
         use Code::{ProviderRefused, ProviderUnavailable, RateLimited, ReauthRequired};
@@ -210,7 +227,7 @@ mod tests {
             (200, "<!DOCTYPE html><p>secret-page-text", ProviderUnavailable, true),
             (200, r#"{"ok":true,"cut":"#, ProviderUnavailable, true),
         ] {
-            let error = plan().judge(&response(status, &[], body)).unwrap_err();
+            let error = judge(&response(status, &[], body)).unwrap_err();
             assert_eq!(error.code, code, "{status} {body}");
             assert_eq!(outcome_unknown(&error), unknown_outcome, "{status} {body}");
             assert!(!error.detail.contains("secret-page-text"));
@@ -219,16 +236,16 @@ mod tests {
 
     #[test]
     fn data_and_plain_words_pass() {
-        let text = |body| plan().judge(&response(200, &[("content-type", "text/plain")], body));
+        let text = |body| judge(&response(200, &[("content-type", "text/plain")], body));
         assert_eq!(text("ok").unwrap(), "ok");
-        assert_eq!(plan().judge(&response(204, &[], "")).unwrap(), Value::Null);
-        assert_eq!(plan().judge(&response(200, &[], r#"{"ok":true}"#)).unwrap()["ok"], true);
+        assert_eq!(judge(&response(204, &[], "")).unwrap(), Value::Null);
+        assert_eq!(judge(&response(200, &[], r#"{"ok":true}"#)).unwrap()["ok"], true);
     }
 
     #[test]
     fn a_wait_is_passed_on_and_long_words_are_cut() {
         let long = format!(r#"{{"message":"{}\n"}}"#, "x".repeat(1000));
-        let error = plan().judge(&response(429, &[("retry-after", "7")], &long)).unwrap_err();
+        let error = judge(&response(429, &[("retry-after", "7")], &long)).unwrap_err();
         assert_eq!(error.retry_after, Some(7));
         assert!(error.detail.chars().count() < 400);
     }

@@ -91,17 +91,3 @@ fn place(
         TokenPlacement::Header { name } => request.secret_header(name, token),
     }
 }
-
-/// Takes secrets out of a provider's words before anybody reads them.
-pub fn redact(mut error: Error, secrets: &Secrets) -> Error {
-    for name in secrets.names() {
-        let Some(secret) = secrets.get(name).map(ExposeSecret::expose_secret) else { continue };
-        // Shorter texts are client ids and words, not secrets worth a blunt replacement.
-        if secret.len() < 8 {
-            continue;
-        }
-        error.detail = error.detail.replace(secret, "[redacted]");
-        error.cause = error.cause.map(|cause| cause.replace(secret, "[redacted]"));
-    }
-    error
-}

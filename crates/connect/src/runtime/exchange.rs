@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{
     Connection,
-    attach::{attach, method_for, redact},
+    attach::{attach, method_for},
 };
 use crate::{
     Access,
@@ -19,6 +19,7 @@ use crate::{
     http::{GuardedRequest, GuardedResponse},
     path::scalar_text,
     plan::{Draft, OUTCOME, OUTCOME_UNKNOWN},
+    redact,
 };
 
 /// An answer that means yes.
@@ -74,8 +75,8 @@ impl Connection {
         let sent = inner.http.send(request).await.map_err(|error| after_sending(error, draft));
         let ended = inner.env.now();
         let status = sent.as_ref().ok().map(|response| response.status);
-        let result = sent.and_then(|response| self.judge(response));
-        let result = result.map_err(|error| redact(error, &access.secrets));
+        let result = sent.and_then(|response| self.judge(response, access));
+        let result = result.map_err(|error| redact::error(error, &access.secrets));
         inner.sink.on_call(&CallRecord {
             credential: inner.credential.clone(),
             provider: inner.provider.clone(),
@@ -88,8 +89,8 @@ impl Connection {
         result
     }
 
-    fn judge(&self, response: GuardedResponse) -> Result<Answer> {
-        let judged = self.0.plan.errors.judge(&response);
+    fn judge(&self, response: GuardedResponse, access: &Access) -> Result<Answer> {
+        let judged = self.0.plan.errors.judge(&response, &access.secrets);
         let error = judged.as_ref().err();
         let limited = error.is_some_and(|error| error.code == Code::RateLimited);
         let failed: Option<Value> = error.and_then(|_| serde_json::from_slice(&response.body).ok());

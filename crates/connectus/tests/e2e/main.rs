@@ -1,7 +1,14 @@
 //! Journeys through the whole product: real router, real engine, both databases, fakes on
 //! loopback, simulated time.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "all of this is test code; clippy knows it of functions marked #[test] only"
+)]
+
 #[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "the test programs share it; each uses a part")]
 mod support;
 
 mod aliases;
@@ -9,3 +16,4 @@ mod bad_input;
 mod data_flow;
 mod new_lead_alert;
 mod provider_faults;
+mod secrets;
