@@ -125,7 +125,12 @@ impl Store {
         drill::at(self.drill.as_ref(), Moment::BeforeCommit).await?;
         let (value, emitted, wakes) = match &self.backend {
             Backend::Sqlite { writer, .. } => writer.run(work).await?,
-            Backend::Postgres(pool) => postgres_transaction(pool, &self.env, work).await?,
+            Backend::Postgres(pool) => {
+                // A task of its own: a caller that waits for something else first, or goes away,
+                // must not leave row locks behind that others wait for.
+                let transaction = postgres_transaction(pool.clone(), self.env.clone(), work);
+                tokio::spawn(transaction).await.map_err(Error::internal)??
+            }
         };
         drill::at(self.drill.as_ref(), Moment::AfterCommit).await?;
         for event in emitted {
@@ -285,15 +290,16 @@ fn migration_failed(error: sqlx::migrate::MigrateError) -> Error {
 }
 
 async fn postgres_transaction<T, F>(
-    pool: &PgPool,
-    env: &Env,
+    pool: PgPool,
+    env: Env,
     work: F,
 ) -> Result<(T, Vec<Event>, bool)>
 where
+    T: Send,
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>>,
 {
     let transaction = pool.begin().await.map_err(StoreError::from)?;
-    let mut tx = Tx::new(Conn::PostgresTx(transaction), env.clone());
+    let mut tx = Tx::new(Conn::PostgresTx(transaction), env);
     // An error drops the transaction, which rolls it back.
     let value = work(&mut tx).await?;
     let Tx { conn, emitted, wakes, .. } = tx;
