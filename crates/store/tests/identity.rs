@@ -1,5 +1,10 @@
 //! The audit chain, and the claims of idempotency keys.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "all of this is test code; clippy knows it of functions marked #[test] only"
+)]
+
 use connectus_core::{
     ApiKeyId, Code, RequestId, TenantCtx, Timestamp, UserId,
     access::Role,

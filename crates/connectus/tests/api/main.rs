@@ -1,6 +1,14 @@
 //! Tests of the HTTP API: one application per test, called through its router.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "all of this is test code; clippy knows it of functions marked #[test] only"
+)]
+
 #[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "the test programs share it; each uses a part")]
 mod support;
 
 mod accounts;
