@@ -46,8 +46,6 @@ sql! {
         "UPDATE runs SET status = $4, output = $5, error = $6, finished_at = $7, \
          started_at = COALESCE(started_at, $7)",
         held!());
-    RELEASE = "UPDATE runs SET status = 'queued' WHERE status = 'running'";
-    ORPHANS = "UPDATE runs SET status = 'queued', crashes = crashes + 1 WHERE status = 'running'";
 }
 
 /// The right to work on a run, until the run is claimed anew.
@@ -193,22 +191,5 @@ impl Tx {
             .await?
             .rows_affected());
         Ok(touched == 1)
-    }
-
-    /// Queues what the engine was working on, at its orderly end. Only the owner of the engine may.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn release_runs(&mut self) -> StoreResult<u64> {
-        Ok(on!(self, c => sqlx::query(RELEASE).execute(c).await?.rows_affected()))
-    }
-
-    /// Queues what an engine that died was working on, and counts that against the runs. Only the
-    /// owner of the engine may. Returns how many runs that were.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn requeue_orphans(&mut self) -> StoreResult<u64> {
-        Ok(on!(self, c => sqlx::query(ORPHANS).execute(c).await?.rows_affected()))
     }
 }

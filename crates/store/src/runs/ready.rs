@@ -1,10 +1,11 @@
-//! What the engine asks across tenants: when runs are due, and which of those under way have mail.
+//! What the engine asks and does across tenants: when runs are due, which of those under way have
+//! mail, and what becomes of them when an engine ends.
 
 use connectus_core::{RunId, TenantCtx, TenantId, Timestamp};
 use sqlx::FromRow;
 
 use crate::{
-    conn::Conn,
+    conn::{Conn, Tx},
     error::StoreResult,
     journal::PendingSignal,
     sql::{on, sql},
@@ -19,6 +20,8 @@ sql! {
     WITH_MAIL = "SELECT r.tenant_id, r.id FROM runs r WHERE r.status = 'running' \
                  AND (r.cancel_requested OR EXISTS (SELECT 1 FROM run_signals s \
                  WHERE s.tenant_id = r.tenant_id AND s.run_id = r.id))";
+    RELEASE = "UPDATE runs SET status = 'queued' WHERE status = 'running'";
+    ORPHANS = "UPDATE runs SET status = 'queued', crashes = crashes + 1 WHERE status = 'running'";
     CANCEL_REQUESTED = "SELECT cancel_requested FROM runs WHERE tenant_id = $1 AND id = $2";
 }
 
@@ -68,5 +71,24 @@ impl Conn {
             .bind(ctx.tenant().as_str()).bind(run.as_str()).fetch_optional(c).await?);
         let signals = self.signals(ctx, run).await?;
         Ok(Mail { cancel: cancel.is_some_and(|(cancel,)| cancel), signals })
+    }
+}
+
+impl Tx {
+    /// Queues what the engine was working on, at its orderly end. Only the owner of the engine may.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn release_runs(&mut self) -> StoreResult<u64> {
+        Ok(on!(self, c => sqlx::query(RELEASE).execute(c).await?.rows_affected()))
+    }
+
+    /// Queues what an engine that died was working on, and counts that against the runs. Only the
+    /// owner of the engine may. Returns how many runs that were.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn requeue_orphans(&mut self) -> StoreResult<u64> {
+        Ok(on!(self, c => sqlx::query(ORPHANS).execute(c).await?.rows_affected()))
     }
 }
