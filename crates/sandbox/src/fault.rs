@@ -1,5 +1,7 @@
 //! Scripted misbehaviour: which call goes wrong, how often, and how.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     body::{Body, Bytes},
@@ -154,6 +156,13 @@ impl FaultKind {
             | Self::StuckCursor
             | Self::SchemaDrift { .. } => return None,
         })
+    }
+
+    /// Waits, where that is what goes wrong.
+    pub(crate) async fn delay(&self) {
+        if let Self::Delay { millis } = self {
+            tokio::time::sleep(Duration::from_millis(*millis)).await;
+        }
     }
 
     /// Spoils a finished answer.

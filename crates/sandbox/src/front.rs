@@ -1,6 +1,6 @@
 //! The one door of both fakes: label, ledger, scripted faults, idempotency keys.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -59,13 +59,17 @@ pub(crate) async fn front(State(door): State<Door>, request: Request, next: Next
         response = fault.kind.spoil(response).await;
     }
     call.status = response.status().as_u16();
-    if fault.is_some_and(|fault| fault.kind == crate::FaultKind::Drop) {
+    if fault.as_ref().is_some_and(|fault| fault.kind == crate::FaultKind::Drop) {
         call.status = 0;
         if let Some(kill) = kill {
             kill.0.pull();
         }
     }
+    // Written down first: a caller that goes away during the delay ends this function.
     door.world.ledger().record(call);
+    if let Some(fault) = fault.filter(|fault| fault.after_effect) {
+        fault.kind.delay().await;
+    }
     labelled(response)
 }
 
@@ -98,8 +102,8 @@ impl Door {
         let mut request = Request::from_parts(parts, Body::from(body));
         if let Some(fault) = fault {
             request.extensions_mut().insert(fault.kind.page_fault());
-            if let crate::FaultKind::Delay { millis } = fault.kind {
-                tokio::time::sleep(Duration::from_millis(millis)).await;
+            if !fault.after_effect {
+                fault.kind.delay().await;
             }
         }
         let Some(key) = key else { return next.run(request).await };

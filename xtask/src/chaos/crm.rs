@@ -19,8 +19,10 @@ const EDITS: usize = 3;
 const NEW: usize = 3;
 /// Where event numbers begin.
 const FIRST_EVENT: u64 = 7_000_000;
-/// Milliseconds that some of Slack's answers are late, so that kills find calls under way.
-const LATE_MS: u64 = 40;
+/// Messages of a round that Slack answers late, so that kills find calls whose effect is there.
+const LATE: usize = 3;
+/// By how many milliseconds at most.
+const LATE_MS: u64 = 60;
 
 /// A contact as HubSpot has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,11 +75,10 @@ impl<'a> Crm<'a> {
             let event = FIRST_EVENT + number as u64;
             book.deliveries.push(Delivery { event, contact, email, acknowledged: false });
         }
-        // Kills should find calls whose effect is there and whose answer is not.
         self.sandbox.control("DELETE", "/_sandbox/faults", None)?;
-        for skip in 0..2 {
+        for _ in 0..LATE {
             self.sandbox.script(&json!({
-                "method": "POST", "path_prefix": "/api/chat.postMessage", "skip": skip,
+                "method": "POST", "path_prefix": "/api/chat.postMessage", "after_effect": true,
                 "kind": { "name": "delay", "millis": random.below(LATE_MS) },
             }))?;
         }

@@ -37,6 +37,9 @@ use verdict::Verdict;
 const CONTACTS: &str = "300";
 /// The latest moment of a kill, from when the work of a round begins.
 const KILL_WITHIN_MS: u64 = 300;
+/// Every so many rounds the server gets to finish what it began. A run that is under way at five
+/// deaths in a row is given up as the likely cause of them; no run of the drill shall look like it.
+const REST_EVERY: u32 = 3;
 /// Every so many rounds the server is killed while it starts, too.
 const START_KILL_EVERY: u32 = 10;
 /// The latest moment of a kill of a server that starts.
@@ -137,6 +140,9 @@ fn play(kill: &Kill, installation: &Installation, sandbox: &SandboxProcess) -> O
         }
         server = installation.serve()?;
         ready.push(server.ready_after);
+        if number % REST_EVERY == REST_EVERY - 1 {
+            drain(&mut organisation.api(&server.base_url))?;
+        }
         progress(number + 1, kill.rounds);
     }
     let round = Round::plan(kill.rounds, &organisation, &connected, &flow, &workflow);

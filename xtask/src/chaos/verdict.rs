@@ -33,6 +33,7 @@ pub struct Verdict {
     acknowledged: usize,
     runs: usize,
     resumed: u64,
+    repeated: u64,
     checked: usize,
     lost: usize,
     doubled: usize,
@@ -49,6 +50,7 @@ impl Verdict {
             acknowledged: 0,
             runs: 0,
             resumed: 0,
+            repeated: 0,
             checked: 0,
             lost: 0,
             doubled: 0,
@@ -76,6 +78,7 @@ impl Verdict {
             "acknowledged": self.acknowledged,
             "runs": self.runs,
             "resumed": self.resumed,
+            "repeated_calls": self.repeated,
             "lost": self.lost,
             "doubled": self.doubled,
             "stuck": self.stuck,
@@ -255,6 +258,8 @@ impl Verdict {
         for effect in of_slack.iter().filter(|effect| count(effect) > 1) {
             self.doubled(format!("the effect under the key {}", text(effect, "key")));
         }
+        let calls = |effect: &Value| effect.get("calls").and_then(Value::as_u64).unwrap_or(0);
+        self.repeated = of_slack.iter().map(|effect| calls(effect).saturating_sub(1)).sum();
         let keyed = of_slack.iter().filter(|effect| count(effect) == 1).count();
         if keyed < messages.len() {
             self.doubled(format!("{} messages under {keyed} keys", messages.len()));
@@ -293,5 +298,59 @@ impl Verdict {
             self.faults.push("no kill met a run under way: the drill proves nothing".into());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chaos::book::{Delivery, Execution};
+
+    const WORKFLOW: &str = "wf_1";
+
+    fn run(id: &str, input: Value) -> Value {
+        json!({ "id": id, "subject_id": WORKFLOW, "input": input })
+    }
+
+    fn book() -> Book {
+        let mut book = Book { syncs: vec!["run_s".into()], ..Book::default() };
+        let (key, email) = ("k".to_owned(), "by-hand@example.com".to_owned());
+        book.executions.push(Execution { key, email, run: Some("run_1".into()) });
+        let email = "lead@example.com".to_owned();
+        book.deliveries.push(Delivery { event: 7, contact: 1, email, acknowledged: true });
+        book
+    }
+
+    fn judged(runs: &[Value]) -> (usize, usize) {
+        let mut verdict = Verdict::new(Vec::new(), 0);
+        verdict.judge_runs(runs, &book(), WORKFLOW);
+        (verdict.lost, verdict.doubled)
+    }
+
+    #[test]
+    fn what_was_acknowledged_is_there_once() {
+        let sync = json!({ "id": "run_s", "subject_id": "flow_1" });
+        let by_hand = run("run_1", json!({ "email": "by-hand@example.com" }));
+        let hooked = run("run_2", json!({ "event_id": "7" }));
+        let all = [sync.clone(), by_hand.clone(), hooked.clone()];
+        assert_eq!(judged(&all), (0, 0));
+        assert_eq!(judged(&[by_hand.clone(), hooked.clone()]), (1, 0), "the sync is gone");
+        assert_eq!(judged(&[sync.clone(), by_hand.clone()]), (1, 0), "the webhook's run is gone");
+        assert_eq!(judged(&[sync, hooked.clone()]), (2, 0), "the run and what answers for it");
+        let again = run("run_3", json!({ "event_id": 7 }));
+        let doubled = [all.as_slice(), &[again]].concat();
+        assert_eq!(judged(&doubled), (0, 2), "twice for one event, and one more than asked for");
+        let moved = run("run_9", json!({ "email": "by-hand@example.com" }));
+        assert_eq!(judged(&[all[0].clone(), moved, hooked]), (1, 0), "another run than was named");
+    }
+
+    #[test]
+    fn a_slow_restart_and_a_run_without_an_end_are_faults() {
+        assert!(Verdict::new(vec![Duration::from_millis(999)], 0).faults().is_empty());
+        assert_eq!(Verdict::new(vec![Duration::from_millis(1_000)], 0).faults().len(), 1);
+        assert_eq!(Verdict::new(Vec::new(), 1).faults().len(), 1);
+        let one_slow_in_200 =
+            (0..200).map(|n| Duration::from_millis(if n == 7 { 5_000 } else { 80 })).collect();
+        assert!(Verdict::new(one_slow_in_200, 0).faults().is_empty());
     }
 }

@@ -189,3 +189,18 @@ async fn a_delay_is_waited_for() {
     assert_eq!(bench.get(LIST).await.status, StatusCode::OK);
     assert_eq!(before.elapsed().as_secs(), 30);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_leaves_during_a_late_answer_has_had_its_effect() {
+    let bench = bench();
+    let late = Fault::on("POST", POST, FaultKind::Delay { millis: 30_000 }).after_effect();
+    bench.handle.fault(late);
+    let body = json!({"channel": "general", "text": "x", "client_msg_id": "m1"});
+    let second = std::time::Duration::from_secs(1);
+    let call = bench.slack_call("POST", POST, Some(body.clone()));
+    assert!(tokio::time::timeout(second, call).await.is_err());
+    assert_eq!(bench.handle.effect(Provider::Slack, "m1"), EffectCount { calls: 1, effects: 1 });
+    bench.slack_call("POST", POST, Some(body)).await;
+    assert_eq!(bench.handle.effect(Provider::Slack, "m1"), EffectCount { calls: 2, effects: 1 });
+    assert_eq!(bench.handle.messages().len(), 1);
+}
