@@ -26,7 +26,7 @@ pub struct Sync {
 
 pub async fn run(command: Sync, global: Global) -> Result<ExitCode> {
     let (config, opened) = global.open().await?;
-    let Opened { store, dir } = &opened;
+    let Opened { store, dir, .. } = &opened;
     let (ctx, flow) = find::flow(store, &command.flow).await?;
     let app = assemble(store, &config.settings, Surroundings::default())?;
     // With a server on this directory its engine does the work; without one we are the engine.

@@ -13,6 +13,40 @@ pub struct Opened {
     pub dir: DataDir,
     /// Its database.
     pub store: Store,
+    /// Whether the last process to use the database ended without closing it.
+    pub cut_off: bool,
+}
+
+/// Databases up to this size, in bytes, are checked before anything else happens.
+const CHECK_FIRST_BYTES: u64 = 256 * 1024 * 1024;
+
+impl Opened {
+    /// After an unclean end, checks that the database hangs together: a small one now, a large one
+    /// while work goes on.
+    ///
+    /// # Errors
+    /// `internal` when it is damaged, with what to do.
+    pub async fn check(&self) -> Result<()> {
+        let size = std::fs::metadata(self.dir.database()).map_or(0, |file| file.len());
+        match (self.cut_off, size <= CHECK_FIRST_BYTES) {
+            (false, _) => Ok(()),
+            (true, true) => self.store.check_integrity().await,
+            (true, false) => {
+                let store = self.store.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = store.check_integrity().await {
+                        tracing::error!(
+                            action = "database.check",
+                            service = "store",
+                            status = "failure",
+                            error = %error,
+                        );
+                    }
+                });
+                Ok(())
+            }
+        }
+    }
 }
 
 /// Opens the installation that the configuration names; the first time, makes it.
@@ -23,8 +57,10 @@ pub async fn open(config: &Config, env: &Env) -> Result<Opened> {
     let dir = DataDir::create(&config.data_dir)?;
     let master = master_key::find(&config.settings.keys, &dir, env)?;
     let is_new = master.is_new;
+    let database = database(config, &dir);
+    let cut_off = database.was_cut_off();
     let store = Store::open(StoreConfig {
-        database: database(config, &dir),
+        database,
         env: env.clone(),
         sealer: Sealer::new(master.key, env.clone()),
     })
@@ -32,7 +68,7 @@ pub async fn open(config: &Config, env: &Env) -> Result<Opened> {
     if store.is_err() && is_new {
         master_key::forget(&dir);
     }
-    Ok(Opened { store: store?, dir })
+    Ok(Opened { store: store?, dir, cut_off })
 }
 
 /// The database that the configuration names.

@@ -8,7 +8,7 @@ use connectus_engine::connections::seed_providers;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::{DataDir, Opened, ProcessLock, Surroundings, assemble, open, signals};
+use super::{DataDir, ProcessLock, Surroundings, assemble, open, signals};
 use crate::{
     api,
     app::App,
@@ -56,7 +56,9 @@ impl Server {
         // The lock comes before the database: a second server must not even migrate.
         let dir = DataDir::create(&config.data_dir)?;
         let lock = works.then(|| ProcessLock::take(&dir, "serve")).transpose()?;
-        let Opened { store, .. } = open(config, env).await?;
+        let opened = open(config, env).await?;
+        opened.check().await?;
+        let store = opened.store;
         telemetry::metrics::init()?;
         seed_providers(&store).await?;
         if works && store.kind() == "sqlite" {
