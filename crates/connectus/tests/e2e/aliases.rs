@@ -27,7 +27,8 @@ async fn filled(db: TestStore) -> (World, Vec<(&'static str, String)>) {
         "source_fields": ["email"], "target_fields": ["email"],
     });
     let flow = owner.post("/api/v1/data-flows", &flow).await.expect(201).text_of("id");
-    let run = owner.poke(&format!("/api/v1/data-flows/{flow}/sync")).await.expect(202).text_of("id");
+    let run =
+        owner.poke(&format!("/api/v1/data-flows/{flow}/sync")).await.expect(202).text_of("id");
     world.settle().await;
     let workflow = json!({"name": "By hand", "actions": [{"type": "create_contact"}]});
     let workflow = owner.post("/api/v1/workflows", &workflow).await.expect(201).text_of("id");

@@ -14,8 +14,20 @@ use crate::support::{
 
 /// Words that tell about the inside.
 const INSIDE: [&str; 14] = [
-    "sqlx", "SELECT ", "INSERT ", "panicked", "unwrap", ".rs:", "/work/", "/root/", "/home/",
-    "/tmp/", "backtrace", "RUST_", "tokio::", "PoolTimedOut",
+    "sqlx",
+    "SELECT ",
+    "INSERT ",
+    "panicked",
+    "unwrap",
+    ".rs:",
+    "/work/",
+    "/root/",
+    "/home/",
+    "/tmp/",
+    "backtrace",
+    "RUST_",
+    "tokio::",
+    "PoolTimedOut",
 ];
 
 /// A refusal: a problem document that tells nothing about the inside.

@@ -100,7 +100,8 @@ impl Mill {
     }
 
     fn property(&self, id: u64, name: &str) -> Value {
-        self.world.fakes.handle.record(ObjectType::Contacts, id).unwrap()["properties"][name].clone()
+        self.world.fakes.handle.record(ObjectType::Contacts, id).unwrap()["properties"][name]
+            .clone()
     }
 }
 

@@ -43,7 +43,9 @@ async fn world(db: TestStore) -> (World, String) {
 
 #[track_caller]
 fn is_plain(message: &str) {
-    for inside in ["sqlx", "panicked", "reqwest", "hyper", "127.0.0.1", "os error", ".rs", "<!doctype"] {
+    for inside in
+        ["sqlx", "panicked", "reqwest", "hyper", "127.0.0.1", "os error", ".rs", "<!doctype"]
+    {
         assert!(!message.contains(inside), "{message}");
     }
     assert!(message.len() > 20, "{message}");

@@ -43,8 +43,14 @@ impl Marked {
         let mut found = Vec::new();
         for (form, needle) in forms() {
             for (at, _) in text.match_indices(&needle).take(5) {
-                let around: String =
-                    text[..at].chars().rev().take(80).collect::<Vec<_>>().into_iter().rev().collect();
+                let around: String = text[..at]
+                    .chars()
+                    .rev()
+                    .take(80)
+                    .collect::<Vec<_>>()
+                    .into_iter()
+                    .rev()
+                    .collect();
                 let rest: String = text[at..].chars().take(60).collect();
                 let number = rest.strip_prefix(MARK).and_then(|rest| rest.get(..3)?.parse().ok());
                 let what = number.and_then(|at: usize| self.planted.get(at));
@@ -53,8 +59,14 @@ impl Marked {
         }
         for (what, secret) in &self.made {
             if let Some(at) = text.find(secret.as_str()) {
-                let around: String =
-                    text[..at].chars().rev().take(80).collect::<Vec<_>>().into_iter().rev().collect();
+                let around: String = text[..at]
+                    .chars()
+                    .rev()
+                    .take(80)
+                    .collect::<Vec<_>>()
+                    .into_iter()
+                    .rev()
+                    .collect();
                 found.push(format!("{what}: ...{around}>>>{secret}"));
             }
         }
