@@ -79,8 +79,8 @@ async fn show(store: &Store, ctx: &TenantCtx, run: &Run, json: bool) -> Result<(
         at.map_or_else(|| "-".to_owned(), |at| at.to_string())
     };
     let mut text = format!(
-        "{}\n  tenant    {}\n  of        {}\n  trigger   {} by {}\n  created   {}\n  started   {}\n  \
-         finished  {}\n",
+        "{}\n  tenant    {}\n  of        {}\n  trigger   {} by {}\n  created   {}\n  \
+         started   {}\n  finished  {}\n",
         follow::describe(run),
         run.tenant,
         run.subject_id,

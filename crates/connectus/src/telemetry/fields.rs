@@ -1,5 +1,5 @@
-//! Which fields a log line may have. Logging is by allow-list: a field that is not on it is dropped,
-//! so that nobody logs a secret or a person's data by logging too much.
+//! Which fields a log line may have. Logging is by allow-list: a field that is not on it is
+//! dropped, so that nobody logs a secret or a person's data by logging too much.
 
 use std::fmt::Debug;
 

@@ -237,7 +237,8 @@ both! {
             let path = format!("/events/log/?limit=3&after={after}&types=run.*");
             let page = app.send(Call::get(&path).bearer(ours.key(Role::Viewer))).await.expect(200);
             let page = page.json();
-            seen.extend(page["items"].as_array().unwrap().iter().map(|event| event["type"].clone()));
+            let items = page["items"].as_array().unwrap();
+            seen.extend(items.iter().map(|event| event["type"].clone()));
             after = page["next_after"].as_u64().unwrap();
             if page["has_more"] == false {
                 break;

@@ -1,20 +1,26 @@
 //! The process as seen from outside: health, figures, pages.
 
-use connectus::telemetry::metrics;
+use connectus::{config::Settings, telemetry::metrics};
 use connectus_core::{Code, access::Role};
-use connectus_testkit::{TestStore, both};
+use connectus_testkit::both;
 
 use crate::support::{Call, TestApp};
 
 both! {
     async fn pages_are_html_that_loads_nothing(db: TestStore) {
         let app = TestApp::start(db).await;
-        for path in ["/", "/docs", "/docs/", "/docs/errors", "/docs/errors/invalid", "/setup?token=x"] {
+        let pages =
+            ["/", "/docs", "/docs/", "/docs/errors/invalid", "/setup?token=x"];
+        for path in pages {
             let page = app.send(Call::get(path)).await.expect(200);
             assert_eq!(page.header("content-type"), "text/html; charset=utf-8", "{path}");
             let policy = page.header("content-security-policy");
-            assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{path}: {policy}");
-            assert_eq!(policy.contains("form-action 'self'"), path.starts_with("/setup"), "{path}");
+            assert!(
+                policy.starts_with("default-src 'none'; style-src 'sha256-"),
+                "{path}: {policy}"
+            );
+            let has_form = path.starts_with("/setup");
+            assert_eq!(policy.contains("form-action 'self'"), has_form, "{path}");
             for loads in ["<script", "<img", "<link", "<iframe", "src=", "url("] {
                 assert!(!page.text.contains(loads), "{path} has {loads}");
             }
@@ -25,7 +31,8 @@ both! {
     async fn every_problem_leads_to_its_page(db: TestStore) {
         let app = TestApp::start(db).await;
         for code in Code::ALL {
-            let page = app.send(Call::get(&format!("/docs/errors/{}", code.name()))).await.expect(200);
+            let call = Call::get(&format!("/docs/errors/{}", code.name()));
+            let page = app.send(call).await.expect(200);
             assert!(page.text.contains(code.name()));
         }
         app.send(Call::get("/docs/errors/nothing")).await.refused(404, "not_found");
@@ -37,7 +44,8 @@ both! {
         let app = TestApp::start(db).await;
         let ready = app.send(Call::get("/health/ready")).await.expect(200).json();
         assert_eq!(ready["status"], "ready");
-        let names: Vec<_> = ready["checks"].as_array().unwrap().iter().map(|c| &c["name"]).collect();
+        let checks = ready["checks"].as_array().unwrap();
+        let names: Vec<_> = checks.iter().map(|check| &check["name"]).collect();
         assert_eq!(names, ["process", "database"]);
         // Within a second nobody looks again.
         app.db.store.close().await;
@@ -63,8 +71,9 @@ both! {
         let app = TestApp::start(db).await;
         let ours = app.organisation("Ours").await;
         app.send(Call::get("/health/")).await.expect(200);
-        app.send(Call::get("/api/v1/providers").bearer(ours.key(Role::Viewer))).await.expect(200);
-        app.send(Call::get("/api/v1/users").bearer(ours.key(Role::Viewer))).await.refused(403, "forbidden");
+        let viewer = |path: &str| Call::get(path).bearer(ours.key(Role::Viewer));
+        app.send(viewer("/api/v1/providers")).await.expect(200);
+        app.send(viewer("/api/v1/users")).await.refused(403, "forbidden");
         let figures = app.send(Call::get("/metrics")).await.expect(200);
         assert!(figures.header("content-type").starts_with("text/plain; version=0.0.4"));
         for line in [
@@ -83,7 +92,8 @@ both! {
 
     async fn figures_with_an_address_of_their_own_are_not_beside_the_api(db: TestStore) {
         let address = "127.0.0.1:9360".parse().unwrap();
-        let app = TestApp::with(db, |settings| settings.server.metrics_listen = Some(address)).await;
+        let apart = |settings: &mut Settings| settings.server.metrics_listen = Some(address);
+        let app = TestApp::with(db, apart).await;
         app.send(Call::get("/metrics")).await.refused(404, "not_found");
     }
 

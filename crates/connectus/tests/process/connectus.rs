@@ -61,7 +61,8 @@ impl Address {
         write!(
             stream,
             "{method} {path} HTTP/1.1\r\nHost: {}\r\n{authorization}\
-             Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+             Content-Type: application/json\r\nContent-Length: {}\r\n\
+             Connection: close\r\n\r\n{body}",
             self.0,
             body.len()
         )

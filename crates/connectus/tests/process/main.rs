@@ -1,5 +1,10 @@
 //! Tests of the binary itself: what it prints, how it starts and stops, what it refuses.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "all of this is test code; clippy knows it of functions marked #[test] only"
+)]
+
 mod connectus;
 mod demo;
 mod operator;
