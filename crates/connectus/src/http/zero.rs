@@ -1,5 +1,5 @@
-//! The character U+0000. PostgreSQL keeps no text that holds it, so it is refused where it comes in,
-//! on every database alike.
+//! The character U+0000. PostgreSQL keeps no text that holds it, so it is refused where it comes
+//! in, on every database alike.
 
 use axum::{
     extract::Request,

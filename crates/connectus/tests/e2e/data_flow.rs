@@ -164,9 +164,13 @@ both! {
         let triggers: Vec<_> =
             runs["items"].as_array().unwrap().iter().map(|run| text(run, "trigger")).collect();
         assert_eq!(triggers, ["schedule", "manual"]);
-        let path = format!("/integrations/integrations/{}/sync_now/", text(&mill.integration, "id"));
+        let path =
+            format!("/integrations/integrations/{}/sync_now/", text(&mill.integration, "id"));
         let started = operator.poke(&path).await.expect(202).json();
-        assert_eq!((&started["total_count"], &started["runs"][0]["status"]), (&json!(1), &json!("queued")));
+        assert_eq!(
+            (&started["total_count"], &started["runs"][0]["status"]),
+            (&json!(1), &json!("queued"))
+        );
         mill.world.settle().await;
         let pause = json!({"status": "paused"});
         mill.world.owner().patch(&mill.path(""), &pause).await.expect(200);
@@ -190,7 +194,8 @@ both! {
         assert_eq!(fields[1]["target"], "firstName");
         assert_eq!(live["row"]["firstName"], fields[1]["output"]);
 
-        let sample = json!({"id": "7", "properties": {"email": "  ADA@Example.com ", "firstname": "Ada"}});
+        let sample =
+            json!({"id": "7", "properties": {"email": "  ADA@Example.com ", "firstname": "Ada"}});
         let rules = json!({
             "email": {"trim": true, "case": "lower", "validate": "email"},
             "lastName": {"validate": "required"}
@@ -221,7 +226,8 @@ both! {
         let mill = Mill::open(db, 40).await;
         let operator = mill.world.as_role(Role::Operator);
         let path = mill.path("preview/");
-        let tables = ["records", "runs", "flow_cursors", "collections", "rejected_rows", "data_flows"];
+        let tables =
+            ["records", "runs", "flow_cursors", "collections", "rejected_rows", "data_flows"];
         let before = stored(&mill, &tables).await;
         let preview = operator.poke(&format!("{path}?limit=5")).await.expect(200).json();
         assert_eq!((&preview["creates"], &preview["updates"]), (&json!(40), &json!(0)));
@@ -257,7 +263,8 @@ both! {
             flow["target_fields"] = json!(["email", "seats"]);
             flow["transformation_rules"] = json!({"seats": {"cast": "integer"}});
             flow
-        }).await;
+        })
+        .await;
         let handle = &mill.world.fakes.handle;
         let seats = ["12", "a dozen", "7", "many"];
         let ids: Vec<u64> = seats
@@ -276,7 +283,8 @@ both! {
         let listed = owner.get(&path).await.expect(200).json();
         assert_eq!(listed["total_count"], 2);
         let rows = listed["items"].as_array().unwrap();
-        let row = rows.iter().find(|row| row["source_key"] == ids[1].to_string()).unwrap();
+        let dozen = ids[1].to_string();
+        let row = rows.iter().find(|row| row["source_key"] == dozen).unwrap();
         assert_eq!(row["source"]["properties"]["jobtitle"], "a dozen");
         assert_eq!(row["errors"][0]["field"], "seats");
         assert!(text(&row["errors"][0], "message").contains("whole number"), "{row}");
@@ -309,8 +317,11 @@ both! {
     async fn records_are_filtered_sorted_and_paged(db: TestStore) {
         let mill = Mill::open(db, 120).await;
         mill.synced().await;
-        let pages = [mill.records("limit=50").await, mill.records("limit=50&offset=50").await,
-            mill.records("limit=50&offset=100").await];
+        let pages = [
+            mill.records("limit=50").await,
+            mill.records("limit=50&offset=50").await,
+            mill.records("limit=50&offset=100").await,
+        ];
         let keys: Vec<&str> = pages
             .iter()
             .flat_map(|page| page["items"].as_array().unwrap())
@@ -334,7 +345,8 @@ both! {
             let mut query = url::form_urlencoded::Serializer::new(String::new());
             query.append_pair(&format!("filter[firstName]{op}"), value).finish()
         };
-        let total = async |query: String| mill.records(&query).await["total_count"].as_u64().unwrap();
+        let total =
+            async |query: String| mill.records(&query).await["total_count"].as_u64().unwrap();
         assert_eq!(total(query("", wanted)).await, expected as u64);
         assert_eq!(total(query("[ne]", wanted)).await, (120 - expected) as u64);
         assert_eq!(total(query("[is_null]", "true")).await, (120 - names.len()) as u64);
@@ -387,9 +399,13 @@ both! {
         assert_eq!((read.header("etag"), read.json()), ("\"1\"", mill.flow.clone()));
         let listed = owner.get("/integrations/data-flows/").await.expect(200).json();
         assert_eq!((&listed["total_count"], &listed["items"][0]), (&json!(1), &mill.flow));
-        let change = Call::patch(&path).json(&json!({"name": "Renamed"})).header("if-match", "\"1\"");
+        let change =
+            Call::patch(&path).json(&json!({"name": "Renamed"})).header("if-match", "\"1\"");
         let changed = owner.send(change.clone()).await.expect(200);
-        assert_eq!((changed.header("etag"), changed.text_of("name").as_str()), ("\"2\"", "Renamed"));
+        assert_eq!(
+            (changed.header("etag"), changed.text_of("name").as_str()),
+            ("\"2\"", "Renamed")
+        );
         owner.send(change).await.refused(412, "precondition_failed");
         mill.synced().await;
         owner.delete(&path).await.expect(204);
@@ -415,8 +431,14 @@ both! {
             (with("sync_frequency", json!("now and then")), "sync_frequency"),
             (with("stream", json!("tickets")), "/stream"),
             (with("name", json!("")), "name"),
-            (with("transformation_rules", json!({"email": {"case": "loud"}})), "/transformation_rules/email/case"),
-            (with("transformation_rules", json!({"elsewhere": {"trim": true}})), "/transformation_rules/elsewhere"),
+            (
+                with("transformation_rules", json!({"email": {"case": "loud"}})),
+                "/transformation_rules/email/case",
+            ),
+            (
+                with("transformation_rules", json!({"elsewhere": {"trim": true}})),
+                "/transformation_rules/elsewhere",
+            ),
             (with("surprise", json!(1)), "surprise"),
         ] {
             let answer = owner.post(create, &body).await.refused(422, "invalid").json();

@@ -139,9 +139,7 @@ both! {
         // HubSpot delivers at least once: the same delivery again starts nothing.
         for attempt in 1..=3 {
             desk.world.app.db.sim.clock.advance_secs(1);
-            let event = HubspotEvent {
-                attempt, ..HubspotEvent::new("contact.creation", id, 100)
-            };
+            let event = HubspotEvent { attempt, ..HubspotEvent::new("contact.creation", id, 100) };
             let again = desk.world.fakes.handle.hubspot_webhook(&webhook.url, &[event]);
             for delivery in [&webhook, &again] {
                 let receipt = desk.world.deliver(delivery).await.expect(200).json();
@@ -219,27 +217,36 @@ both! {
         let desk = Desk::open(db).await;
         let (_, webhook) = desk.lead("awa.diop@example.com", 1);
         let handle = &desk.world.fakes.handle;
-        let event = HubspotEvent::new("contact.creation", 1, 1);
+        let events = [HubspotEvent::new("contact.creation", 1, 1)];
         let elsewhere = format!("{}?x=1", webhook.url);
         let mut forged = vec![
-            ("no signature", SignedWebhook {
-                headers: vec![("content-type", "application/json".into())],
-                ..webhook.clone()
-            }),
-            ("another secret", handle.hubspot_webhook_with(&webhook.url, "guess", &[event.clone()])),
-            ("an empty secret", handle.hubspot_webhook_with(&webhook.url, "", &[event.clone()])),
-            ("signed for another address", SignedWebhook {
-                url: webhook.url.clone(),
-                ..handle.hubspot_webhook(&elsewhere, &[event])
-            }),
-            ("another body", SignedWebhook {
-                body: webhook.body.replace("contact.creation", "company.creation"),
-                ..webhook.clone()
-            }),
-            ("a body written differently", SignedWebhook {
-                body: webhook.body.replace(':', ": "),
-                ..webhook.clone()
-            }),
+            (
+                "no signature",
+                SignedWebhook {
+                    headers: vec![("content-type", "application/json".into())],
+                    ..webhook.clone()
+                },
+            ),
+            ("another secret", handle.hubspot_webhook_with(&webhook.url, "guess", &events)),
+            ("an empty secret", handle.hubspot_webhook_with(&webhook.url, "", &events)),
+            (
+                "signed for another address",
+                SignedWebhook {
+                    url: webhook.url.clone(),
+                    ..handle.hubspot_webhook(&elsewhere, &events)
+                },
+            ),
+            (
+                "another body",
+                SignedWebhook {
+                    body: webhook.body.replace("contact.creation", "company.creation"),
+                    ..webhook.clone()
+                },
+            ),
+            (
+                "a body written differently",
+                SignedWebhook { body: webhook.body.replace(':', ": "), ..webhook.clone() },
+            ),
         ];
         for name in ["x-hubspot-signature-v3", "x-hubspot-request-timestamp"] {
             let mut twisted = webhook.clone();
@@ -363,7 +370,10 @@ both! {
         assert!(message.contains("channel_not_found"), "{message}");
         assert!(message.contains("Check the channel's id"), "{message}");
         let told = step(&run, "send_notification");
-        assert_eq!((&told["status"], told["attempts"].as_array().unwrap().len()), (&json!("failed"), 1));
+        assert_eq!(
+            (&told["status"], told["attempts"].as_array().unwrap().len()),
+            (&json!("failed"), 1)
+        );
         assert!(desk.contact(&format!("hubspot:{id}")).await.is_some(), "what was done stays done");
         let after = desk.workflow().await;
         assert_eq!((&after["execution_count"], &after["success_count"]), (&json!(1), &json!(0)));
@@ -374,11 +384,8 @@ both! {
         let handle = &desk.world.fakes.handle;
         let url = text(&desk.hubspot, "webhook_url");
         let others = ["contact.deletion", "company.creation", "contact.creations", "contact"];
-        let events: Vec<_> = others
-            .iter()
-            .zip(1..)
-            .map(|(name, id)| HubspotEvent::new(name, 1, id))
-            .collect();
+        let events: Vec<_> =
+            others.iter().zip(1..).map(|(name, id)| HubspotEvent::new(name, 1, id)).collect();
         let receipt = desk.world.deliver(&handle.hubspot_webhook(url, &events)).await;
         let receipt = receipt.expect(202).json();
         assert_eq!(receipt, json!({"status": "accepted", "events": 4, "runs": 0}));

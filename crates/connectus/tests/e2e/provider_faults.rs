@@ -63,7 +63,11 @@ both! {
             let report = owner.poke(&test).await.expect(200).json();
             assert_eq!(report["success"], false, "{kind:?}: {report}");
             let error = &report["error"];
-            assert_eq!((&error["code"], &error["transient"]), (&json!(code), &json!(transient)), "{kind:?}: {report}");
+            assert_eq!(
+                (&error["code"], &error["transient"]),
+                (&json!(code), &json!(transient)),
+                "{kind:?}: {report}"
+            );
             is_plain(text(error, "message"));
             assert!(text(error, "suggestion").len() > 20, "{kind:?}: {report}");
             assert_eq!(world.fakes.handle.pending_faults(), 0, "{kind:?}");
@@ -73,7 +77,11 @@ both! {
 
             world.app.db.sim.clock.advance_secs(600);
             let report = owner.poke(&test).await.expect(200).json();
-            assert_eq!((&report["success"], &report["status"]), (&json!(true), &json!("connected")), "after {kind:?}: {report}");
+            assert_eq!(
+                (&report["success"], &report["status"]),
+                (&json!(true), &json!("connected")),
+                "after {kind:?}: {report}"
+            );
             let shown = owner.get(&format!("/api/v1/integrations/{id}")).await.expect(200).json();
             assert_eq!(shown["last_error"], Value::Null, "after {kind:?}");
         }
@@ -113,7 +121,11 @@ both! {
         let test = format!("/api/v1/integrations/{id}/test_connection");
         let report = owner.poke(&test).await.expect(200).json();
         let error = &report["error"];
-        assert_eq!((&error["code"], &error["transient"]), (&json!("timeout"), &json!(true)), "{report}");
+        assert_eq!(
+            (&error["code"], &error["transient"]),
+            (&json!("timeout"), &json!(true)),
+            "{report}"
+        );
         is_plain(text(error, "message"));
 
         let flow = json!({
@@ -148,7 +160,10 @@ both! {
             let path = format!("/api/v1/runs/{run}");
             let first = owner.get(&path).await.expect(200).json();
             if transient {
-                assert!(["queued", "waiting"].contains(&text(&first, "status")), "{kind:?}: {first:#}");
+                assert!(
+                    ["queued", "waiting"].contains(&text(&first, "status")),
+                    "{kind:?}: {first:#}"
+                );
                 assert_eq!(first["attempts"], 1, "{kind:?}: {first:#}");
                 world.settle_after(3_600).await;
                 let done = owner.get(&path).await.expect(200).json();
@@ -159,9 +174,11 @@ both! {
                 assert_eq!(first["error"]["code"], code, "{kind:?}");
                 is_plain(text(&first["error"], "message"));
                 let logs = owner.get("/api/v1/health-logs?limit=200").await.expect(200).json();
-                let open = logs["items"].as_array().unwrap().iter().any(|log| {
-                    log["code"] == code && log["integration_id"] == json!(id)
-                });
+                let open = logs["items"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .any(|log| log["code"] == code && log["integration_id"] == json!(id));
                 assert!(open, "{kind:?}: {logs:#}");
                 // What a person does about it.
                 world.app.db.sim.clock.advance_secs(600);

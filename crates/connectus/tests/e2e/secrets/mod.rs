@@ -1,5 +1,5 @@
-//! Secrets go in and do not come out: not in an answer, an event, an export, a figure, a log line or
-//! a row, however a provider echoes them.
+//! Secrets go in and do not come out: not in an answer, an event, an export, a figure, a log line
+//! or a row, however a provider echoes them.
 
 mod echo;
 mod journey;
