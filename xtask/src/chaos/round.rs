@@ -1,6 +1,9 @@
 //! One round: work is started while somebody else pulls the plug.
 
-use std::{io, thread, time::Duration};
+use std::{
+    io, thread,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
@@ -21,8 +24,11 @@ use crate::{
 const EXECUTIONS: usize = 4;
 /// Wishes to sync of a round.
 const SYNCS: usize = 2;
-/// Times a request is repeated while the server says that it is busy with it.
-const PATIENCE: u32 = 100;
+/// How long requests are repeated in the end. A claim of a dead process can count for a minute: on
+/// PostgreSQL its last transaction may commit after the next process looked for such claims.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// How often.
+const REPEAT: Duration = Duration::from_millis(50);
 
 /// Where the work of a round goes.
 pub struct Round<'a> {
@@ -91,17 +97,17 @@ impl<'a> Round<'a> {
     /// # Errors
     /// When something is still not acknowledged.
     pub fn finish(&self, server: &Server, crm: &Crm, book: &mut Book) -> Outcome {
-        for _ in 0..PATIENCE {
+        let since = Instant::now();
+        loop {
             let wishes = Self::open_wishes(book);
             if wishes.is_empty() {
                 break;
             }
+            if since.elapsed() > PATIENCE {
+                return Err(format!("{} requests are never acknowledged", wishes.len()));
+            }
             self.work(&server.base_url, crm, book, &wishes)?;
-            thread::sleep(Duration::from_millis(50));
-        }
-        let open = Self::open_wishes(book).len();
-        if open > 0 {
-            return Err(format!("{open} requests are never acknowledged"));
+            thread::sleep(REPEAT);
         }
         // A sync under way answers for a new one, but may have read before the last change: the
         // second comes after it.
@@ -166,7 +172,7 @@ impl<'a> Round<'a> {
             (202, _) => execution.run = Some(text(&body, "id").to_owned()),
             // It was done by a process that died before it could answer.
             (409, "conflict") => execution.run = Some(text(&body, "subject").to_owned()),
-            (409, "in_flight") => {}
+            (409, "idempotency_in_flight") => {}
             _ => return Err(self.unexpected("execute", &answer)),
         }
         Ok(Asked::Answered)
