@@ -1,5 +1,9 @@
 //! The sandbox tenant: what a newcomer sees within seconds of the first start.
 
+use std::path::Path;
+
+use connectus_store::Database;
+use connectus_testkit::postgres;
 use serde_json::Value;
 
 use crate::connectus::{Server, json, run, text};
@@ -23,7 +27,27 @@ fn workflow_runs(server: &Server, key: &str) -> Value {
 #[test]
 fn contacts_arrive_and_a_lead_fires_a_workflow_once() {
     let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path();
+    newcomer(folder.path());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_on_postgres() {
+    let Some(cluster) = postgres::cluster() else { return };
+    let database = postgres::fresh_database(&cluster).await.unwrap();
+    let Database::Postgres(url) = &database else { unreachable!() };
+    let folder = tempfile::tempdir().unwrap();
+    // Every command of the walk finds it there.
+    std::fs::write(folder.path().join(".env"), format!("DATABASE_URL={url}\n")).unwrap();
+    let walk = tokio::task::spawn_blocking(move || {
+        newcomer(folder.path());
+        assert!(!folder.path().join("data/connectus.db").exists());
+    });
+    walk.await.unwrap();
+    database.remove().await.unwrap();
+}
+
+/// From the first start to the second, and the command line beside it.
+fn newcomer(dir: &Path) {
     let mut server = Server::start(dir, &["--demo"]);
     let first_key = key(&mut server);
     server.until(CONTACTS, &first_key, |page| page["total_count"].as_u64() >= Some(500));
@@ -55,7 +79,7 @@ fn contacts_arrive_and_a_lead_fires_a_workflow_once() {
 }
 
 #[track_caller]
-fn run_ok(dir: &std::path::Path, words: &[&str]) -> String {
+fn run_ok(dir: &Path, words: &[&str]) -> String {
     let output = run(dir, words);
     assert!(output.status.success(), "{words:?}: {}{}", text(&output.stdout), text(&output.stderr));
     text(&output.stdout)
