@@ -47,17 +47,15 @@ impl TestApp {
     }
 
     /// An application with changed settings and limits of its own for outbound calls.
-    pub async fn within(
-        db: TestStore,
-        limits: Limits,
-        change: impl FnOnce(&mut Settings),
-    ) -> Self {
+    pub async fn within(db: TestStore, limits: Limits, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = default_settings();
         change(&mut settings);
         seed_providers(&db.store).await.unwrap();
-        let public_url = settings.server.public_url.as_ref().map_or(PUBLIC_URL.to_owned(), |url| {
-            url.as_str().trim_end_matches('/').to_owned()
-        });
+        let public_url = settings
+            .server
+            .public_url
+            .as_ref()
+            .map_or(PUBLIC_URL.to_owned(), |url| url.as_str().trim_end_matches('/').to_owned());
         let around = Surroundings { public_url, limits, ..Surroundings::default() };
         let app = assemble(&db.store, &settings, around).unwrap();
         let router = router::build(app.clone());
