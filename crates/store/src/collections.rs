@@ -63,7 +63,10 @@ impl Tx {
     }
 
     /// Gives a tenant just made the collection that everyone has.
-    pub(crate) async fn insert_built_in_collection(&mut self, tenant: &TenantId) -> StoreResult<()> {
+    pub(crate) async fn insert_built_in_collection(
+        &mut self,
+        tenant: &TenantId,
+    ) -> StoreResult<()> {
         self.insert_collection(tenant, &format!("{BUILT_IN}/contacts")).await.map(drop)
     }
 

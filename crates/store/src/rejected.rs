@@ -35,7 +35,9 @@ macro_rules! of_flow {
 
 sql! {
     GET = concat!("SELECT ", columns!(), " FROM rejected_rows WHERE tenant_id = $1 AND id = $2");
-    LIST = concat!("SELECT ", columns!(), of_flow!(), " ORDER BY created_at, id LIMIT $4 OFFSET $5");
+    LIST = concat!(
+        "SELECT ", columns!(), of_flow!(), " ORDER BY created_at, id LIMIT $4 OFFSET $5"
+    );
     COUNT = concat!("SELECT COUNT(*)", of_flow!());
 }
 

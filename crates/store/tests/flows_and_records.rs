@@ -1,5 +1,10 @@
 //! Data flows, cursors, collections, records and refused rows, on both databases.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "all of this is test code; clippy knows it of functions marked #[test] only"
+)]
+
 use std::collections::BTreeSet;
 
 use connectus_core::{
@@ -126,19 +131,39 @@ fn integration(db: &TestStore, ctx: &TenantCtx) -> Integration {
     }
 }
 
+/// Records that differ in the types, the letters and the presence of their fields.
+fn of_every_kind() -> [Value; 6] {
+    [
+        json!({"email": "Ada@Example.com", "age": 36, "score": 7.5, "zip": "01234", "vip": true}),
+        json!({
+            "email": "bob@example.org", "age": 9, "score": -1, "zip": "9", "vip": false, "b.c": "x",
+        }),
+        json!({"email": null, "age": "36", "tags": ["a"], "vip": "true", "b": {"c": "x"}}),
+        json!({"email": "100%_'\"\\", "age": 1e3, "zip": 1234}),
+        json!({}),
+        json!({"email": "éa", "age": 0.1, "score": 18446744073709551615_u64}),
+    ]
+}
+
 both! {
     async fn a_batch_is_written_in_one_statement_and_read_back(db: TestStore) {
         let (ctx, integration) = tenant(&db).await;
         let odd = "quote\" back\\slash \u{1F600}\nline";
         let rows: Vec<NewRecord> = (0..2_500)
-            .map(|n| row(&format!("hubspot:{n}"), &json!({"email": format!("u{n}@example.com"), "n": n})))
-            .chain([row(odd, &json!({"note": "nul \\u0000 kept as text", "big": 18446744073709551615_u64}))])
+            .map(|n| {
+                row(&format!("hubspot:{n}"), &json!({"email": format!("u{n}@example.com"), "n": n}))
+            })
+            .chain([row(
+                odd,
+                &json!({"note": "nul \\u0000 kept as text", "big": 18446744073709551615_u64}),
+            )])
             .collect();
         let (who, name) = (ctx.clone(), collection());
         write!(db, tx => async {
             tx.ensure_collection(&who, &name).await?;
             tx.upsert_records(&who, &name, &rows, "flow_1", Some(&integration)).await
-        }).unwrap();
+        })
+        .unwrap();
         let mut conn = db.store.read().await.unwrap();
         let keys: Vec<String> = (2_000..3_000).map(|n| format!("hubspot:{n}")).collect();
         let mut keys: Vec<&str> = keys.iter().map(String::as_str).collect();
@@ -152,7 +177,8 @@ both! {
         let record = conn.record(&ctx, &collection(), odd).await.unwrap().unwrap();
         assert_eq!(record.data["big"], json!(18446744073709551615_u64));
         assert_eq!(record.data["note"], "nul \\u0000 kept as text");
-        let by_keys = conn.records_by_keys(&ctx, &collection(), &[odd, "hubspot:7", "none"]).await.unwrap();
+        let by_keys =
+            conn.records_by_keys(&ctx, &collection(), &[odd, "hubspot:7", "none"]).await.unwrap();
         assert_eq!(by_keys.len(), 2);
         assert_eq!(conn.collection(&ctx, &collection()).await.unwrap().unwrap().records, 2_501);
     }
@@ -164,20 +190,25 @@ both! {
         write!(db, tx => async {
             tx.ensure_collection(&who, &name).await?;
             tx.upsert_records(&who, &name, &first, "flow_1", Some(&integration)).await
-        }).unwrap();
+        })
+        .unwrap();
         let made = db.sim.env.now();
         db.sim.clock.advance_secs(60);
         let (who, name) = (ctx.clone(), collection());
         write!(db, tx => async {
             tx.put_record(&who, &name, &row("k", &json!({"a": 2})), "user:usr_1", None).await
-        }).unwrap();
+        })
+        .unwrap();
         let mut conn = db.store.read().await.unwrap();
         let record = conn.record(&ctx, &collection(), "k").await.unwrap().unwrap();
         assert_eq!(record.data["a"], 2);
         assert_eq!((record.created_at, record.updated_at), (made, made.plus_secs(60)));
         let state = &conn.record_states(&ctx, &collection(), &["k"]).await.unwrap()[0];
         assert_eq!(state.source, "user:usr_1");
-        assert!(state.origin.is_some(), "a change by hand does not change where a record came from");
+        assert!(
+            state.origin.is_some(),
+            "a change by hand does not change where a record came from"
+        );
     }
 
     async fn tenants_do_not_see_each_others_records(db: TestStore) {
@@ -186,15 +217,18 @@ both! {
         let (who, name) = (ctx.clone(), collection());
         write!(db, tx => async {
             tx.ensure_collection(&who, &name).await?;
-            tx.upsert_records(&who, &name, &[row("k", &json!({"a": 1}))], "flow_1", Some(&integration)).await
-        }).unwrap();
+            let rows = [row("k", &json!({"a": 1}))];
+            tx.upsert_records(&who, &name, &rows, "flow_1", Some(&integration)).await
+        })
+        .unwrap();
         let mut conn = db.store.read().await.unwrap();
         assert!(conn.record(&other, &collection(), "k").await.unwrap().is_none());
         assert!(conn.record_states(&other, &collection(), &["k"]).await.unwrap().is_empty());
         let theirs = conn.collection(&other, &collection()).await.unwrap().unwrap();
         assert_eq!(theirs.records, 0, "everyone has the built-in collection, and it is their own");
         let search = RecordSearch::default();
-        let found = conn.search_records(&other, &collection(), &search, Page::default()).await.unwrap();
+        let found =
+            conn.search_records(&other, &collection(), &search, Page::default()).await.unwrap();
         assert_eq!(found.total_count, 0);
         drop(conn);
         let gone = write!(db, tx => async { tx.delete_record(&other, &collection(), "k").await });
@@ -203,37 +237,53 @@ both! {
 
     async fn filters_answer_as_they_are_defined(db: TestStore) {
         let (ctx, _) = tenant(&db).await;
-        let records = [
-            json!({"email": "Ada@Example.com", "age": 36, "score": 7.5, "zip": "01234", "vip": true}),
-            json!({"email": "bob@example.org", "age": 9, "score": -1, "zip": "9", "vip": false, "b.c": "x"}),
-            json!({"email": null, "age": "36", "tags": ["a"], "vip": "true", "b": {"c": "x"}}),
-            json!({"email": "100%_'\"\\", "age": 1e3, "zip": 1234}),
-            json!({}),
-            json!({"email": "éa", "age": 0.1, "score": 18446744073709551615_u64}),
-        ];
         let (who, name) = (ctx.clone(), collection());
         let rows: Vec<NewRecord> =
-            records.iter().enumerate().map(|(n, data)| row(&n.to_string(), data)).collect();
+            of_every_kind().iter().enumerate().map(|(n, data)| row(&n.to_string(), data)).collect();
         write!(db, tx => async {
             tx.ensure_collection(&who, &name).await?;
             tx.upsert_records(&who, &name, &rows, "t", None).await
-        }).unwrap();
+        })
+        .unwrap();
         let mut conn = db.store.read().await.unwrap();
         let stored = conn.records_after(&ctx, &collection(), &[], "", 10).await.unwrap();
         let records: Vec<Value> = stored.into_iter().map(|record| record.data.into()).collect();
         let fields = ["email", "age", "score", "zip", "vip", "tags", "b", "b.c", "missing"];
-        let values = ["", "36", "9", "01234", "1234", "true", "false", "x", "a", "E", "Ada@Example.com", "0.1", "-1", "é", "%", "'"];
+        let values = [
+            "",
+            "36",
+            "9",
+            "01234",
+            "1234",
+            "true",
+            "false",
+            "x",
+            "a",
+            "E",
+            "Ada@Example.com",
+            "0.1",
+            "-1",
+            "é",
+            "%",
+            "'",
+        ];
         let mut tried = 0;
         for field in fields {
             for op in ["eq", "ne", "contains", "gt", "gte", "lt", "lte"] {
                 for value in values {
                     let name = format!("filter[{field}][{op}]");
                     let filters = Filter::parse_all([(name.as_str(), value)]).unwrap();
-                    let expected: BTreeSet<String> = records.iter().enumerate()
+                    let expected: BTreeSet<String> = records
+                        .iter()
+                        .enumerate()
                         .filter(|(_, data)| filters[0].matches(data.as_object().unwrap()))
-                        .map(|(n, _)| n.to_string()).collect();
+                        .map(|(n, _)| n.to_string())
+                        .collect();
                     let search = RecordSearch { filters, sort: Sort::default() };
-                    let found = conn.search_records(&ctx, &collection(), &search, Page::default()).await.unwrap();
+                    let found = conn
+                        .search_records(&ctx, &collection(), &search, Page::default())
+                        .await
+                        .unwrap();
                     let got: BTreeSet<String> = found.items.into_iter().map(|r| r.key).collect();
                     assert_eq!(got, expected, "{name}={value}");
                     assert_eq!(found.total_count, expected.len() as u64);
@@ -243,10 +293,15 @@ both! {
             for flag in ["true", "false"] {
                 let name = format!("filter[{field}][is_null]");
                 let filters = Filter::parse_all([(name.as_str(), flag)]).unwrap();
-                let expected = records.iter()
-                    .filter(|data| filters[0].matches(data.as_object().unwrap())).count() as u64;
+                let expected = records
+                    .iter()
+                    .filter(|data| filters[0].matches(data.as_object().unwrap()))
+                    .count() as u64;
                 let search = RecordSearch { filters, sort: Sort::default() };
-                let found = conn.search_records(&ctx, &collection(), &search, Page::default()).await.unwrap();
+                let found = conn
+                    .search_records(&ctx, &collection(), &search, Page::default())
+                    .await
+                    .unwrap();
                 assert_eq!(found.total_count, expected, "{name}={flag}");
             }
         }
@@ -257,24 +312,39 @@ both! {
         let (ctx, _) = tenant(&db).await;
         let (who, name) = (ctx.clone(), collection());
         let rows: Vec<NewRecord> = (0..25)
-            .map(|n| row(&format!("k{n:02}"), &json!({"n": (n * 7) % 25, "name": format!("p{}", 24 - n)})))
-            .chain([row("k99", &json!({"name": "z"}))]).collect();
+            .map(|n| {
+                row(
+                    &format!("k{n:02}"),
+                    &json!({"n": (n * 7) % 25, "name": format!("p{}", 24 - n)}),
+                )
+            })
+            .chain([row("k99", &json!({"name": "z"}))])
+            .collect();
         write!(db, tx => async {
             tx.ensure_collection(&who, &name).await?;
             tx.upsert_records(&who, &name, &rows, "t", None).await
-        }).unwrap();
+        })
+        .unwrap();
         let mut conn = db.store.read().await.unwrap();
-        let sort = |by, descending| RecordSearch { filters: Vec::new(), sort: Sort { by, descending } };
+        let sort =
+            |by, descending| RecordSearch { filters: Vec::new(), sort: Sort { by, descending } };
         let page = Page { limit: 3, offset: 1 };
         let numbers = |records: Vec<connectus_core::collection::Record>| -> Vec<Value> {
             records.into_iter().map(|r| r.data["n"].clone()).collect()
         };
-        let up = conn.search_records(&ctx, &collection(), &sort(SortBy::Field("n".into()), false), page).await.unwrap();
+        let up = conn
+            .search_records(&ctx, &collection(), &sort(SortBy::Field("n".into()), false), page)
+            .await
+            .unwrap();
         assert_eq!(numbers(up.items), [1, 2, 3]);
-        let down = conn.search_records(&ctx, &collection(), &sort(SortBy::Field("n".into()), true), page).await.unwrap();
+        let down = conn
+            .search_records(&ctx, &collection(), &sort(SortBy::Field("n".into()), true), page)
+            .await
+            .unwrap();
         assert_eq!(numbers(down.items), [23, 22, 21], "records without the field come last");
         assert_eq!(down.total_count, 26);
-        let by_key = conn.search_records(&ctx, &collection(), &sort(SortBy::Key, true), page).await.unwrap();
+        let by_key =
+            conn.search_records(&ctx, &collection(), &sort(SortBy::Key, true), page).await.unwrap();
         assert_eq!(by_key.items[0].key, "k24");
         let mut seen = Vec::new();
         let mut after = String::new();
@@ -323,14 +393,19 @@ both! {
             assert!(!tx.move_flow_due(&who, &what, slot, None).await?, "the slot is taken");
             assert!(tx.due_flows(slot, 10).await?.is_empty());
             tx.next_flow_due().await
-        }).unwrap().unwrap();
+        })
+        .unwrap()
+        .unwrap();
         let mut conn = db.store.read().await.unwrap();
         let read = conn.flow(&ctx, &id).await.unwrap().unwrap();
         assert_eq!((read.records_processed, read.records_failed, read.version), (15, 2, 2));
         assert_eq!(read.name, "Renamed");
         let all = conn.flows(&ctx, &FlowFilter::default(), Page::default()).await.unwrap();
         assert_eq!(all.total_count, 1);
-        let none = FlowFilter { integration: Some(IntegrationId::trusted("int_x")), ..FlowFilter::default() };
+        let none = FlowFilter {
+            integration: Some(IntegrationId::trusted("int_x")),
+            ..FlowFilter::default()
+        };
         assert_eq!(conn.flows(&ctx, &none, Page::default()).await.unwrap().total_count, 0);
     }
 
@@ -344,7 +419,8 @@ both! {
             tx.put_flow_cursor(&who, &what, &json!({"at": 1})).await?;
             tx.put_flow_cursor(&who, &what, &json!({"at": 2})).await?;
             tx.keep_rejected(&who, &what, &RunId::trusted("run_1"), &[refused("rej_1", "1")]).await
-        }).unwrap();
+        })
+        .unwrap();
         let mut conn = db.store.read().await.unwrap();
         assert_eq!(conn.flow_cursor(&ctx, &id).await.unwrap(), Some(json!({"at": 2})));
         drop(conn);
@@ -365,7 +441,8 @@ both! {
             let first = [refused("rej_1", "1"), refused("rej_2", "2")];
             tx.keep_rejected(&who, &what, &RunId::trusted("run_1"), &first).await?;
             tx.keep_rejected(&who, &what, &RunId::trusted("run_2"), &[refused("rej_9", "1")]).await
-        }).unwrap();
+        })
+        .unwrap();
         let mut conn = db.store.read().await.unwrap();
         let rows = conn.rejected_rows(&ctx, &id, false, Page::default()).await.unwrap();
         assert_eq!(rows.total_count, 2);
@@ -375,7 +452,8 @@ both! {
         assert_eq!(first.errors, json!([{"field": "email", "message": "is required"}]));
         drop(conn);
         let (who, what) = (ctx.clone(), id.clone());
-        let resolved = write!(db, tx => async { tx.resolve_rejected(&who, &what, &["1", "7"]).await });
+        let resolved =
+            write!(db, tx => async { tx.resolve_rejected(&who, &what, &["1", "7"]).await });
         assert_eq!(resolved.unwrap(), 1);
         let mut conn = db.store.read().await.unwrap();
         assert_eq!(conn.count_rejected(&ctx, &id, false).await.unwrap(), 1);

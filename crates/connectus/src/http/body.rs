@@ -45,7 +45,8 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalB
         if bytes.is_empty() {
             return Ok(Self(T::default()));
         }
-        let Body(value) = Body::from_request(Request::from_parts(parts, bytes.into()), state).await?;
+        let Body(value) =
+            Body::from_request(Request::from_parts(parts, bytes.into()), state).await?;
         Ok(Self(value))
     }
 }

@@ -12,11 +12,11 @@
 mod support;
 
 mod accounts;
+mod canaries;
 mod collections;
 mod edge;
 mod events;
 mod idempotency;
-mod canaries;
 mod integrations;
 mod oauth;
 mod probes;

@@ -6,6 +6,7 @@ use connectus_core::{
     collection::CollectionName,
     event::EventType,
     flow::{ConflictPolicy, DataFlow, Direction, FlowStatus, Leg},
+    provider::Stream,
     schedule,
 };
 use connectus_store::{Conn, Tx};
@@ -159,7 +160,8 @@ async fn replace(tx: &mut Tx, ctx: &TenantCtx, flow: &DataFlow, reread: bool) ->
     if !tx.update_flow(flow).await? {
         return Err(Error::new(
             Code::PreconditionFailed,
-            "Someone changed this data flow since you read it. Read it again and repeat your change.",
+            "Someone changed this data flow since you read it. Read it again and repeat \
+             your change.",
         ));
     }
     if reread {
@@ -230,7 +232,7 @@ pub(super) async fn check(conn: &mut Conn, ctx: &TenantCtx, flow: &mut DataFlow)
     let plan = packs::find(&provider)?;
     let streams = &plan.pack.streams;
     if !streams.iter().any(|stream| stream.name() == flow.stream) {
-        let names: Vec<&str> = streams.iter().map(|stream| stream.name()).collect();
+        let names: Vec<&str> = streams.iter().map(Stream::name).collect();
         let message = if names.is_empty() {
             format!("nothing can be read from {provider} so far.")
         } else {

@@ -48,8 +48,12 @@ both! {
     async fn broken_answers_are_read_again(db: TestStore) {
         let rig = Rig::with_contacts(&db, 250).await;
         let flow = rig.flow().await;
-        for kind in [FaultKind::Truncated, FaultKind::Html200, FaultKind::Drop,
-            FaultKind::Status { status: 503 }] {
+        for kind in [
+            FaultKind::Truncated,
+            FaultKind::Html200,
+            FaultKind::Drop,
+            FaultKind::Status { status: 503 },
+        ] {
             rig.contacts().fault(Fault::on("GET", LIST, kind));
             let run = rig.queued(&flow.id).await;
             let error = rig.attempt(&run).await.unwrap_err();
@@ -142,7 +146,10 @@ both! {
         let mut after = String::new();
         let mut seen = 0;
         loop {
-            let page = conn.records_after(&rig.ctx, &crate::rig::collection(), &[], &after, 500).await.unwrap();
+            let page = conn
+                .records_after(&rig.ctx, &crate::rig::collection(), &[], &after, 500)
+                .await
+                .unwrap();
             let Some(last) = page.last() else { break };
             after.clone_from(&last.key);
             for record in page {

@@ -54,9 +54,11 @@ both! {
 
         // A full read over what is there finds nothing to write either.
         let (ctx, id) = (rig.ctx.clone(), flow.id.clone());
-        rig.parts.store.write(move |tx| Box::pin(async move {
-            Ok(tx.clear_flow_cursor(&ctx, &id).await?)
-        })).await.unwrap();
+        rig.parts
+            .store
+            .write(move |tx| Box::pin(async move { Ok(tx.clear_flow_cursor(&ctx, &id).await?) }))
+            .await
+            .unwrap();
         let again = rig.counts(&flow.id).await;
         assert_eq!((again.read, again.written(), again.unchanged), (500, 0, 500));
     }
@@ -79,7 +81,8 @@ both! {
         let output = rig.run(&run).await.output.unwrap();
         let seen: Vec<u64> = vec![5, 6, 7, 8];
         for at in &seen {
-            let record = rig.record(&format!("hubspot:{}", ids[usize::try_from(*at).unwrap()])).await;
+            let record =
+                rig.record(&format!("hubspot:{}", ids[usize::try_from(*at).unwrap()])).await;
             assert_eq!(record.data["city"], "Kaolack", "row {at}: {output}");
         }
     }
@@ -96,15 +99,21 @@ both! {
         db.sim.clock.advance_secs(600);
         let ids = rig.ids();
         rig.edit_there(&ids[..2], &[("city", "Thiès")]);
-        rig.contacts().add(connectus_sandbox::ObjectType::Contacts, &[("email", "new@example.com")]).unwrap();
+        rig.contacts()
+            .add(connectus_sandbox::ObjectType::Contacts, &[("email", "new@example.com")])
+            .unwrap();
         let flow = rig.reread(&flow.id).await;
         for _ in 0..2 {
             db.sim.clock.advance_secs(5);
             let preview = flows::preview(&rig.parts, &rig.ctx, flow.clone(), 50).await.unwrap();
             assert_eq!((preview.creates, preview.updates), (1, 2), "a preview moves no cursor");
             assert!(!preview.truncated);
-            let change = &preview.rows.iter().find(|row| !row.changes.is_empty()
-                && row.key == format!("hubspot:{}", ids[0])).unwrap().changes;
+            let change = &preview
+                .rows
+                .iter()
+                .find(|row| !row.changes.is_empty() && row.key == format!("hubspot:{}", ids[0]))
+                .unwrap()
+                .changes;
             assert_eq!((change.len(), change[0].field.as_str()), (1, "city"));
             assert_eq!(change[0].after, "Thiès");
         }

@@ -27,7 +27,12 @@ both! {
         assert_eq!((counts.created, counts.rejected), (116, 4));
         assert_eq!(rig.open_rejected(&flow.id).await, 4);
         let mut conn = rig.parts.store.read().await.unwrap();
-        let row = conn.rejected_rows(&rig.ctx, &flow.id, false, Page::default()).await.unwrap().items.remove(0);
+        let row = conn
+            .rejected_rows(&rig.ctx, &flow.id, false, Page::default())
+            .await
+            .unwrap()
+            .items
+            .remove(0);
         drop(conn);
         assert_eq!(row.errors[0]["field"], "city");
         assert_eq!(row.source["id"], row.source_key);
@@ -36,9 +41,13 @@ both! {
         let replay = flows::replay_rejected(&rig.parts, &rig.ctx, &flow.id, &[]).await.unwrap();
         assert_eq!((replay.replayed, replay.still_rejected.len()), (0, 4));
         let forget = (rig.ctx.clone(), flow.id.clone());
-        rig.parts.store.write(move |tx| Box::pin(async move {
-            Ok(tx.clear_flow_cursor(&forget.0, &forget.1).await?)
-        })).await.unwrap();
+        rig.parts
+            .store
+            .write(move |tx| {
+                Box::pin(async move { Ok(tx.clear_flow_cursor(&forget.0, &forget.1).await?) })
+            })
+            .await
+            .unwrap();
         rig.counts(&flow.id).await;
         assert_eq!(rig.open_rejected(&flow.id).await, 4);
 
@@ -46,7 +55,10 @@ both! {
         let change = FlowChange { transformation_rules: Some(Map::new()), ..FlowChange::default() };
         flows::update(&rig.parts, &rig.ctx, &rig.reread(&flow.id).await, change).await.unwrap();
         let calls = rig.contacts().call_count();
-        let one = flows::replay_rejected(&rig.parts, &rig.ctx, &flow.id, std::slice::from_ref(&row.id)).await.unwrap();
+        let one =
+            flows::replay_rejected(&rig.parts, &rig.ctx, &flow.id, std::slice::from_ref(&row.id))
+                .await
+                .unwrap();
         assert_eq!(one.replayed, 1);
         let rest = flows::replay_rejected(&rig.parts, &rig.ctx, &flow.id, &[]).await.unwrap();
         assert_eq!((rest.replayed, rest.still_rejected.len()), (3, 0));
@@ -74,7 +86,8 @@ both! {
         let rig = Rig::with_contacts(&db, 5).await;
         let flow = rig.flow().await;
         let id = connectus_core::RejectedRowId::trusted("rej_unknown");
-        let error = flows::replay_rejected(&rig.parts, &rig.ctx, &flow.id, &[id]).await.unwrap_err();
+        let error =
+            flows::replay_rejected(&rig.parts, &rig.ctx, &flow.id, &[id]).await.unwrap_err();
         assert_eq!(error.code, Code::NotFound);
         let other = db.tenant("Other").await.unwrap();
         let error = flows::replay_rejected(&rig.parts, &other, &flow.id, &[]).await.unwrap_err();

@@ -44,7 +44,15 @@ both! {
         rig.engine.run_until_idle().await.unwrap();
         assert_eq!(runs(&rig).await, 2);
         let filter = RunFilter { status: Some(RunStatus::Completed), ..RunFilter::default() };
-        let done = rig.parts.store.read().await.unwrap().runs(&rig.ctx, &filter, Page::default()).await.unwrap();
+        let done = rig
+            .parts
+            .store
+            .read()
+            .await
+            .unwrap()
+            .runs(&rig.ctx, &filter, Page::default())
+            .await
+            .unwrap();
         assert_eq!(done.items[0].trigger, "schedule");
     }
 
@@ -60,7 +68,8 @@ both! {
 
     async fn all_active_flows_of_an_integration_start_together(db: TestStore) {
         let rig = Rig::with_contacts(&db, 5).await;
-        let error = flows::sync_all(&rig.parts, &rig.ctx, &rig.integration, "manual").await.unwrap_err();
+        let error =
+            flows::sync_all(&rig.parts, &rig.ctx, &rig.integration, "manual").await.unwrap_err();
         assert_eq!(error.code, connectus_core::Code::Conflict);
         rig.flow().await;
         let mut new = new_flow(&rig.integration);
@@ -69,10 +78,12 @@ both! {
         let mut draft = new_flow(&rig.integration);
         draft.status = FlowStatus::Draft;
         rig.flow_from(draft).await;
-        let started = flows::sync_all(&rig.parts, &rig.ctx, &rig.integration, "manual").await.unwrap();
+        let started =
+            flows::sync_all(&rig.parts, &rig.ctx, &rig.integration, "manual").await.unwrap();
         assert_eq!(started.len(), 2);
         let other = db.tenant("Other").await.unwrap();
-        let error = flows::sync_all(&rig.parts, &other, &rig.integration, "manual").await.unwrap_err();
+        let error =
+            flows::sync_all(&rig.parts, &other, &rig.integration, "manual").await.unwrap_err();
         assert_eq!(error.code, connectus_core::Code::NotFound);
     }
 }

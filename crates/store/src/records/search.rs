@@ -361,13 +361,24 @@ impl Conn {
         collection: &CollectionName,
         limit: u32,
     ) -> StoreResult<Vec<String>> {
-        let (tenant, name, limit) =
-            (ctx.tenant().as_str(), collection.as_str(), i64::from(limit));
+        let (tenant, name, limit) = (ctx.tenant().as_str(), collection.as_str(), i64::from(limit));
         let rows: Vec<(String,)> = match self.split() {
-            Split::Sqlite(c) => sqlx::query_as(FIELDS.sqlite)
-                .bind(tenant).bind(name).bind(limit).fetch_all(c).await?,
-            Split::Postgres(c) => sqlx::query_as(FIELDS.postgres)
-                .bind(tenant).bind(name).bind(limit).fetch_all(c).await?,
+            Split::Sqlite(c) => {
+                sqlx::query_as(FIELDS.sqlite)
+                    .bind(tenant)
+                    .bind(name)
+                    .bind(limit)
+                    .fetch_all(c)
+                    .await?
+            }
+            Split::Postgres(c) => {
+                sqlx::query_as(FIELDS.postgres)
+                    .bind(tenant)
+                    .bind(name)
+                    .bind(limit)
+                    .fetch_all(c)
+                    .await?
+            }
         };
         Ok(rows.into_iter().map(|(name,)| name).collect())
     }

@@ -126,9 +126,8 @@ impl Export {
     async fn next(&mut self) -> Result<Option<Bytes>> {
         let Some(after) = self.after.take() else { return Ok(None) };
         let mut conn = self.store.read().await?;
-        let records = conn
-            .records_after(&self.ctx, &self.collection, &self.filters, &after, PAGE)
-            .await?;
+        let records =
+            conn.records_after(&self.ctx, &self.collection, &self.filters, &after, PAGE).await?;
         drop(conn);
         self.after = records.last().map(|record| record.key.clone());
         let bytes = self.writer.write(records);

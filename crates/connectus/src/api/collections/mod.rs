@@ -102,9 +102,10 @@ impl RecordView {
     }
 }
 
-/// The version of a record for `ETag` and `If-Match`: when it last changed.
+/// The version of a record for `ETag` and `If-Match`: when it last changed, and to what.
 fn version(record: &Record) -> u64 {
-    u64::try_from(record.updated_at.0).unwrap_or_default()
+    let content = record.hash.0.iter().take(8).fold(0, |bits, byte| (bits << 8) | u64::from(*byte));
+    content ^ u64::try_from(record.updated_at.0).unwrap_or_default()
 }
 
 /// A record as an answer, with its `ETag`.

@@ -30,8 +30,7 @@ pub async fn handle(
     if conn.collection(&caller.ctx, &named.collection).await?.is_none() {
         return Err(Error::not_found("collection").into());
     }
-    let found =
-        conn.search_records(&caller.ctx, &named.collection, &wanted.search, page).await?;
+    let found = conn.search_records(&caller.ctx, &named.collection, &wanted.search, page).await?;
     Ok(Json(Paged::of(found, page, |mut record| {
         wanted.cut(&mut record.data);
         RecordView::of(record)

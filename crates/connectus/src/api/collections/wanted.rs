@@ -1,9 +1,6 @@
 //! What a query asks of records: `filter[field][op]=value`, `sort`, `fields`.
 
-use axum::{
-    extract::FromRequestParts,
-    http::request::Parts,
-};
+use axum::{extract::FromRequestParts, http::request::Parts};
 use connectus_core::{Error, Result, collection::Filter};
 use connectus_store::records::{RecordSearch, Sort, SortBy};
 use serde::Deserialize;
@@ -16,12 +13,13 @@ use crate::http::Problem;
 const MAX_FIELDS: usize = 100;
 
 /// The parameters, for the documentation. The parameters `filter[field]=value` and
-/// `filter[field][op]=value` come on top; `op` is one of eq, ne, contains, gt, gte, lt, lte, is_null.
+/// `filter[field][op]=value` come on top; `op` is one of eq, ne, contains, gt, gte, lt, lte,
+/// is_null.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "documents what `Wanted` reads")]
 pub struct WantedQuery {
-    /// `key` (the default), `created_at`, `updated_at` or a field; greatest first with `-` in front.
+    /// `key` (the default), `created_at`, `updated_at` or a field; `-` in front: greatest first.
     sort: Option<String>,
     /// Only these fields, separated by commas.
     fields: Option<String>,

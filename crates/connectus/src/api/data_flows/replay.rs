@@ -32,9 +32,8 @@ impl ReplayRequest {
         if self.ids.len() > MAX_IDS {
             return Err(Error::invalid("ids", format!("names at most {MAX_IDS} rows.")));
         }
-        let parse = |id: &String| {
-            RejectedRowId::parse(id).ok_or_else(|| Error::not_found("rejected row"))
-        };
+        let parse =
+            |id: &String| RejectedRowId::parse(id).ok_or_else(|| Error::not_found("rejected row"));
         self.ids.iter().map(parse).collect()
     }
 }
