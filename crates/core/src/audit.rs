@@ -1,8 +1,8 @@
 //! The audit log: a hash chain per tenant, in which a change, a removal or a swap shows.
 //!
-//! Hash `i` is `SHA-256(hash i-1 | canonical form of record i)`; the hash before the first record is
-//! 32 zero bytes. Whoever keeps one hash elsewhere can prove everything up to it; cutting the newest
-//! records off shows only against such a kept [`Head`].
+//! Hash `i` is `SHA-256(hash i-1 | canonical form of record i)`; the hash before the first record
+//! is 32 zero bytes. Whoever keeps one hash elsewhere can prove everything up to it; cutting the
+//! newest records off shows only against such a kept [`Head`].
 
 use std::fmt;
 

@@ -189,9 +189,14 @@ mod tests {
         assert_eq!(
             reread(
                 r#"{"numbers":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001],
-                "string":"\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/","literals":[null,true,false]}"#
+                "string":"\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/",
+                "literals":[null,true,false]}"#
             ),
-            r#"{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],"string":"€$\u000f\nA'B\"\\\\\"/"}"#
+            concat!(
+                r#"{"literals":[null,true,false],"#,
+                r#""numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],"#,
+                r#""string":"€$\u000f\nA'B\"\\\\\"/"}"#
+            )
         );
         let sorted = reread(
             r#"{"\u20ac":1,"\r":2,"\ufb33":3,"1":4,"\ud83d\ude00":5,"\u0080":6,"\u00f6":7}"#,

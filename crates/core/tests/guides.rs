@@ -1,5 +1,10 @@
 //! The examples of the guides, run. Whoever changes a rule changes its page.
 
+#![expect(
+    clippy::panic,
+    reason = "all of this is test code; clippy knows it of functions marked #[test] only"
+)]
+
 use connectus_core::{
     expr::Expr,
     flow::Mapping,

@@ -30,9 +30,9 @@ sql! {
     RELEASE = "UPDATE credentials SET refreshing_since = NULL, refresh_attempts = 0 \
                WHERE tenant_id = $1 AND integration_id = $2 AND generation = $3 \
                AND refreshing_since = $4";
-    REFRESHED = "UPDATE credentials SET state = 'active', sealed = $5, fields = $6, expires_at = $7, \
-                     refreshing_since = NULL, refresh_attempts = 0, generation = generation + 1, \
-                     updated_at = $8 \
+    REFRESHED = "UPDATE credentials SET state = 'active', sealed = $5, fields = $6, \
+                     expires_at = $7, refreshing_since = NULL, refresh_attempts = 0, \
+                     generation = generation + 1, updated_at = $8 \
                  WHERE tenant_id = $1 AND integration_id = $2 AND generation = $3 \
                  AND refreshing_since = $4";
     RETIRE = "UPDATE credentials SET state = 'reauth', refreshing_since = NULL, \

@@ -4,7 +4,8 @@
 //! - Reads: [`Store::read`] hands out a [`Conn`]; its methods are the queries.
 //! - Writes: [`Store::write`] runs a closure on a [`Tx`], which commits as one transaction. On
 //!   SQLite all writes pass one writer that commits what has queued together (group commit).
-//! - Every SQL text is written once and runs on both databases; a test prepares all of them on both.
+//! - Every SQL text is written once and runs on both databases; a test prepares all of them on
+//!   both.
 
 pub mod api_keys;
 pub mod audit;
@@ -23,8 +24,8 @@ pub mod health_logs;
 pub mod idempotency;
 pub mod inspect;
 mod installation;
-mod integrity;
 pub mod integrations;
+mod integrity;
 pub mod journal;
 pub mod login_attempts;
 pub mod logins;

@@ -11,7 +11,8 @@ macro_rules! on {
 }
 pub(crate) use on;
 
-/// Declares the statements of one file as constants, and the list a test prepares on both databases.
+/// Declares the statements of one file as constants, and the list a test prepares on both
+/// databases.
 macro_rules! sql {
     ($($name:ident = $text:expr;)*) => {
         $(const $name: &str = $text;)*

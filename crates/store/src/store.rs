@@ -273,7 +273,8 @@ async fn open_postgres(url: &str) -> Result<Backend> {
         .map_err(|error| {
             Error::new(
                 Code::Unavailable,
-                "PostgreSQL cannot be reached at DATABASE_URL. Check host, port, user and database.",
+                "PostgreSQL cannot be reached at DATABASE_URL. \
+                 Check host, port, user and database.",
             )
             .caused_by(error)
         })?;

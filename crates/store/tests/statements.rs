@@ -1,5 +1,10 @@
 //! Every statement is understood by both databases, and every file that holds some is listed.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "all of this is test code; clippy knows it of functions marked #[test] only"
+)]
+
 use std::{collections::BTreeSet, fs, path::Path};
 
 use connectus_store::{Database, SQL_DIALECTS, SQL_STATEMENTS};

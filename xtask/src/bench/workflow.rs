@@ -36,7 +36,8 @@ const POLL: Duration = Duration::from_millis(10);
 /// Longest wait for that.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Two steps within the server as a burst and at a pace, then the alert that calls HubSpot and Slack.
+/// Two steps within the server as a burst and at a pace, then the alert that calls HubSpot and
+/// Slack.
 pub fn measure(programs: &Programs, webhooks: u64) -> Outcome<Vec<Figure>> {
     let mut figures = Vec::new();
     let world = World::start(programs, "workflow", &["--contacts", "300"])?;

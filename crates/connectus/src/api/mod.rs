@@ -1,5 +1,5 @@
-//! Everything the HTTP API can do: one folder per resource, one file per endpoint. Each folder lists
-//! its operations; this is the list of the folders.
+//! Everything the HTTP API can do: one folder per resource, one file per endpoint. Each folder
+//! lists its operations; this is the list of the folders.
 
 use crate::http::Operation;
 

@@ -48,7 +48,11 @@ impl Operation {
     }
 
     /// Adds the operation to a router at all of its paths.
-    pub(crate) fn mount(&self, mut router: Router<App>, handler: &MethodRouter<App>) -> Router<App> {
+    pub(crate) fn mount(
+        &self,
+        mut router: Router<App>,
+        handler: &MethodRouter<App>,
+    ) -> Router<App> {
         for path in self.paths() {
             router = router.route(&path, handler.clone());
         }
@@ -80,7 +84,10 @@ impl Operation {
 /// Declares operations. Each names a module that holds `pub async fn handle` under
 /// `#[utoipa::path]`; the macro reads method, path and documentation from there.
 macro_rules! operations {
-    ($($id:literal = $($module:ident)::+, $access:expr $(, aliases [$($alias:literal),* $(,)?])?;)*) => {
+    ($(
+        $id:literal = $($module:ident)::+, $access:expr
+        $(, aliases [$($alias:literal),* $(,)?])?;
+    )*) => {
         vec![$({
             type Documented = $($module)::+::__path_handle;
             let mut schemas = Vec::new();

@@ -121,7 +121,11 @@ fn another_tenants_record_is_refused() {
 #[test]
 fn the_form_is_pinned() {
     // Changing the canonical form silently would make every stored chain unverifiable.
-    let form = r#"{"action":"integration.updated","actor":"user:usr_1","at":1000000,"detail":{"changed":["name"],"seq":1},"id":"aud_1","outcome":"success","seq":1,"target":"int_1","tenant":"ten_1","v":1}"#;
+    let form = concat!(
+        r#"{"action":"integration.updated","actor":"user:usr_1","at":1000000,"#,
+        r#""detail":{"changed":["name"],"seq":1},"id":"aud_1","outcome":"success","seq":1,"#,
+        r#""target":"int_1","tenant":"ten_1","v":1}"#,
+    );
     let written_out = Digest::of(&[&[0; 32], form.as_bytes()].concat());
     assert_eq!(chain(1)[0].hash, written_out);
     assert_eq!(

@@ -4,8 +4,12 @@ use super::*;
 
 fn scope() -> Value {
     json!({
-        "trigger": {"body": {"email": "Ada@Example.COM", "n": 3, "none": null, "first name": "Ada"}},
-        "steps": {"lookup": {"output": {"id": 7, "tags": ["b", "a"], "rows": [{"v": 1}, {"v": 2}]}}},
+        "trigger": {"body": {
+            "email": "Ada@Example.COM", "n": 3, "none": null, "first name": "Ada",
+        }},
+        "steps": {"lookup": {"output": {
+            "id": 7, "tags": ["b", "a"], "rows": [{"v": 1}, {"v": 2}],
+        }}},
         "big": "x".repeat(200_000),
     })
 }
@@ -194,7 +198,9 @@ proptest::proptest! {
     #[test]
     fn no_filter_panics(
         filter in proptest::sample::select(FILTERS),
-        arg in proptest::sample::select(&["", "(1)", "('b')", "('x', 'y')", "(-9223372036854775808)", "(b)"][..]),
+        arg in proptest::sample::select(
+            &["", "(1)", "('b')", "('x', 'y')", "(-9223372036854775808)", "(b)"][..]
+        ),
         input in proptest::sample::select(&["a", "b", "c", "a.b", "-1", "n", "[]", "1.5"][..]),
     ) {
         let scope = json!({"a": {"b": [1, "x", null]}, "b": 5, "c": "text", "n": i64::MIN});

@@ -60,7 +60,8 @@ pub fn diff(old: Option<&Map<String, Value>>, new: &Map<String, Value>) -> RowDi
 }
 
 fn same(a: &Value, b: &Value) -> bool {
-    // Equal trees are the common case and cost nothing more; else `1` and `1.0` still count as equal.
+    // Equal trees are the common case and cost nothing more; else `1` and `1.0` still count as
+    // equal.
     a == b || {
         let numeric = |value: &Value| !matches!(value, Value::String(_) | Value::Bool(_));
         numeric(a) && numeric(b) && canonical::text(a) == canonical::text(b)

@@ -178,7 +178,8 @@ impl DataFlow {
     /// Checks everything a person can get wrong: name, mapping of every leg, schedule.
     ///
     /// # Errors
-    /// `BadRequest` when the field lists do not pair up, else `Invalid` naming every field at fault.
+    /// `BadRequest` when the field lists do not pair up, else `Invalid` naming every field at
+    /// fault.
     pub fn check(&self) -> Result<()> {
         let mut wrong = Vec::new();
         if self.name.trim().is_empty() || self.name.chars().count() > MAX_NAME_CHARS {

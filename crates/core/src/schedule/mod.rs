@@ -6,7 +6,7 @@
 //! | `daily` | once a day between 04:00 and 06:00 local time, at a time of its own |
 //! | `weekly` | on Monday, as `daily` |
 //! | `every 15m`, `every 6h`, `every 2d` | at that distance, at an offset of its own |
-//! | `real-time` | whenever the provider says so, and every five minutes for what it forgot to say |
+//! | `real-time` | when the provider says so, and every five minutes for what it forgot to say |
 //! | `30 8 * * MON-FRI` | exactly then, local time |
 //!
 //! "Of its own" is a stable spread: the offset follows from the identifier of what is scheduled, so

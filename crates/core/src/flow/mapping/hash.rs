@@ -51,7 +51,8 @@ impl Hash {
                 let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
                 if !(1..=MAX_NAME_BYTES).contains(&name.len()) || !name.bytes().all(plain) {
                     return Err(at.key("salt").error(
-                        "is the name of a stored secret: letters, digits, `_` and `-`, not its value.",
+                        "is the name of a stored secret: letters, digits, `_` and `-`, \
+                         not its value.",
                     ));
                 }
                 Some(Salt { name: name.into(), value: None })

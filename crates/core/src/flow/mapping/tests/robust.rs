@@ -52,7 +52,11 @@ fn good_rule() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn any_record_maps_or_fails_cleanly(rule in good_rule(), record in json_value(), value in json_value()) {
+    fn any_record_maps_or_fails_cleanly(
+        rule in good_rule(),
+        record in json_value(),
+        value in json_value(),
+    ) {
         let mapping = one(&rule);
         for record in [record.clone(), json!({"in": value, "x": record})] {
             let applied = mapping.apply(&record);
@@ -76,7 +80,8 @@ proptest! {
             let rules = json!({"out": rule});
             if let Err(error) = Mapping::compile(&names(&["in"]), &names(&["out"]), &rules) {
                 prop_assert_eq!(error.code, Code::Invalid);
-                prop_assert!(error.fields.iter().all(|f| f.field.starts_with("/transformation_rules")));
+                let placed = |field: &str| field.starts_with("/transformation_rules");
+                prop_assert!(error.fields.iter().all(|f| placed(&f.field)));
             }
         }
     }
@@ -84,7 +89,9 @@ proptest! {
     #[test]
     fn any_option_of_any_rule_is_refused_or_taken(
         name in prop::sample::select(step::Step::NAMES.to_vec()),
-        member in prop::sample::select(vec!["by", "at", "in", "out", "zone", "table", "min", "salt"]),
+        member in prop::sample::select(
+            vec!["by", "at", "in", "out", "zone", "table", "min", "salt"]
+        ),
         options in json_value(),
         input in json_value(),
     ) {

@@ -57,7 +57,9 @@ fn a_branch_goes_one_way_and_its_output_is_that_ways() {
     let steps = json!([
         {"id": "b", "type": "branch", "condition": "{{ trigger.n > 5 }}",
          "then": [act("big", json!({}))], "else": [act("small", json!({}))]},
-        act("after", json!({"got": "{{ steps.b.output.id }}", "big": "{{ steps.big.output|default('none') }}"})),
+        act("after", json!({
+            "got": "{{ steps.b.output.id }}", "big": "{{ steps.big.output|default('none') }}",
+        })),
     ]);
     let (_, ran) = outcome(&steps, json!({"n": 9}), &[]);
     assert_eq!(ran, ["big", "after"]);
@@ -108,11 +110,12 @@ fn a_loop_keeps_order_and_its_limit() {
 
 #[test]
 fn loops_nest_and_empty_ones_pass() {
-    let steps = json!([{"id": "o", "type": "for_each", "items": [[1, 2], []], "as": "row", "steps": [
-        {"id": "i", "type": "for_each", "items": "item", "steps": [
+    let steps = json!([{
+        "id": "o", "type": "for_each", "items": [[1, 2], []], "as": "row",
+        "steps": [{"id": "i", "type": "for_each", "items": "item", "steps": [
             act("x", json!("{{ row|length * 10 + item }}")),
-        ]},
-    ]}]);
+        ]}],
+    }]);
     let (last, ran) =
         outcome(&steps, json!({}), &[("o[0].i[0].x", Ok(json!(1))), ("o[0].i[1].x", Ok(json!(2)))]);
     assert_eq!(ran, ["o[0].i[0].x", "o[0].i[1].x"]);
@@ -136,7 +139,9 @@ fn ten_thousand_items_that_end_at_once_need_no_deep_stack() {
 
 #[test]
 fn results_have_a_limit_together() {
-    let steps = json!([{"id": "e", "type": "for_each", "items": "trigger", "steps": [act("a", json!({}))]}]);
+    let steps = json!([
+        {"id": "e", "type": "for_each", "items": "trigger", "steps": [act("a", json!({}))]},
+    ]);
     let mut run = Run::start(&compile(&steps), json!(vec![0; 100]));
     let big = json!("x".repeat(1_000_000));
     for index in 0..40 {
@@ -201,7 +206,8 @@ fn a_failed_step_fails_the_run_unless_it_may_fail() {
 fn fail_and_stop_end_the_run_from_anywhere() {
     let each = |inner: Value| {
         json!([
-            {"id": "e", "type": "for_each", "items": [1, 2], "steps": [inner]}, act("never", json!({}))
+            {"id": "e", "type": "for_each", "items": [1, 2], "steps": [inner]},
+            act("never", json!({})),
         ])
     };
     let (last, ran) = outcome(

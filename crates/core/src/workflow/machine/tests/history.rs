@@ -15,7 +15,9 @@ fn step() -> impl Strategy<Value = Value> {
         3 => Just(undoable("")),
         1 => Just(json!({"type": "wait", "for": "1h"})),
         1 => Just(json!({"type": "wait", "signal": "go"})),
-        1 => Just(json!({"type": "wait", "signal": "go", "deadline": "1h", "on_deadline": "continue"})),
+        1 => Just(json!({
+            "type": "wait", "signal": "go", "deadline": "1h", "on_deadline": "continue",
+        })),
         1 => Just(json!({"type": "set", "vars": {"n": "{{ vars.n|default(0) + 1 }}"}})),
         1 => Just(json!({"type": "action", "action": "t.act", "when": "trigger.x > 100"})),
         1 => Just(json!({"type": "workflow", "workflow": "w"})),

@@ -54,7 +54,8 @@ fn early_signals_are_not_kept_without_limit() {
 #[test]
 fn two_waits_for_one_name_take_one_signal_each() {
     let each = json!([{"id": "p", "type": "parallel", "branches": [
-        [{"id": "z", "type": "wait", "signal": "go"}], [{"id": "a", "type": "wait", "signal": "go"}],
+        [{"id": "z", "type": "wait", "signal": "go"}],
+        [{"id": "a", "type": "wait", "signal": "go"}],
     ]}]);
     let mut run = Run::start(&compile(&each), json!({}));
     assert_eq!(run.signal("go", json!(1)), []);
@@ -141,7 +142,9 @@ fn an_approval_cannot_be_given_before_it_is_asked_for() {
 
 #[test]
 fn a_child_answers_with_its_output_or_error() {
-    let steps = json!([{"id": "c", "type": "workflow", "workflow": "other", "input": {"x": "{{ trigger }}"}}]);
+    let steps = json!([
+        {"id": "c", "type": "workflow", "workflow": "other", "input": {"x": "{{ trigger }}"}},
+    ]);
     let mut run = Run::start(&compile(&steps), json!(1));
     let Cmd::Child { id, workflow, input, key_suffix, .. } = &run.commands[0] else {
         panic!("{:?}", run.commands)
