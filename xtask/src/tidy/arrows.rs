@@ -24,7 +24,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
     ("rusqlite", &["store"]),
     ("reqwest", &["connect"]),
-    ("hyper", &["connect"]),
+    // Without its client feature it opens no door: the binary answers with it.
+    ("hyper", &["connect", "connectus"]),
     ("axum", &["connectus", "sandbox"]),
 ];
 

@@ -87,6 +87,7 @@ enum Command {
 /// Runs the command of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    keep_files_private();
     match run(cli) {
         Ok(code) => code,
         Err(error) => {
@@ -115,6 +116,12 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Token(command) => block_on(token::run(command, global)),
         Command::Audit(command) => block_on(audit::run(command, global)),
     }
+}
+
+/// Database, log and lock are for the owner of the process only, whatever the directory allows.
+fn keep_files_private() {
+    #[cfg(unix)]
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
 }
 
 fn block_on(command: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {

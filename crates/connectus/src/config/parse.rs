@@ -15,6 +15,8 @@ use super::settings::Role;
 const MIN_SIGNING_SECRET: usize = 32;
 /// Longest drain. A process supervisor kills sooner than this anyway.
 const MAX_DRAIN_SECS: u64 = 300;
+/// Longest wait for a provider: a step is given up later than this.
+const MAX_TIMEOUT_SECS: u64 = 300;
 
 fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     String::deserialize(from)
@@ -112,6 +114,13 @@ pub(super) fn seconds_to_drain<'de, D: Deserializer<'de>>(from: D) -> Result<u64
     match u64::deserialize(from) {
         Ok(secs) if secs <= MAX_DRAIN_SECS => Ok(secs),
         _ => must_be(format!("from 0 to {MAX_DRAIN_SECS}")),
+    }
+}
+
+pub(super) fn timeout<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    match u64::deserialize(from) {
+        Ok(secs) if (1..=MAX_TIMEOUT_SECS).contains(&secs) => Ok(secs),
+        _ => must_be(format!("from 1 to {MAX_TIMEOUT_SECS}")),
     }
 }
 

@@ -158,6 +158,12 @@ pub struct Egress {
     /// Ports of public addresses open besides 443.
     #[serde(deserialize_with = "parse::ports")]
     pub ports: Vec<u16>,
+    /// Seconds to connect.
+    #[serde(deserialize_with = "parse::timeout")]
+    pub connect_timeout: u64,
+    /// Seconds for a whole exchange.
+    #[serde(deserialize_with = "parse::timeout")]
+    pub request_timeout: u64,
     /// Whether plain HTTP may leave this machine.
     pub allow_insecure_http: bool,
 }

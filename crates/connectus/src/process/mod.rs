@@ -1,6 +1,7 @@
 //! The process: its data directory, key and lock, its parts put together, its life from start to
 //! drain.
 
+mod accept;
 pub mod assemble;
 pub mod data_dir;
 pub mod lock;

@@ -8,7 +8,7 @@ use connectus_engine::connections::seed_providers;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::{DataDir, ProcessLock, Surroundings, assemble, open, signals};
+use super::{DataDir, ProcessLock, Surroundings, accept, assemble, open, signals};
 use crate::{
     api,
     app::App,
@@ -18,8 +18,6 @@ use crate::{
     telemetry,
 };
 
-/// Seconds that open requests get to be answered once no new ones are taken.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// How often figures are put in order.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
@@ -135,24 +133,8 @@ impl Server {
 
     fn answer(&mut self, listener: TcpListener, router: Router) {
         let stop = self.stop.clone();
-        self.tasks.push(tokio::spawn(async move {
-            let service = router.into_make_service_with_connect_info::<SocketAddr>();
-            let told = stop.clone();
-            let serving = axum::serve(listener, service)
-                .with_graceful_shutdown(async move { told.cancelled().await });
-            let patience = async {
-                stop.cancelled().await;
-                tokio::time::sleep(ANSWER_WITHIN).await;
-            };
-            tokio::select! {
-                ended = serving => {
-                    if let Err(error) = ended {
-                        tracing::error!(action = "http.serve", status = "failure", %error);
-                    }
-                }
-                () = patience => {}
-            }
-        }));
+        let limits = accept::Limits::default();
+        self.tasks.push(tokio::spawn(accept::answer(listener, router, limits, stop)));
     }
 
     /// Serves until told to stop, then drains: no new requests, runs reach a resting place, the
