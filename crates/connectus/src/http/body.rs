@@ -64,7 +64,7 @@ fn is_json(kind: &str) -> bool {
 pub async fn read(request: Request) -> Result<axum::body::Bytes, Error> {
     axum::body::to_bytes(request.into_body(), MAX_BODY_BYTES).await.map_err(|error| {
         let too_large = std::error::Error::source(&error)
-            .is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
+            .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>);
         if too_large {
             Error::new(Code::TooLarge, format!("The body is larger than {MAX_BODY_BYTES} bytes."))
         } else {

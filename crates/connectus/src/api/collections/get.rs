@@ -18,5 +18,5 @@ pub async fn handle(
     named: Named,
 ) -> ApiResult<Json<CollectionView>> {
     let found = app.store().read().await?.collection(&caller.ctx, &named.collection).await?;
-    Ok(Json(CollectionView::of(found.ok_or_else(|| Error::not_found("collection"))?)))
+    Ok(Json(CollectionView::of(&found.ok_or_else(|| Error::not_found("collection"))?)))
 }

@@ -17,5 +17,5 @@ pub async fn handle(
     Paging(page): Paging,
 ) -> ApiResult<Json<Paged<CollectionView>>> {
     let found = app.store().read().await?.collections(&caller.ctx, page).await?;
-    Ok(Json(Paged::of(found, page, CollectionView::of)))
+    Ok(Json(Paged::of(found, page, |collection| CollectionView::of(&collection))))
 }

@@ -62,7 +62,7 @@ pub struct CollectionView {
 }
 
 impl CollectionView {
-    fn of(collection: Collection) -> Self {
+    fn of(collection: &Collection) -> Self {
         Self {
             name: collection.name.to_string(),
             records: collection.records,
