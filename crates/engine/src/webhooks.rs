@@ -67,16 +67,9 @@ pub async fn receive(parts: &Parts, incoming: Incoming<'_>) -> Result<Received> 
     webhook::verify(triggers, &inbound.secrets, delivery, now)?;
     let events = webhook::events(triggers, incoming.body)?;
     let provider = pack.provider.name.clone();
-    let source = Source {
-        ctx,
-        integration: inbound.integration,
-        provider,
-        endpoint: incoming.endpoint,
-    };
-    parts
-        .store
-        .write(move |tx| Box::pin(async move { take_all(tx, &source, events).await }))
-        .await
+    let source =
+        Source { ctx, integration: inbound.integration, provider, endpoint: incoming.endpoint };
+    parts.store.write(move |tx| Box::pin(async move { take_all(tx, &source, events).await })).await
 }
 
 struct Source {

@@ -9,11 +9,7 @@ use connectus_core::{
     schedule::Schedule,
     workflow::{Definition, INTERP_VERSION, Program, TriggerType, legacy::LegacyWorkflow},
 };
-use connectus_store::{
-    Tx,
-    runs::NewRun,
-    workflows::WorkflowRow,
-};
+use connectus_store::{Tx, runs::NewRun, workflows::WorkflowRow};
 use serde_json::{Map, Value, json};
 
 use crate::{actions, parts::Parts};
@@ -91,7 +87,13 @@ impl Draft {
         Ok(Checked { program, trigger })
     }
 
-    fn row(&self, ctx: &TenantCtx, checked: &Checked, id: WorkflowId, now: Timestamp) -> WorkflowRow {
+    fn row(
+        &self,
+        ctx: &TenantCtx,
+        checked: &Checked,
+        id: WorkflowId,
+        now: Timestamp,
+    ) -> WorkflowRow {
         let definition = checked.program.definition();
         WorkflowRow {
             tenant: ctx.tenant().clone(),

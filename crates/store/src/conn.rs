@@ -4,9 +4,7 @@
 use std::ops::{Deref, DerefMut};
 
 use connectus_core::{Env, event::Event};
-use sqlx::{
-    PgConnection, Postgres, Sqlite, SqliteConnection, Transaction, pool::PoolConnection,
-};
+use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction, pool::PoolConnection};
 
 use crate::request::Request;
 

@@ -141,12 +141,7 @@ impl Tx {
     ///
     /// # Errors
     /// What the database says.
-    pub async fn drop_signal(
-        &mut self,
-        ctx: &TenantCtx,
-        run: &RunId,
-        id: &str,
-    ) -> StoreResult<()> {
+    pub async fn drop_signal(&mut self, ctx: &TenantCtx, run: &RunId, id: &str) -> StoreResult<()> {
         on!(self, c => sqlx::query(DROP_SIGNAL)
             .bind(ctx.tenant().as_str()).bind(run.as_str()).bind(id)
             .execute(c).await.map(drop)?);

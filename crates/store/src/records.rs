@@ -21,6 +21,8 @@ pub use search::{RecordSearch, Sort, SortBy};
 
 /// Rows that travel in one statement at most, so that no parameter grows without bound.
 const STATEMENT_ROWS: usize = 5_000;
+/// Digits of a hash as text; the batch statement of SQLite cuts by it.
+const HASH_DIGITS: usize = 64;
 
 macro_rules! columns {
     () => {
@@ -338,12 +340,20 @@ impl NewRecord {
 fn rows_as_object(rows: &[NewRecord]) -> StoreResult<String> {
     let size: usize = rows.iter().map(|row| row.data.len() + row.key.len() + 72).sum();
     let mut object = Vec::with_capacity(size + 2);
+    let (mut hash, mut key) = ([0; HASH_DIGITS], Vec::new());
     object.push(b'{');
     for (index, row) in rows.iter().enumerate() {
         if index > 0 {
             object.push(b',');
         }
-        serde_json::to_writer(&mut object, &format_args!("{}:{}", row.hash, row.key))?;
+        hex::encode_to_slice(row.hash.0, &mut hash).map_err(Error::internal)?;
+        key.clear();
+        serde_json::to_writer(&mut key, &row.key)?;
+        object.push(b'"');
+        object.extend_from_slice(&hash);
+        object.push(b':');
+        // The key's text without its opening quote: the hash stands inside the same one.
+        object.extend_from_slice(key.get(1..).unwrap_or_default());
         object.push(b':');
         object.extend_from_slice(row.data.as_bytes());
     }

@@ -17,9 +17,9 @@ use crate::{
 mod claims;
 mod ready;
 
+pub(crate) use claims::STATEMENTS as CLAIM_STATEMENTS;
 pub use claims::{Claimed, RunClaim, RunNote};
 pub use ready::Mail;
-pub(crate) use claims::STATEMENTS as CLAIM_STATEMENTS;
 pub(crate) use ready::STATEMENTS as READY_STATEMENTS;
 
 macro_rules! columns {
@@ -340,11 +340,7 @@ impl Conn {
     ///
     /// # Errors
     /// What the database says.
-    pub async fn parent_run(
-        &mut self,
-        ctx: &TenantCtx,
-        run: &RunId,
-    ) -> StoreResult<Option<RunId>> {
+    pub async fn parent_run(&mut self, ctx: &TenantCtx, run: &RunId) -> StoreResult<Option<RunId>> {
         let row: Option<(Option<String>,)> = on!(self, c => sqlx::query_as(PARENT)
             .bind(ctx.tenant().as_str()).bind(run.as_str()).fetch_optional(c).await?);
         Ok(row.and_then(|(parent,)| parent).map(RunId::trusted))
@@ -354,7 +350,11 @@ impl Conn {
     ///
     /// # Errors
     /// What the database says.
-    pub async fn open_run_of(&mut self, ctx: &TenantCtx, subject: &str) -> StoreResult<Option<Run>> {
+    pub async fn open_run_of(
+        &mut self,
+        ctx: &TenantCtx,
+        subject: &str,
+    ) -> StoreResult<Option<Run>> {
         let row: Option<Row> = on!(self, c => sqlx::query_as(OPEN_OF_SUBJECT)
             .bind(ctx.tenant().as_str()).bind(subject).fetch_optional(c).await?);
         row.map(Row::run).transpose()

@@ -1,8 +1,8 @@
 //! Workflows and their immutable definitions.
 
 use connectus_core::{
-    IntegrationId, Page, TenantCtx, TenantId, Timestamp, UserId, WorkflowId,
-    page::Listing, run::WorkflowStatus,
+    IntegrationId, Page, TenantCtx, TenantId, Timestamp, UserId, WorkflowId, page::Listing,
+    run::WorkflowStatus,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -362,8 +362,7 @@ impl Conn {
     /// # Errors
     /// What the database says.
     pub async fn next_workflow_due(&mut self) -> StoreResult<Option<Timestamp>> {
-        let (due,): (Option<i64>,) =
-            on!(self, c => sqlx::query_as(NEXT_DUE).fetch_one(c).await?);
+        let (due,): (Option<i64>,) = on!(self, c => sqlx::query_as(NEXT_DUE).fetch_one(c).await?);
         Ok(due.map(Timestamp))
     }
 

@@ -162,8 +162,16 @@ both! {
     async fn a_foreign_tenant_sees_and_changes_nothing(db: TestStore) {
         let key = credential(&db).await;
         let theirs = (db.tenant("Theirs").await.unwrap(), key.1.clone());
-        assert!(db.store.read().await.unwrap()
-            .credential(&theirs.0, &theirs.1).await.unwrap().is_none());
+        assert!(
+            db.store
+                .read()
+                .await
+                .unwrap()
+                .credential(&theirs.0, &theirs.1)
+                .await
+                .unwrap()
+                .is_none()
+        );
         assert!(lease(&db, &theirs, 1).await.is_none());
         let (ctx, id) = theirs.clone();
         assert!(!write!(db, tx => tx.retire_credential(&ctx, &id, 1)).unwrap());

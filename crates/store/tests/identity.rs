@@ -191,9 +191,9 @@ both! {
         let first = claim(&ctx, "first");
         assert!(take(&db.store, &first, db.sim.env.now().plus_secs(60)).await);
         let request = Request { id: RequestId::trusted("req_1"), claim: Some(first.clone()) };
-        let failing = db.store.write::<(), _>(|_| {
-            Box::pin(async { Err(connectus_core::Error::not_found("thing")) })
-        });
+        let failing = db
+            .store
+            .write::<(), _>(|_| Box::pin(async { Err(connectus_core::Error::not_found("thing")) }));
         request::scope(request, failing).await.unwrap_err();
         let forget =
             db.store.write(move |tx| Box::pin(async move { Ok(tx.forget_key(&first).await?) }));

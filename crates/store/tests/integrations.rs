@@ -118,12 +118,21 @@ both! {
         let list = |filter: IntegrationFilter| (filter, Page::default());
         let cases = [
             (list(IntegrationFilter::default()), vec![&second, &first]),
-            (list(IntegrationFilter { provider: Some("slack".into()), ..Default::default() }),
-             vec![&second]),
-            (list(IntegrationFilter {
-                status: Some(IntegrationStatus::Pending), ..Default::default() }), vec![&first]),
-            (list(IntegrationFilter { created_by: Some(mine), ..Default::default() }),
-             vec![&second]),
+            (
+                list(IntegrationFilter { provider: Some("slack".into()), ..Default::default() }),
+                vec![&second],
+            ),
+            (
+                list(IntegrationFilter {
+                    status: Some(IntegrationStatus::Pending),
+                    ..Default::default()
+                }),
+                vec![&first],
+            ),
+            (
+                list(IntegrationFilter { created_by: Some(mine), ..Default::default() }),
+                vec![&second],
+            ),
         ];
         for ((filter, page), expected) in cases {
             let found = conn.integrations(&ours, &filter, page, now).await.unwrap();
@@ -140,8 +149,9 @@ both! {
         drop(conn);
         let (ctx, id) = (ours.clone(), foreign.clone());
         assert!(!write!(db, tx => tx.delete_integration(&ctx, &id)).unwrap());
-        assert!(db.store.read().await.unwrap().integration(&theirs, &foreign).await.unwrap()
-            .is_some());
+        assert!(
+            db.store.read().await.unwrap().integration(&theirs, &foreign).await.unwrap().is_some()
+        );
     }
 
     async fn an_update_of_an_old_version_changes_nothing(db: TestStore) {
@@ -216,7 +226,9 @@ both! {
             write!(db, tx => tx.add_usage(&tenant, &id, &day, counts)).unwrap();
         }
         let filter = |from: &str, to: &str| UsageFilter {
-            integration: None, from: from.into(), to: to.into(),
+            integration: None,
+            from: from.into(),
+            to: to.into(),
         };
         let mut conn = db.store.read().await.unwrap();
         let all = filter("2026-01-01", "2026-12-31");
@@ -234,8 +246,8 @@ both! {
         write!(db, tx => tx.delete_integration(&owner, &gone)).unwrap();
         let (tenant, gone) = (ctx.tenant().clone(), id.clone());
         write!(db, tx => tx.add_usage(&tenant, &gone, "2026-01-02", counts)).unwrap();
-        let (_, left) = db.store.read().await.unwrap()
-            .usage(&ctx, &all, Page::default()).await.unwrap();
+        let (_, left) =
+            db.store.read().await.unwrap().usage(&ctx, &all, Page::default()).await.unwrap();
         assert_eq!(left, CallCounts::default(), "counts of a deleted integration are dropped");
     }
 }

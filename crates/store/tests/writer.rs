@@ -49,18 +49,16 @@ both! {
         let crash = {
             let store = db.store.clone();
             tokio::spawn(async move {
-                store
-                    .write::<(), _>(|_| Box::pin(async { panic!("a bug in a job") }))
-                    .await
+                store.write::<(), _>(|_| Box::pin(async { panic!("a bug in a job") })).await
             })
         };
         assert_eq!(crash.await.unwrap().unwrap_err().code, Code::Internal);
         let owner = ctx.clone();
         db.store
             .write(move |tx| {
-                Box::pin(async move {
-                    tx.emit(&owner, EventType::RecordsChanged, "x", json!({})).await
-                })
+                Box::pin(
+                    async move { tx.emit(&owner, EventType::RecordsChanged, "x", json!({})).await },
+                )
             })
             .await
             .unwrap();
@@ -88,7 +86,9 @@ both! {
         let ctx = db.tenant("Impatient").await.unwrap();
         let owner = ctx.clone();
         let write = db.store.write(move |tx| {
-            Box::pin(async move { tx.emit(&owner, EventType::RecordsChanged, "kept", json!({})).await })
+            Box::pin(
+                async move { tx.emit(&owner, EventType::RecordsChanged, "kept", json!({})).await },
+            )
         });
         write.await.unwrap();
         db.restart().await.unwrap();

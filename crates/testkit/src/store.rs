@@ -67,6 +67,14 @@ impl TestStore {
         self.store = open(&self.database, &self.sim).await?;
         Ok(())
     }
+
+    /// Opens the database once more, as another process on it does. Clock and entropy are shared.
+    ///
+    /// # Errors
+    /// What [`Store::open`] says.
+    pub async fn another_process(&self) -> Result<Store> {
+        open(&self.database, &self.sim).await
+    }
 }
 
 async fn open(database: &Database, sim: &SimEnv) -> Result<Store> {

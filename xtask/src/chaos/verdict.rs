@@ -300,7 +300,7 @@ mod tests {
 
     const WORKFLOW: &str = "wf_1";
 
-    fn run(id: &str, input: Value) -> Value {
+    fn run(id: &str, input: &Value) -> Value {
         json!({ "id": id, "subject_id": WORKFLOW, "input": input })
     }
 
@@ -322,17 +322,17 @@ mod tests {
     #[test]
     fn what_was_acknowledged_is_there_once() {
         let sync = json!({ "id": "run_s", "subject_id": "flow_1" });
-        let by_hand = run("run_1", json!({ "email": "by-hand@example.com" }));
-        let hooked = run("run_2", json!({ "event_id": "7" }));
+        let by_hand = run("run_1", &json!({ "email": "by-hand@example.com" }));
+        let hooked = run("run_2", &json!({ "event_id": "7" }));
         let all = [sync.clone(), by_hand.clone(), hooked.clone()];
         assert_eq!(judged(&all), (0, 0));
         assert_eq!(judged(&[by_hand.clone(), hooked.clone()]), (1, 0), "the sync is gone");
         assert_eq!(judged(&[sync.clone(), by_hand.clone()]), (1, 0), "the webhook's run is gone");
         assert_eq!(judged(&[sync, hooked.clone()]), (2, 0), "the run and what answers for it");
-        let again = run("run_3", json!({ "event_id": 7 }));
+        let again = run("run_3", &json!({ "event_id": 7 }));
         let doubled = [all.as_slice(), &[again]].concat();
         assert_eq!(judged(&doubled), (0, 2), "twice for one event, and one more than asked for");
-        let moved = run("run_9", json!({ "email": "by-hand@example.com" }));
+        let moved = run("run_9", &json!({ "email": "by-hand@example.com" }));
         assert_eq!(judged(&[all[0].clone(), moved, hooked]), (1, 0), "another run than was named");
     }
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::output::say;
 
 /// How often the run is looked at. Another process may be working on it, so nothing tells.
-const LOOK: Duration = Duration::from_millis(200);
+pub const LOOK: Duration = Duration::from_millis(200);
 /// Counters worth showing, in this order.
 const SHOWN: [&str; 6] = ["read", "created", "updated", "unchanged", "rejected", "pages"];
 

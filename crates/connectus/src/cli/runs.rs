@@ -1,9 +1,12 @@
 //! `connectus runs`.
 
-use std::process::ExitCode;
+use std::{collections::HashMap, process::ExitCode};
 
 use clap::Args;
-use connectus_core::{Page, Result, RunId, TenantCtx, run::Run};
+use connectus_core::{
+    Page, Result, RunId, TenantCtx,
+    run::{Run, RunStatus},
+};
 use connectus_store::{Store, runs::RunFilter, steps::StepRow};
 use serde_json::json;
 
@@ -13,8 +16,8 @@ use super::{Global, find, follow, output};
 pub struct Runs {
     /// One run, with its steps; the newest runs without it.
     run: Option<String>,
-    /// Follow the run to its end.
-    #[arg(long, requires = "run")]
+    /// Follow the run to its end; without a run, tell of every change until interrupted.
+    #[arg(long)]
     follow: bool,
     /// Runs of one tenant, by identifier or name.
     #[arg(long, short)]
@@ -31,6 +34,10 @@ pub async fn run(command: Runs, global: Global) -> Result<ExitCode> {
     let (_, opened) = global.open().await?;
     let store = &opened.store;
     let code = match &command.run {
+        None if command.follow => {
+            changes(store, &command).await?;
+            ExitCode::SUCCESS
+        }
         None => {
             list(store, &command).await?;
             ExitCode::SUCCESS
@@ -48,13 +55,39 @@ pub async fn run(command: Runs, global: Global) -> Result<ExitCode> {
     Ok(code)
 }
 
-async fn list(store: &Store, command: &Runs) -> Result<()> {
+/// The newest runs of each tenant.
+async fn newest(store: &Store, command: &Runs) -> Result<Vec<Run>> {
     let page = Page { limit: command.limit, offset: 0 };
     let mut runs = Vec::new();
     for ctx in find::tenants(store, command.tenant.as_deref()).await? {
         let found = store.read().await?.runs(&ctx, &RunFilter::default(), page).await?;
         runs.extend(found.items);
     }
+    Ok(runs)
+}
+
+/// A line for each run whose status changed since the last look, until Ctrl-C.
+async fn changes(store: &Store, command: &Runs) -> Result<()> {
+    let mut known: HashMap<RunId, RunStatus> = HashMap::new();
+    loop {
+        let mut runs = newest(store, command).await?;
+        runs.reverse();
+        for run in &runs {
+            if known.get(&run.id) != Some(&run.status) {
+                output::say(&follow::describe(run))?;
+            }
+        }
+        // Only the newest are looked at, so only they are remembered.
+        known = runs.into_iter().map(|run| (run.id, run.status)).collect();
+        tokio::select! {
+            () = tokio::time::sleep(follow::LOOK) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(()),
+        }
+    }
+}
+
+async fn list(store: &Store, command: &Runs) -> Result<()> {
+    let runs = newest(store, command).await?;
     let rows = runs.iter().map(|run: &Run| {
         [
             run.id.to_string(),

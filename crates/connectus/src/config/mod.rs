@@ -74,20 +74,18 @@ impl Config {
     pub fn load(sources: &Sources) -> Result<Self> {
         let mut later = variables::entries(&sources.variables)?;
         later.extend(flag_entries(&sources.flags)?);
-        let (named, at_hand) = match &sources.flags.file {
-            Some(path) => (Some(path.clone()), None),
-            None => (None, Some(())),
-        };
-        let mut entries = match &named {
+        let named = sources.flags.file.as_deref();
+        let mut entries = match named {
             Some(path) => file::read(path)?.ok_or_else(|| missing(path))?,
             None => Vec::new(),
         };
         let chosen = setting(entries.iter().chain(&later), "data.dir");
         let data_dir = data_dir(chosen, sources);
-        if at_hand.is_some() {
+        if named.is_none() {
             entries = file::read(&data_dir.join(FILE_NAME))?.unwrap_or_default();
             refuse_own_folder(&entries)?;
         }
+        entries.extend(of_environment(named, &data_dir, sources)?);
         entries.extend(later);
         let defaults = manual::settings().iter().map(|(path, value)| Entry {
             path: path.clone(),
@@ -162,6 +160,26 @@ fn is_writable(folder: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_writable(folder: &Path) -> bool {
     folder.metadata().is_ok_and(|found| !found.permissions().readonly())
+}
+
+/// The settings of an environment (`CONNECTUS_ENVIRONMENT=staging`): a file beside the other one,
+/// `connectus.staging.toml`, which must then be there.
+fn of_environment(named: Option<&Path>, data_dir: &Path, sources: &Sources) -> Result<Vec<Entry>> {
+    let name = sources.variables.get(variables::ENVIRONMENT).filter(|name| !name.is_empty());
+    let Some(name) = name else { return Ok(Vec::new()) };
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        let variable = variables::ENVIRONMENT;
+        let detail = format!("The variable {variable} must be a word, as staging or production.");
+        return Err(Error::new(Code::Invalid, detail));
+    }
+    let base = named.map_or_else(|| data_dir.join(FILE_NAME), Path::to_path_buf);
+    let path = base.with_extension(format!("{name}.toml"));
+    let entries = file::read(&path)?.ok_or_else(|| {
+        let (place, variable) = (path.display(), variables::ENVIRONMENT);
+        Error::new(Code::Invalid, format!("There is no file {place}, which {variable} asks for."))
+    })?;
+    refuse_own_folder(&entries)?;
+    Ok(entries)
 }
 
 fn missing(path: &Path) -> Error {

@@ -157,6 +157,26 @@ fn a_file_named_on_the_command_line_is_the_only_one_and_must_be_there() {
 }
 
 #[test]
+fn an_environment_has_settings_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(data.join(name), text).unwrap();
+    write(FILE_NAME, "[server]\nlisten = \"127.0.0.1:1\"\ndrain_secs = 1\n");
+    write("connectus.staging.toml", "[server]\nlisten = \"127.0.0.1:2\"\n");
+    let load = |name: &str| {
+        let variables = [("CONNECTUS_ENVIRONMENT".to_owned(), name.to_owned())].into();
+        Config::load(&Sources { variables, folder: folder.path().into(), ..Sources::default() })
+    };
+    let staging = load("staging").unwrap();
+    assert_eq!(staging.settings.server.listen.port(), 2);
+    assert_eq!(staging.settings.server.drain_secs, 1);
+    assert_eq!(load("").unwrap().settings.server.listen.port(), 1);
+    assert!(load("production").unwrap_err().detail.contains("connectus.production.toml"));
+    assert!(load("../x").unwrap_err().detail.contains("must be a word"));
+}
+
+#[test]
 fn the_data_directory_falls_back_to_the_users_own() {
     let folder = tempfile::tempdir().unwrap();
     let load = |home: &str, here: &Path| {

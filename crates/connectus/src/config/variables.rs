@@ -43,8 +43,10 @@ const ALIASES: &[(&str, &str)] = &[
     ("RETAIN_PROVIDER_RAW", "briefs.retain_provider_raw"),
 ];
 
-/// Variables of the developer's tools, which are no settings.
-const NOT_SETTINGS: &[&str] = &["CONNECTUS_TEST_", "CONNECTUS_SPECS"];
+/// Names the environment, whose settings file is read over the ordinary one.
+pub const ENVIRONMENT: &str = "CONNECTUS_ENVIRONMENT";
+/// Variables that are no settings: the one above, and those of the developer's tools.
+const NOT_SETTINGS: &[&str] = &[ENVIRONMENT, "CONNECTUS_TEST_", "CONNECTUS_SPECS"];
 
 /// Variables by name. `.env` comes first, so the environment wins.
 pub type Variables = BTreeMap<String, String>;

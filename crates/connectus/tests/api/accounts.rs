@@ -100,9 +100,8 @@ both! {
         let app = TestApp::start(db).await;
         let ours = app.organisation("Ours").await;
         let user = app.person(&ours, "ann@example.org", Role::Editor).await;
-        let make = |body: Value| {
-            app.send(Call::post("/api/v1/api-keys").bearer(ours.owner()).json(&body))
-        };
+        let make =
+            |body: Value| app.send(Call::post("/api/v1/api-keys").bearer(ours.owner()).json(&body));
         let me = |key: String| app.send(Call::get("/api/v1/auth/me").bearer(&key));
         let later = app.db.sim.env.now().plus_secs(60);
         let plain = make(json!({"name": "a", "role": "owner"})).await.expect(201);

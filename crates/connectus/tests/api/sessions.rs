@@ -113,9 +113,8 @@ both! {
         let answer = login(&app, "cookie").await;
         assert!(answer.header("set-cookie").starts_with("__Host-connectus_session="));
         assert!(answer.header("set-cookie").ends_with("; Secure"));
-        let with = |cookie: String| {
-            app.send(Call::get("/api/v1/auth/me").header("cookie", &cookie))
-        };
+        let with =
+            |cookie: String| app.send(Call::get("/api/v1/auth/me").header("cookie", &cookie));
         with(cookie(&answer)).await.expect(200);
         with(cookie(&answer).replace("__Host-", "")).await.refused(401, "unauthenticated");
     }
@@ -150,9 +149,7 @@ both! {
 
     async fn logins_end_when_idle_old_or_signed_out(db: TestStore) {
         let (app, _) = signed_up(db).await;
-        let with = |cookie: &str| {
-            app.send(Call::get("/api/v1/auth/me").header("cookie", cookie))
-        };
+        let with = |cookie: &str| app.send(Call::get("/api/v1/auth/me").header("cookie", cookie));
         let answer = login(&app, "cookie").await;
         let (first, csrf) = (cookie(&answer), answer.text_of("csrf_token"));
         // Used now and then, it lasts a week to the second.

@@ -9,8 +9,7 @@ use crate::support::{Call, TestApp};
 both! {
     async fn pages_are_html_that_loads_nothing(db: TestStore) {
         let app = TestApp::start(db).await;
-        let pages =
-            ["/", "/docs", "/docs/", "/docs/errors/invalid", "/setup?token=x"];
+        let pages = ["/", "/docs", "/docs/", "/docs/errors/invalid", "/setup?token=x"];
         for path in pages {
             let page = app.send(Call::get(path)).await.expect(200);
             assert_eq!(page.header("content-type"), "text/html; charset=utf-8", "{path}");

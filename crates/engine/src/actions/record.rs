@@ -37,9 +37,13 @@ impl Action for TriggerRecord {
         if provider::find(&format!("{provider}.{action}")).is_err() {
             return Ok(trigger.get("body").cloned().unwrap_or_default());
         }
-        let integration = text("integration_id").and_then(IntegrationId::parse).ok_or_else(|| {
-            Error::new(Code::Invalid, "The trigger names no integration to load the record from.")
-        })?;
+        let integration =
+            text("integration_id").and_then(IntegrationId::parse).ok_or_else(|| {
+                Error::new(
+                    Code::Invalid,
+                    "The trigger names no integration to load the record from.",
+                )
+            })?;
         let connection = cx.parts.connections.open(cx.ctx, &integration).await?;
         let outcome = connection.call(&action, &json!({ "id": id }), cx.key).await?;
         Ok(outcome.records.into_iter().next().map(flat).unwrap_or_default())

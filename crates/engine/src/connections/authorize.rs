@@ -222,7 +222,7 @@ impl Connections {
         }
         let Some(code) = back.code else {
             let word = back.refusal.unwrap_or_default();
-            let word: String = word.chars().filter(|c| c.is_ascii_graphic()).take(64).collect();
+            let word: String = word.chars().filter(char::is_ascii_graphic).take(64).collect();
             let detail = format!("The provider did not grant access ({word}). Start again.");
             return Err(Error::new(Code::ProviderRefused, detail));
         };
@@ -238,8 +238,8 @@ impl Connections {
         let tokens =
             oauth::exchange_code(&self.0.http, &plan, &settings, &client, &code, &pkce, now)
                 .await?;
-        let id = integration.id.clone();
-        self.connected(ctx, &plan, integration, secrets, tokens).await?;
+        let id = integration.id;
+        self.connected(ctx, &plan, &id, secrets, tokens).await?;
         self.forget(ctx, &id);
         Ok((id, state.return_to))
     }
@@ -248,58 +248,55 @@ impl Connections {
         &self,
         ctx: &TenantCtx,
         plan: &Plan,
-        integration: Integration,
+        id: &IntegrationId,
         mut secrets: Secrets,
         tokens: TokenSet,
     ) -> Result<()> {
         // Another grant's refresh token must not outlive it.
         secrets.remove(oauth::REFRESH_TOKEN);
         tokens.store_in(&mut secrets);
-        let mut changed = integration;
-        for (name, value) in tokens.settings {
-            changed.settings.insert(name, Value::String(value));
-        }
-        let about = About {
-            kind: plan.pack.oauth2().map(|oauth| oauth.name.clone()).unwrap_or_default(),
-            state: CredentialState::Active,
-            origin: settings_of(&changed)?.credential_origin(),
-            expires_at: tokens.expires_at,
-        };
-        let (ctx, sealer) = (ctx.clone(), self.0.store.sealer().clone());
-        let scopes = tokens.scopes;
+        let kind = plan.pack.oauth2().map(|oauth| oauth.name.clone()).unwrap_or_default();
+        let (id, ctx, sealer) = (id.clone(), ctx.clone(), self.0.store.sealer().clone());
         self.0
             .store
             .write(move |tx| {
-                async move { store(tx, &ctx, &sealer, changed, secrets, about, scopes).await }
-                    .boxed()
+                async move { store(tx, &ctx, &sealer, &id, kind, secrets, tokens).await }.boxed()
             })
             .await
     }
 }
 
+/// Stores what a round trip brought, over the integration as it is now.
 async fn store(
     tx: &mut Tx,
     ctx: &TenantCtx,
     sealer: &Sealer,
-    mut changed: Integration,
+    id: &IntegrationId,
+    kind: String,
     secrets: Secrets,
-    about: About,
-    scopes: Vec<String>,
+    tokens: TokenSet,
 ) -> Result<()> {
-    let id = changed.id.clone();
-    vault::put_credential(tx, ctx, sealer, &id, &secrets, about).await?;
+    let current = tx.integration(ctx, id).await?;
+    let mut changed = current.ok_or_else(|| Error::not_found("integration"))?;
+    for (name, value) in tokens.settings {
+        changed.settings.insert(name, Value::String(value));
+    }
+    let about = About {
+        kind,
+        state: CredentialState::Active,
+        origin: settings_of(&changed)?.credential_origin(),
+        expires_at: tokens.expires_at,
+    };
+    vault::put_credential(tx, ctx, sealer, id, &secrets, about).await?;
     if changed.status != IntegrationStatus::Paused {
         changed.status = IntegrationStatus::Connected;
     }
     changed.last_error = None;
-    if tx.update_integration(&changed).await?.is_none() {
-        let detail = "The integration was changed meanwhile. Connect it again.";
-        return Err(Error::new(Code::Conflict, detail));
-    }
-    health::resolve_all(tx, ctx, &id, None).await?;
-    let detail = json!({"scopes": scopes});
+    tx.update_integration(&changed).await?;
+    health::resolve_all(tx, ctx, id, None).await?;
+    let detail = json!({"scopes": tokens.scopes});
     let connected = EventType::IntegrationConnected;
     tx.emit(ctx, connected, id.as_str(), detail.clone()).await?;
     tx.audit(ctx, connected.name(), id.as_str(), detail).await?;
-    health::rescore(tx, ctx, &id).await
+    health::rescore(tx, ctx, id).await
 }

@@ -1,13 +1,16 @@
 //! Tests connections: one cheap call, and what follows from its outcome.
 
 use connectus_core::{
-    Code, Error, IntegrationId, Result, TenantCtx, audit::Outcome, event::EventType,
+    Code, Error, IntegrationId, Result, TenantCtx,
+    audit::Outcome,
+    event::EventType,
     integration::IntegrationStatus,
+    provider::{AuthMethod, Pack},
 };
 use futures::FutureExt;
 use serde_json::{Value, json};
 
-use super::Connections;
+use super::{Connections, known_plan};
 use crate::health::{self, Problem};
 
 /// The operation's name in the health log.
@@ -31,9 +34,12 @@ impl Connections {
     /// records the outcome. A failed test is an outcome, not an error.
     ///
     /// # Errors
-    /// `not_found`, or what the database says.
+    /// `not_found`; `conflict` when nothing can be tested without side effects.
     pub async fn test(&self, ctx: &TenantCtx, id: &IntegrationId) -> Result<TestOutcome> {
-        let integration = self.view(ctx, id).await?.integration;
+        let view = self.view(ctx, id).await?;
+        let kind = view.credential.as_ref().map(|credential| credential.kind.as_str());
+        let integration = view.integration;
+        check_testable(&known_plan(&integration.provider)?.pack, kind)?;
         let report = match self.connect(&integration, true) {
             Ok((connection, _)) => connection.test().await,
             Err(error) => Err(error),
@@ -84,4 +90,16 @@ impl Connections {
         let status = self.view(ctx, id).await?.integration.status;
         Ok(TestOutcome { latency_ms, account, error, status })
     }
+}
+
+/// Whether there is a call that proves a credential of this kind and changes nothing.
+fn check_testable(pack: &Pack, kind: Option<&str>) -> Result<()> {
+    let method = pack.auth.iter().find(|method| Some(method.name()) == kind);
+    let by_address = matches!(method, Some(AuthMethod::WebhookUrl(_)));
+    if pack.check.is_some() && !by_address {
+        return Ok(());
+    }
+    let detail = "This kind of connection offers nothing that could be tested without side \
+                  effects. Send something through it instead.";
+    Err(Error::new(Code::Conflict, detail))
 }

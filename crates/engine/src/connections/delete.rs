@@ -44,21 +44,19 @@ impl Connections {
         let integration = self.view(ctx, id).await?.integration;
         let token = self.token_to_revoke(ctx, &integration).await;
         let announced = token.is_some();
-        let (owner, version) = (ctx.clone(), integration.version);
         let detail = json!({
             "provider": integration.provider,
             "name": integration.name,
             "revocation": if announced { "begun" } else { "none" },
         });
-        let target = id.clone();
+        let (owner, target) = (ctx.clone(), id.clone());
         self.0
             .store
             .write(move |tx| {
                 async move {
-                    guard(version)?;
-                    if !tx.delete_integration(&owner, &target).await? {
-                        return Err(Error::not_found("integration"));
-                    }
+                    let current = tx.integration(&owner, &target).await?;
+                    guard(current.ok_or_else(|| Error::not_found("integration"))?.version)?;
+                    tx.delete_integration(&owner, &target).await?;
                     let deleted = EventType::IntegrationDeleted;
                     tx.emit(&owner, deleted, target.as_str(), detail.clone()).await?;
                     tx.audit(&owner, deleted.name(), target.as_str(), detail).await

@@ -95,7 +95,8 @@ impl Connections {
     pub async fn open(&self, ctx: &TenantCtx, id: &IntegrationId) -> Result<Arc<Connection>> {
         let integration = self.view(ctx, id).await?.integration;
         if integration.status == IntegrationStatus::Paused {
-            let detail = "The integration is paused. Resume it with PATCH {\"status\": \"active\"}.";
+            let detail =
+                "The integration is paused. Resume it with PATCH {\"status\": \"active\"}.";
             return Err(Error::new(Code::Conflict, detail));
         }
         let mut conn = self.0.store.read().await?;
@@ -112,11 +113,8 @@ impl Connections {
         }
         let (connection, source) = self.connect(&integration, false)?;
         let connection = Arc::new(connection);
-        let opened = Opened {
-            settings: integration.settings,
-            connection: connection.clone(),
-            source,
-        };
+        let opened =
+            Opened { settings: integration.settings, connection: connection.clone(), source };
         let mut open = self.open_map();
         if open.len() >= MAX_OPEN {
             open.retain(|_, opened| Arc::strong_count(&opened.connection) > 1);

@@ -50,6 +50,11 @@ impl Active {
         nudge
     }
 
+    /// Whether work under a claim is under way.
+    pub(super) fn holds(&self, claim: &RunClaim) -> bool {
+        self.lock().get(&key(claim)).is_some_and(|entry| entry.claim == claim.number)
+    }
+
     /// Notes that work under a claim has ended.
     pub(super) fn end(&self, claim: &RunClaim) {
         let (mut runs, key) = (self.lock(), key(claim));

@@ -1,7 +1,7 @@
 //! Looks for work: what the clock starts, what came in for runs under way, and runs that are due,
 //! queue by queue within each queue's concurrency.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use connectus_core::{
     Error, Result, Timestamp,
@@ -25,6 +25,14 @@ fn is_due(due: Option<Timestamp>, now: Timestamp) -> bool {
     due.is_some_and(|due| due <= now)
 }
 
+/// What a look for work found.
+struct Look {
+    /// When something is due next.
+    next_due: Option<Timestamp>,
+    /// Whether runs were taken.
+    took: bool,
+}
+
 impl Engine {
     pub(super) async fn dispatch_loop(&self) {
         while !self.draining.is_cancelled() {
@@ -46,7 +54,7 @@ impl Engine {
     /// One look for work, if this engine is the one to do it.
     async fn turn(&self) -> Result<Option<Timestamp>> {
         match self.reign().await? {
-            Some(over) => self.tick(&over).await,
+            Some(over) => Ok(self.tick(&over).await?.next_due),
             None => Ok(None),
         }
     }
@@ -60,7 +68,7 @@ impl Engine {
     }
 
     /// Starts what is due and tells when something is due next.
-    async fn tick(&self, over: &CancellationToken) -> Result<Option<Timestamp>> {
+    async fn tick(&self, over: &CancellationToken) -> Result<Look> {
         let now = self.parts.env().now();
         let mut next_due = schedule::next_due(&mut self.parts.store.read().await?).await?;
         if is_due(next_due, now) {
@@ -70,12 +78,33 @@ impl Engine {
             }
             next_due = schedule::next_due(&mut self.parts.store.read().await?).await?;
         }
+        self.put_back_strays().await?;
         self.deliver_mail().await?;
+        let mut took = false;
         for queue in lanes() {
-            let due = self.fill(queue, now, over).await?;
-            next_due = [next_due, due].into_iter().flatten().min();
+            let look = self.fill(queue, now, over).await?;
+            next_due = [next_due, look.next_due].into_iter().flatten().min();
+            took |= look.took;
         }
-        Ok(next_due)
+        Ok(Look { next_due, took })
+    }
+
+    /// Queues again what was claimed in a commit whose answer was lost.
+    async fn put_back_strays(&self) -> Result<()> {
+        if !self.strays.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        for claim in self.parts.store.read().await?.claims().await? {
+            // Asked after the database: work that has ended meanwhile has let go of its claim.
+            if !self.active.holds(&claim) {
+                self.parts
+                    .store
+                    .write(move |tx| Box::pin(async move { Ok(tx.put_back(&claim).await?) }))
+                    .await?;
+            }
+        }
+        self.strays.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Nudges the runs under way that have signals to read or are to be stopped.
@@ -95,12 +124,13 @@ impl Engine {
         queue: &'static Queue,
         now: Timestamp,
         over: &CancellationToken,
-    ) -> Result<Option<Timestamp>> {
+    ) -> Result<Look> {
+        let mut took = false;
         loop {
             let due = self.parts.store.read().await?.next_run_due(queue.name).await?;
             let free = queue.concurrency.saturating_sub(self.active.in_queue(queue.name));
             if !is_due(due, now) || free == 0 || self.draining.is_cancelled() {
-                return Ok(due);
+                return Ok(Look { next_due: due, took });
             }
             let claimed = self
                 .parts
@@ -108,10 +138,13 @@ impl Engine {
                 .write(move |tx| {
                     Box::pin(async move { Ok(tx.claim_runs(queue.name, now, free).await?) })
                 })
-                .await?;
+                .await
+                // The claims may be durable all the same.
+                .inspect_err(|_| self.strays.store(true, Ordering::Relaxed))?;
             if claimed.is_empty() {
-                return Ok(due);
+                return Ok(Look { next_due: due, took });
             }
+            took = true;
             for claimed in claimed {
                 self.take(claimed, queue.name, over.clone());
             }
@@ -135,12 +168,12 @@ impl Engine {
     pub async fn run_until_idle(&self) -> Result<()> {
         let over = self.reign_or_refuse().await?;
         loop {
-            // A run that was still being put down while this looked is found by the next look.
+            // What a run that was under way during the look brought about is found by the next.
             let quiet = self.active.len() == 0;
-            self.tick(&over).await?;
-            match (quiet, self.active.len()) {
-                (true, 0) => return Ok(()),
-                (false, 0) => {}
+            let took = self.tick(&over).await?.took;
+            match self.active.len() {
+                0 if quiet && !took => return Ok(()),
+                0 => {}
                 _ => self.parts.store.woken().await,
             }
         }

@@ -19,7 +19,10 @@ mod step;
 mod sync_run;
 mod work;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use connectus_core::{Error, Result, RunId, TenantCtx, run::Run};
 use connectus_store::{journal::PendingSignal, runs::NewRun};
@@ -42,6 +45,8 @@ pub struct Engine {
     parts: Parts,
     active: Arc<Active>,
     reign: Arc<Mutex<Option<Reign>>>,
+    /// Whether there may be claimed runs that nobody works on.
+    strays: Arc<AtomicBool>,
     tasks: TaskTracker,
     draining: CancellationToken,
 }
@@ -53,6 +58,7 @@ impl Engine {
             parts,
             active: Arc::default(),
             reign: Arc::default(),
+            strays: Arc::default(),
             tasks: TaskTracker::new(),
             draining: CancellationToken::new(),
         }

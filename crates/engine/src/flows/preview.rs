@@ -13,7 +13,7 @@ use crate::{
     parts::Parts,
     sync::{
         Decision, decide,
-        intake::{Batch, Item},
+        intake::{Batch, Item, newest},
         plan::Plan,
     },
 };
@@ -103,7 +103,7 @@ pub async fn preview(
     }
     preview.read = batch.read;
     let mut rows = Vec::with_capacity(batch.items.len());
-    for item in batch.items {
+    for item in newest(batch.items) {
         match item {
             Item::Row(row) => rows.push(*row),
             Item::Refused(row) => preview.add_refused(row.source_key, row.errors, limit),

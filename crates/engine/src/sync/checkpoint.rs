@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     Counts, Decision, OPERATION, decide,
-    intake::{Item, Taken, refusal},
+    intake::{Item, Taken, newest, refusal},
     plan::Plan,
 };
 use crate::health;
@@ -111,7 +111,7 @@ pub(crate) async fn write(
 ) -> Result<Written> {
     let flow = &plan.flow;
     let (mut rows, mut refused) = (Vec::with_capacity(items.len()), Vec::new());
-    for item in items {
+    for item in newest(items) {
         match item {
             Item::Row(row) => rows.push(*row),
             Item::Refused(row) => refused.push(row),

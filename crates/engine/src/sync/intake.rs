@@ -1,9 +1,9 @@
 //! Turns pages into batches of rows that are ready to be compared and written.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use connectus_core::{
-    Code, Env, Error, Result, Timestamp,
+    Code, Env, Error, Result,
     canonical::{self, Digest},
     error::FieldError,
 };
@@ -22,6 +22,8 @@ const MAX_KEPT_BYTES: usize = 64 * 1024;
 /// Largest mapped row, in bytes of JSON.
 const MAX_ROW_BYTES: usize = 1024 * 1024;
 
+type Fields = Map<String, Value>;
+
 /// A mapped row.
 #[derive(Debug)]
 pub(crate) struct Taken {
@@ -30,14 +32,12 @@ pub(crate) struct Taken {
     /// The part of the key that is the source's own; it starts at this byte.
     pub source_at: usize,
     /// The fields the flow answers for.
-    pub fields: Map<String, Value>,
+    pub fields: Fields,
     /// The same in their one canonical JSON form: hashed, and written as it is when the row is new.
     pub json: String,
     /// The hash of that form.
     pub hash: Digest,
-    /// When the record changed at its source.
-    pub changed_at: Option<Timestamp>,
-    /// The record as it was read, in case the row is refused later.
+    /// The record as it was read: for the time of its change, and in case the row is refused.
     pub source: Value,
 }
 
@@ -57,10 +57,19 @@ pub(crate) enum Item {
     Refused(NewRejectedRow),
 }
 
+impl Item {
+    fn source_key(&self) -> &str {
+        match self {
+            Self::Row(row) => row.source_key(),
+            Self::Refused(row) => &row.source_key,
+        }
+    }
+}
+
 /// What is written by one checkpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    /// The newest version of each record, by the order in which records first came.
+    /// Records in the order in which they came.
     pub items: Vec<Item>,
     /// Where to go on after them.
     pub cursor: Option<Value>,
@@ -72,7 +81,6 @@ pub(crate) struct Batch {
     pub calls: u64,
     /// How the stream ended after this batch; `None` when there is more.
     pub end: Option<Result<()>>,
-    places: HashMap<String, usize>,
 }
 
 impl Batch {
@@ -85,36 +93,47 @@ impl Batch {
         self.items.len() >= CHECKPOINT_RECORDS || self.pages >= CHECKPOINT_PAGES
     }
 
-    /// Maps one record. A record that came before in the same batch is replaced: pages that
-    /// overlap would otherwise write it twice.
+    /// Maps one record.
     pub fn take(&mut self, plan: &Plan, env: &Env, record: Value) {
         self.read += 1;
-        let (key, item) = read(plan, env, record);
-        if let Some(place) = self.places.get(&key).and_then(|index| self.items.get_mut(*index)) {
-            *place = item;
-            return;
-        }
-        self.places.insert(key, self.items.len());
-        self.items.push(item);
+        self.items.push(read(plan, env, record));
     }
 }
 
-/// Maps one record, found under its source key.
-pub(crate) fn read(plan: &Plan, env: &Env, record: Value) -> (String, Item) {
-    match plan.source_key(&record) {
+/// Leaves the newest version of each record: pages that overlap would otherwise write it twice.
+pub(crate) fn newest(mut items: Vec<Item>) -> Vec<Item> {
+    let mut newest = HashMap::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        newest.insert(item.source_key(), index);
+    }
+    if newest.len() < items.len() {
+        let kept: HashSet<usize> = newest.into_values().collect();
+        let mut index = 0..items.len();
+        items.retain(|_| index.next().is_some_and(|index| kept.contains(&index)));
+    }
+    items
+}
+
+/// Maps one record.
+pub(crate) fn read(plan: &Plan, env: &Env, record: Value) -> Item {
+    match plan.record_key(&record) {
         // Told apart by content, there being no identifier.
         Err(reason) => {
             let key = canonical::digest(&record).to_string();
             let errors = vec![FieldError { field: "id".into(), message: reason }];
-            (key.clone(), Item::Refused(refusal(env, key, record, errors)))
+            Item::Refused(refusal(env, key, record, errors))
         }
-        Ok(key) => {
-            let item = match map(plan, &key, &record) {
-                Ok(mapped) => Item::Row(Box::new(Taken { source: record, ..mapped })),
-                Err(errors) => Item::Refused(refusal(env, key.clone(), record, errors)),
-            };
-            (key, item)
-        }
+        Ok(key) => match map(plan, &record) {
+            Ok((fields, json, hash)) => {
+                let source_at = plan.provider.len() + 1;
+                let row = Taken { key, source_at, fields, json, hash, source: record };
+                Item::Row(Box::new(row))
+            }
+            Err(errors) => {
+                let source_key = key.get(plan.provider.len() + 1..).unwrap_or_default();
+                Item::Refused(refusal(env, source_key.to_owned(), record, errors))
+            }
+        },
     }
 }
 
@@ -165,8 +184,8 @@ pub(super) async fn gather(
     batch
 }
 
-/// Maps one record to the row that would be written; its `source` is left empty.
-fn map(plan: &Plan, source_key: &str, record: &Value) -> Result<Taken, Vec<FieldError>> {
+/// The fields of the row that would be written, their canonical form and its hash.
+fn map(plan: &Plan, record: &Value) -> Result<(Fields, String, Digest), Vec<FieldError>> {
     let fields = plan.mapping.apply(record)?;
     let refused = |message: String| vec![FieldError { field: String::new(), message }];
     let mut bytes = Vec::with_capacity(256);
@@ -180,10 +199,7 @@ fn map(plan: &Plan, source_key: &str, record: &Value) -> Result<Taken, Vec<Field
         // PostgreSQL cannot look inside a JSON text with one.
         return Err(refused("a text holds the character U+0000".into()));
     }
-    let key = plan.record_key(source_key);
-    let source_at = key.len() - source_key.len();
-    let changed_at = plan.changed_at(record);
-    Ok(Taken { key, source_at, fields, json, hash, changed_at, source: Value::Null })
+    Ok((fields, json, hash))
 }
 
 fn holds_nul(value: &Value) -> bool {

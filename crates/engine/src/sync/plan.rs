@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use connectus_connect::{Connection, plan::StreamPlan};
 use connectus_core::{
-    Error, FlowId, IntegrationId, Result, TenantCtx, Timestamp,
+    Error, FlowId, IntegrationId, Result, TenantCtx, Timestamp, canonical,
     collection::MAX_KEY_BYTES,
     flow::{DataFlow, Direction, Mapping},
 };
@@ -12,6 +12,9 @@ use serde_json::Value;
 
 use super::fields;
 use crate::parts::Parts;
+
+/// Stands between the parts of a record's key.
+const KEY_SEPARATOR: char = ':';
 
 /// A data flow made ready to run.
 pub(crate) struct Plan {
@@ -68,33 +71,27 @@ impl Plan {
         Ok(Self { flow, mapping, provider, connection, stream, others, rejected_open })
     }
 
-    /// What identifies a record in its source.
+    /// The key of a record in its collection: the provider's name, which keeps apart what two
+    /// providers call by the same number, and what identifies the record there.
     ///
     /// # Errors
     /// A sentence when the record has no usable identifier.
-    pub fn source_key(&self, record: &Value) -> Result<String, String> {
-        let mut key = String::new();
-        for (index, path) in self.stream.key.iter().enumerate() {
-            if index > 0 {
-                key.push(':');
-            }
-            let part = path.text(record).ok_or("the record has no identifier")?;
-            key.push_str(&part);
+    pub fn record_key(&self, record: &Value) -> Result<String, String> {
+        let mut key = String::with_capacity(self.provider.len() + 24);
+        key.push_str(&self.provider);
+        for path in &self.stream.key {
+            key.push(KEY_SEPARATOR);
+            key.push_str(&path.text(record).ok_or("the record has no identifier")?);
         }
-        if key.is_empty() {
+        if self.stream.key.is_empty() {
             // A stream without identifiers: equal content is the same record.
-            key = connectus_core::canonical::digest(record).to_string();
+            key.push(KEY_SEPARATOR);
+            key.push_str(&canonical::digest(record).to_string());
         }
-        if self.provider.len() + 1 + key.len() > MAX_KEY_BYTES {
+        if key.len() > MAX_KEY_BYTES {
             return Err(format!("the identifier is longer than {MAX_KEY_BYTES} bytes"));
         }
         Ok(key)
-    }
-
-    /// The key of a record in its collection. The provider's name in front keeps apart what two
-    /// providers call by the same number.
-    pub fn record_key(&self, source_key: &str) -> String {
-        record_key(&self.provider, source_key)
     }
 
     /// When a record changed at its source, where the stream says so.
@@ -105,7 +102,7 @@ impl Plan {
 
 /// The key under which a provider's object is kept in a collection: `hubspot:101`.
 pub fn record_key(provider: &str, source_key: &str) -> String {
-    format!("{provider}:{source_key}")
+    format!("{provider}{KEY_SEPARATOR}{source_key}")
 }
 
 /// The refusal of directions this build cannot run.

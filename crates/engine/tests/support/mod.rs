@@ -1,4 +1,7 @@
 //! An engine on a test's own store.
+#![allow(dead_code, reason = "each test binary needs another part of it")]
+
+pub mod slack;
 
 use connectus_connect::{EgressPolicy, Guarded};
 use connectus_core::{Result, RunId, TenantCtx, run::Run};
@@ -8,8 +11,21 @@ use connectus_engine::{
     programs::Programs,
     workflows::{self, Draft},
 };
+use connectus_store::Store;
 use connectus_testkit::TestStore;
 use serde_json::Value;
+
+/// Waits for something that other tasks bring about; looks again whenever they had their turn.
+///
+/// # Panics
+/// When it has not come about in twenty seconds of real time.
+pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !holds().await {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{what}");
+        tokio::task::yield_now().await;
+    }
+}
 
 /// An engine, its parts and a tenant to work for.
 pub struct Rig {
@@ -19,10 +35,10 @@ pub struct Rig {
 }
 
 /// The parts of an engine that may reach the given loopback addresses.
-pub fn parts(db: &TestStore, reachable: &[&str]) -> Parts {
+pub fn on_store(store: Store, reachable: &[&str]) -> Parts {
     let policy = EgressPolicy::allowing(reachable.iter().copied()).unwrap();
-    let connections = Connections::new(db.store.clone(), Guarded::new(policy));
-    Parts { store: db.store.clone(), connections, programs: Programs::default() }
+    let connections = Connections::new(store.clone(), Guarded::new(policy));
+    Parts { store, connections, programs: Programs::default() }
 }
 
 impl Rig {
@@ -33,7 +49,12 @@ impl Rig {
 
     /// A new process on the same data.
     pub fn again(db: &TestStore, ctx: TenantCtx) -> Self {
-        let parts = parts(db, &[]);
+        Self::reaching(db, ctx, &[])
+    }
+
+    /// One that may reach the given loopback addresses.
+    pub fn reaching(db: &TestStore, ctx: TenantCtx, addresses: &[&str]) -> Self {
+        let parts = on_store(db.store.clone(), addresses);
         Self { engine: Engine::new(parts.clone()), parts, ctx }
     }
 

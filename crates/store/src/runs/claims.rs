@@ -19,10 +19,17 @@ macro_rules! claim {
     ($status:literal, $order:literal) => {
         concat!(
             "UPDATE runs SET status = 'running', claims = claims + 1 \
-             WHERE status = '", $status, "' AND (tenant_id, id) IN (\
+             WHERE status = '",
+            $status,
+            "' AND (tenant_id, id) IN (\
              SELECT tenant_id, id FROM runs \
-             WHERE status = '", $status, "' AND queue = $1 AND due_at <= $2 \
-             ORDER BY ", $order, " LIMIT $3) RETURNING claims, ", columns!()
+             WHERE status = '",
+            $status,
+            "' AND queue = $1 AND due_at <= $2 \
+             ORDER BY ",
+            $order,
+            " LIMIT $3) RETURNING claims, ",
+            columns!()
         )
     };
 }
@@ -42,6 +49,7 @@ sql! {
          crashes = CASE WHEN $6 THEN 0 ELSE crashes END",
         held!());
     REST = concat!("UPDATE runs SET status = 'waiting', due_at = $4, attempts = $5", held!());
+    PUT_BACK = concat!("UPDATE runs SET status = 'queued'", held!());
     FINISH = concat!(
         "UPDATE runs SET status = $4, output = $5, error = $6, finished_at = $7, \
          started_at = COALESCE(started_at, $7)",
@@ -163,6 +171,17 @@ impl Tx {
             .await?
             .rows_affected());
         Ok(touched == 1)
+    }
+
+    /// Queues a claimed run again, if it is still held by this claim.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn put_back(&mut self, claim: &RunClaim) -> StoreResult<()> {
+        on!(self, c => sqlx::query(PUT_BACK)
+            .bind(claim.tenant.as_str()).bind(claim.run.as_str()).bind(claim.number)
+            .execute(c).await.map(drop)?);
+        Ok(())
     }
 
     /// Ends a claimed run. False when the claim is void.

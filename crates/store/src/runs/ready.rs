@@ -4,6 +4,7 @@
 use connectus_core::{RunId, TenantCtx, TenantId, Timestamp};
 use sqlx::FromRow;
 
+use super::RunClaim;
 use crate::{
     conn::{Conn, Tx},
     error::StoreResult,
@@ -20,6 +21,7 @@ sql! {
     WITH_MAIL = "SELECT r.tenant_id, r.id FROM runs r WHERE r.status = 'running' \
                  AND (r.cancel_requested OR EXISTS (SELECT 1 FROM run_signals s \
                  WHERE s.tenant_id = r.tenant_id AND s.run_id = r.id))";
+    CLAIMS = "SELECT tenant_id, id, claims FROM runs WHERE status = 'running'";
     RELEASE = "UPDATE runs SET status = 'queued' WHERE status = 'running'";
     ORPHANS = "UPDATE runs SET status = 'queued', crashes = crashes + 1 WHERE status = 'running'";
     CANCEL_REQUESTED = "SELECT cancel_requested FROM runs WHERE tenant_id = $1 AND id = $2";
@@ -60,6 +62,23 @@ impl Conn {
         let rows: Vec<Row> = on!(self, c => sqlx::query_as(WITH_MAIL).fetch_all(c).await?);
         let key = |row: Row| (TenantId::trusted(row.tenant_id), RunId::trusted(row.id));
         Ok(rows.into_iter().map(key).collect())
+    }
+
+    /// The claims on all runs under way. There are never more than the queues admit at once.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn claims(&mut self) -> StoreResult<Vec<RunClaim>> {
+        let rows: Vec<(String, String, i64)> =
+            on!(self, c => sqlx::query_as(CLAIMS).fetch_all(c).await?);
+        Ok(rows
+            .into_iter()
+            .map(|(tenant, run, number)| RunClaim {
+                tenant: TenantId::trusted(tenant),
+                run: RunId::trusted(run),
+                number,
+            })
+            .collect())
     }
 
     /// What came in for a run.

@@ -7,7 +7,7 @@ use axum::{
 };
 use connectus_engine::connections::NewIntegration;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{IntegrationView, WriteOnly};

@@ -9,7 +9,10 @@ use serde::{
 };
 use utoipa::{
     PartialSchema, ToSchema,
-    openapi::{AdditionalProperties, ObjectBuilder, RefOr, Schema, Type, schema::SchemaType},
+    openapi::{
+        ObjectBuilder, RefOr, Schema, Type,
+        schema::{AdditionalProperties, SchemaType},
+    },
 };
 
 /// Secrets that a request brings. They are never shown again.
@@ -98,7 +101,7 @@ impl PartialSchema for WriteOnly {
             .schema_type(SchemaType::new(Type::Object))
             .additional_properties(Some(AdditionalProperties::RefOr(text.into())))
             .description(Some("Secrets by field name. Written, sealed, and never shown again."))
-            .write_only(Some(true))
+            .write_only(true)
             .into()
     }
 }

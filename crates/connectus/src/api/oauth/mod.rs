@@ -10,7 +10,7 @@ use connectus_engine::connections::SessionKey;
 
 use crate::{
     app::App,
-    http::{Access::Needs, Caller, Operation, operation::operations},
+    http::{Access::Needs, Caller, Operation, caller::Via, operation::operations},
 };
 
 pub(super) fn operations() -> Vec<Operation> {
@@ -28,9 +28,15 @@ fn redirect_uri(app: &App, provider: &str) -> String {
     format!("{}/api/v1/oauth/{provider}/callback", app.public_url)
 }
 
-/// What binds a round trip to the login it was begun with.
+/// What binds a round trip to the login it was begun with: the console session, the chain of
+/// tokens of one sign-in, or the key.
 fn session(caller: &Caller) -> SessionKey {
-    SessionKey::of(&caller.ctx.actor().label())
+    let login = match &caller.via {
+        Via::Console { login, .. } => format!("console:{login}"),
+        Via::Token { family: Some(family) } => format!("token:{family}"),
+        Via::Token { family: None } | Via::ApiKey | Via::Service => caller.ctx.actor().label(),
+    };
+    SessionKey::of(&login)
 }
 
 /// Whether a person's browser asks, rather than a program.

@@ -1,7 +1,7 @@
 //! The two plain pages at the end of a round trip, for a browser that has nowhere else to go.
 
 use axum::{
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::StatusCode,
     response::{Html, IntoResponse, Response},
 };
 use connectus_core::{Error, IntegrationId};
@@ -28,17 +28,7 @@ fn page(status: StatusCode, title: &str, text: &str, help: Option<&str>) -> Resp
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
          </head><body><main><h1>{title}</h1><p>{text}</p>{help}</main></body></html>"
     );
-    let mut response = (status, Html(body)).into_response();
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
-    );
-    // The address holds a used code and state: nothing may keep it or pass it on.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let referrer = HeaderName::from_static("referrer-policy");
-    headers.insert(referrer, HeaderValue::from_static("no-referrer"));
-    response
+    (status, Html(body)).into_response()
 }
 
 fn escaped(text: &str) -> String {

@@ -46,7 +46,7 @@ pub async fn handle(State(app): State<App>, _caller: Caller) -> ApiResult<Json<C
         .iter()
         .map(|category| CategoryView {
             name: category.name(),
-            display_name: category.label(),
+            display_name: category.title(),
             providers: counts.get(category.name()).copied().unwrap_or_default(),
         })
         .collect();

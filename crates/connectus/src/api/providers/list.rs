@@ -4,7 +4,7 @@ use axum::{
     Json,
     extract::{Query, State},
 };
-use connectus_core::page::Listing;
+use connectus_core::{page::Listing, provider::Category};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -31,8 +31,7 @@ pub async fn handle(
     Paging(page): Paging,
     Query(filter): Query<Filter>,
 ) -> ApiResult<Json<Paged<ProviderView>>> {
-    let category = filter.category.as_deref().map(super::category).transpose()?;
-    let category = category.map(connectus_core::provider::Category::name);
+    let category = filter.category.as_deref().map(str::parse).transpose()?.map(Category::name);
     let found = app.store().read().await?.providers(category).await?;
     let total_count = u64::try_from(found.len()).unwrap_or_default();
     let skip = usize::try_from(page.offset).unwrap_or(usize::MAX);

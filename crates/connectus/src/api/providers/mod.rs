@@ -5,9 +5,7 @@ pub mod categories;
 pub mod get;
 pub mod list;
 
-use connectus_core::{
-    Error, Result, access::Permission::ProvidersRead, provider::Category,
-};
+use connectus_core::{Error, Result, access::Permission::ProvidersRead};
 use connectus_store::providers::Provider;
 use serde::Serialize;
 use serde_json::Value;
@@ -101,12 +99,4 @@ impl ProviderView {
 async fn named(app: &App, name: &str) -> Result<Provider> {
     let found = app.store().read().await?.provider(name).await?;
     found.ok_or_else(|| Error::not_found("provider"))
-}
-
-/// The category of a filter.
-fn category(text: &str) -> Result<Category> {
-    Category::ALL.iter().copied().find(|category| category.name() == text).ok_or_else(|| {
-        let names: Vec<_> = Category::ALL.iter().map(|category| category.name()).collect();
-        Error::invalid("category", format!("must be one of: {}.", names.join(", ")))
-    })
 }

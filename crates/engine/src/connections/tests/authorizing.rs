@@ -26,7 +26,8 @@ both! {
         let credential = after.credential.unwrap();
         assert_eq!(credential.state, CredentialState::Active);
         assert_eq!(
-            credential.fields, ["access_token", "client_id", "client_secret", "refresh_token"]
+            credential.fields,
+            ["access_token", "client_id", "client_secret", "refresh_token"]
         );
         assert_eq!(credential.expires_at, Some(db.sim.env.now().plus_secs(1800)));
         let report = rig.connections.open(&rig.ctx, &id).await.unwrap().test().await;

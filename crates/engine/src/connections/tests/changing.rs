@@ -59,8 +59,10 @@ both! {
             credentials: entered(&json!({"client_secret": "s"})),
             ..Default::default()
         };
-        assert_eq!(rig.change(&id, partial).await.unwrap().credential.unwrap().fields,
-            ["client_secret"]);
+        assert_eq!(
+            rig.change(&id, partial).await.unwrap().credential.unwrap().fields,
+            ["client_secret"]
+        );
         let whole = IntegrationChange {
             credentials: entered(&json!({"access_token": "t-2"})),
             ..Default::default()
@@ -90,7 +92,8 @@ both! {
         assert_eq!(credential.fields, ["client_id", "client_secret"]);
         assert_eq!(credential.state, CredentialState::Pending);
         assert_eq!(view.integration.status, IntegrationStatus::Pending);
-        let removal = CredentialChange { remove: vec!["client_secret".into()], ..Default::default() };
+        let removal =
+            CredentialChange { remove: vec!["client_secret".into()], ..Default::default() };
         let without = IntegrationChange { credentials: Some(removal), ..Default::default() };
         let view = rig.change(&id, without).await.unwrap();
         assert_eq!(view.credential.unwrap().fields, ["client_id"]);
@@ -157,11 +160,17 @@ both! {
             connections.open(&theirs, &id).await.map(drop).unwrap_err(),
             connections.test(&theirs, &id).await.map(drop).unwrap_err(),
             connections.delete(&theirs, &id, |_| Ok(())).await.unwrap_err(),
-            connections.update(&theirs, &id, Default::default(), |_| Ok(())).await.map(drop)
+            connections
+                .update(&theirs, &id, Default::default(), |_| Ok(()))
+                .await
+                .map(drop)
                 .unwrap_err(),
         ];
         for error in errors {
-            assert_eq!((error.code, error.detail.as_str()), (Code::NotFound, "No such integration."));
+            assert_eq!(
+                (error.code, error.detail.as_str()),
+                (Code::NotFound, "No such integration.")
+            );
         }
         assert_eq!(rig.handle().call_count(), 0);
     }
@@ -171,9 +180,10 @@ both! {
         assert_eq!(seed_providers(&db.store).await.unwrap(), 0);
         let all = db.store.read().await.unwrap().providers(None).await.unwrap();
         let names: Vec<_> = all.iter().map(|one| one.display_name.as_str()).collect();
-        assert_eq!(names, [
-            "Facebook Ads", "Google Ads", "HubSpot", "Mailchimp", "Salesforce", "Slack", "Zapier",
-        ]);
+        assert_eq!(
+            names,
+            ["Facebook Ads", "Google Ads", "HubSpot", "Mailchimp", "Salesforce", "Slack", "Zapier",]
+        );
     }
 }
 

@@ -123,7 +123,11 @@ both! {
         assert_eq!(refused.code, Code::ReauthRequired);
         let names = rig.event_names().await;
         for name in ["credential.rejected", "health.logged", "integration.health.changed"] {
-            assert_eq!(names.iter().filter(|known| **known == name).count(), 1, "{name}: {names:?}");
+            assert_eq!(
+                names.iter().filter(|known| **known == name).count(),
+                1,
+                "{name}: {names:?}"
+            );
         }
         // Connecting again clears it all.
         let back = rig.approve("hubspot", &id).await;

@@ -38,8 +38,8 @@ impl Rig {
 both! {
     async fn a_test_tells_what_is_wrong_and_recovers(db: TestStore) {
         let rig = Rig::new(&db).await;
-        let id = rig.create("hubspot", json!({"access_token": "wrong"})).await.unwrap()
-            .integration.id;
+        let id =
+            rig.create("hubspot", json!({"access_token": "wrong"})).await.unwrap().integration.id;
         let outcome = rig.connections.test(&rig.ctx, &id).await.unwrap();
         assert_eq!(outcome.error.unwrap().code, Code::ReauthRequired);
         assert_eq!((outcome.status, outcome.latency_ms), (IntegrationStatus::Error, None));
@@ -49,7 +49,8 @@ both! {
         let token = rig.handle().keys().hubspot_token.clone();
         let change = IntegrationChange {
             credentials: Some(CredentialChange {
-                set: secrets(&json!({"access_token": token})), remove: Vec::new(),
+                set: secrets(&json!({"access_token": token})),
+                remove: Vec::new(),
             }),
             ..Default::default()
         };
@@ -62,6 +63,16 @@ both! {
         let view = rig.view(&id).await;
         assert_eq!((view.integration.health_score, view.integration.last_error), (100, None));
         assert_eq!(view.integration.api_calls_today, 2);
+    }
+
+    async fn what_cannot_be_tested_is_left_as_it_was(db: TestStore) {
+        let rig = Rig::new(&db).await;
+        let url = json!({"webhook_url": "https://hooks.slack.com/services/T/B/X"});
+        let by_address = rig.create("slack", url).await.unwrap().integration.id;
+        let refused = rig.connections.test(&rig.ctx, &by_address).await.unwrap_err();
+        assert_eq!(refused.code, Code::Conflict);
+        assert_eq!(rig.view(&by_address).await.integration.status, IntegrationStatus::Connected);
+        assert_eq!(rig.handle().call_count(), 0);
     }
 
     async fn a_test_tries_a_credential_that_was_refused_before(db: TestStore) {

@@ -1,13 +1,11 @@
-//! What every driver must do, on both databases: chains, branches, loops, timers, signals,
-//! children, cancellation, sagas, restarts.
-
-mod support;
+//! Chains, branches, loops, timers, signals, children, cancellation, schedules.
 
 use connectus_core::{Code, run::RunStatus};
 use connectus_engine::workflows::{self, Draft};
 use connectus_testkit::both;
 use serde_json::json;
-use support::{Rig, put};
+
+use crate::support::{Rig, put};
 
 both! {
     async fn a_chain_hands_outputs_on(db: TestStore) {
@@ -15,7 +13,9 @@ both! {
         let steps = json!([
             put("first", "a"),
             { "id": "look", "type": "action", "action": "collection.get",
-              "input": { "collection": "digisol_crm/contacts", "key": "{{ steps.first.output.key }}" } },
+              "input": {
+                  "collection": "digisol_crm/contacts", "key": "{{ steps.first.output.key }}",
+              } },
             { "id": "note", "type": "set", "vars": { "who": "{{ steps.look.output.by }}" } },
         ]);
         let run = rig.start("chain", steps, json!({})).await;
@@ -32,10 +32,13 @@ both! {
     async fn branches_and_loops_run_side_by_side(db: TestStore) {
         let rig = Rig::new(&db).await;
         let steps = json!([
-            { "id": "both", "type": "parallel", "branches": [[put("left", "l")], [put("right", "r")]] },
+            { "id": "both", "type": "parallel",
+              "branches": [[put("left", "l")], [put("right", "r")]] },
             { "id": "each", "type": "for_each", "items": "{{ trigger.keys }}", "concurrency": 2,
               "steps": [{ "id": "one", "type": "action", "action": "collection.upsert", "input": {
-                  "collection": "digisol_crm/contacts", "key": "{{ item }}", "record": { "n": "{{ index }}" } } }] },
+                  "collection": "digisol_crm/contacts", "key": "{{ item }}",
+                  "record": { "n": "{{ index }}" },
+              } }] },
             { "id": "which", "type": "branch", "condition": "trigger.keys | length > 2",
               "then": [put("many", "many")], "else": [put("few", "few")] },
         ]);
@@ -51,7 +54,8 @@ both! {
 
     async fn a_timer_outlives_the_process(db: TestStore) {
         let rig = Rig::new(&db).await;
-        let steps = json!([put("before", "b"), { "id": "nap", "type": "wait", "for": "2h" }, put("after", "a")]);
+        let nap = json!({ "id": "nap", "type": "wait", "for": "2h" });
+        let steps = json!([put("before", "b"), nap, put("after", "a")]);
         let run = rig.start("nap", steps, json!({})).await;
         rig.settle().await;
         assert_eq!(rig.state(&run.id).await.status, RunStatus::Waiting);
@@ -86,7 +90,8 @@ both! {
 
     async fn a_cancelled_run_undoes_what_it_did(db: TestStore) {
         let rig = Rig::new(&db).await;
-        let steps = json!([put("one", "1"), put("two", "2"), { "id": "hold", "type": "wait", "for": "1d" }]);
+        let hold = json!({ "id": "hold", "type": "wait", "for": "1d" });
+        let steps = json!([put("one", "1"), put("two", "2"), hold]);
         let run = rig.start("undo", steps, json!({})).await;
         rig.settle().await;
         assert!(rig.record("2").await.unwrap().is_some());
@@ -121,7 +126,8 @@ both! {
 
     async fn a_child_answers_its_parent(db: TestStore) {
         let rig = Rig::new(&db).await;
-        let child = json!([{ "id": "say", "type": "stop", "output": { "twice": "{{ trigger.n * 2 }}" } }]);
+        let child =
+            json!([{ "id": "say", "type": "stop", "output": { "twice": "{{ trigger.n * 2 }}" } }]);
         let first = rig.start("child", child, json!({ "n": 0 })).await;
         rig.settle().await;
         let steps = json!([
@@ -172,9 +178,8 @@ both! {
         });
         let draft = Draft { definition: Some(definition), ..Draft::default() };
         let row = workflows::create(&rig.parts, &rig.ctx, draft).await.unwrap();
-        let executed = async || {
-            workflows::find(&rig.parts, &rig.ctx, &row.id).await.unwrap().execution_count
-        };
+        let executed =
+            async || workflows::find(&rig.parts, &rig.ctx, &row.id).await.unwrap().execution_count;
         rig.settle().await;
         assert_eq!(executed().await, 0);
         db.sim.clock.advance_secs(3_600);

@@ -1,0 +1,202 @@
+//! How a process is killed, and what must be true afterwards.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use connectus_core::{
+    Page, TenantCtx,
+    event::EventType,
+    run::{Run, RunStatus},
+};
+use connectus_engine::{
+    Engine, Parts,
+    workflows::{self, Draft},
+};
+use connectus_sandbox::Running;
+use connectus_store::{
+    Store,
+    drill::{Fault, Moment},
+    workflows::WorkflowRow,
+};
+use connectus_testkit::TestStore;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use crate::support::{on_store, slack};
+
+/// More commits than any life here has: the drill ends by itself long before.
+const MOST_MOMENTS: usize = 200;
+/// Lives without faults after which a run must have ended.
+const LIVES: usize = 4;
+
+/// A workflow and what must be true when it has ended, however often its process died.
+pub struct Case {
+    pub steps: Value,
+    /// The signal it waits for.
+    pub signal: Option<&'static str>,
+    pub ends: RunStatus,
+    /// Keys of records and how often each changed: an odd number when it is there at the end.
+    pub records: &'static [(&'static str, usize)],
+    /// Messages posted.
+    pub posts: usize,
+    /// Steps that ended.
+    pub steps_ended: usize,
+    /// Runs of the workflow: itself, and those it starts of itself.
+    pub runs: u64,
+}
+
+struct Drill<'a> {
+    db: &'a TestStore,
+    ctx: TenantCtx,
+    slack: Running,
+    /// A process that never works on runs: the API.
+    parts: Parts,
+    workflow: WorkflowRow,
+    case: Case,
+}
+
+/// Runs the case under a fault at every moment of its processes' lives.
+pub async fn drill(db: &TestStore, case: Case) {
+    let ctx = db.tenant("Digi Sol").await.unwrap();
+    let slack = slack::start(db).await;
+    let parts = on_store(db.store.clone(), &[&slack::address(&slack)]);
+    slack::connect(&parts, &ctx, &slack).await;
+    let definition = json!({
+        "version": 1, "name": "drill", "trigger": { "type": "manual" }, "steps": case.steps,
+    });
+    let draft = Draft { definition: Some(definition), ..Draft::default() };
+    let workflow = workflows::create(&parts, &ctx, draft).await.unwrap();
+    let drill = Drill { db, ctx, slack, parts, workflow, case };
+    let mut runs = 0;
+    for fault in [Fault::Silence, Fault::Error] {
+        for moment in 1..MOST_MOMENTS {
+            runs += 1;
+            if !drill.one(fault, moment, runs).await {
+                break;
+            }
+            assert!(moment + 1 < MOST_MOMENTS, "the drill does not end");
+        }
+    }
+    assert!(runs > 20, "only {runs} drills: the faults do not strike");
+    let row = workflows::find(&drill.parts, &drill.ctx, &drill.workflow.id).await.unwrap();
+    assert_eq!(row.execution_count, runs * drill.case.runs, "each run is counted once");
+}
+
+impl Drill<'_> {
+    /// One run under one fault. Tells whether the fault struck.
+    async fn one(&self, fault: Fault, moment: usize, number: u64) -> bool {
+        let input = json!({ "k": format!("k{number}") });
+        let run = workflows::execute(&self.parts, &self.ctx, &self.workflow, input).await.unwrap();
+        let at = format!("{fault:?} at moment {moment}, run {}", run.id);
+        let mut struck = self.live(fault, moment).await;
+        if let Some(signal) = self.case.signal {
+            let engine = Engine::new(self.parts.clone());
+            engine.signal(&self.ctx, &run.id, signal, json!({ "n": number })).await.unwrap();
+        }
+        self.db.sim.clock.advance_secs(2 * 3_600);
+        struck |= self.live(fault, moment).await;
+        for _ in 0..LIVES {
+            if self.state(&run).await.status.is_final() {
+                break;
+            }
+            self.db.sim.clock.advance_secs(2 * 3_600);
+            self.live(Fault::None, 0).await;
+        }
+        self.check(&run, &format!("k{number}"), &at).await;
+        struck
+    }
+
+    async fn state(&self, run: &Run) -> Run {
+        self.parts.store.read().await.unwrap().run(&self.ctx, &run.id).await.unwrap().unwrap()
+    }
+
+    /// A process that works until nothing is ready, or until the fault ends it.
+    async fn live(&self, fault: Fault, moment: usize) -> bool {
+        let (db, address) = (self.db.clone(), slack::address(&self.slack));
+        let life = move || {
+            let mut builder = tokio::runtime::Builder::new_multi_thread();
+            let runtime = builder.worker_threads(2).enable_all().build().unwrap();
+            let (passed, dead) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+            let hook = strike(fault, moment, passed.clone(), dead.clone());
+            runtime.block_on(async {
+                let store = db.another_process().await.unwrap().drilled(hook);
+                tokio::select! {
+                    biased;
+                    () = dead.notified() => {}
+                    () = work(store, &address, fault) => {}
+                }
+            });
+            runtime.shutdown_timeout(Duration::from_secs(1));
+            moment > 0 && passed.load(Ordering::SeqCst) >= moment
+        };
+        tokio::task::spawn_blocking(life).await.unwrap()
+    }
+
+    async fn check(&self, run: &Run, k: &str, at: &str) {
+        let run = self.state(run).await;
+        let mut conn = self.parts.store.read().await.unwrap();
+        assert_eq!(run.status, self.case.ends, "{at}: {:?} {:?}", run.error, run.output);
+        let told = conn.events_about(&self.ctx, run.id.as_str(), page()).await.unwrap().items;
+        let count = |kind| told.iter().filter(|event| event.kind == kind).count();
+        assert_eq!(count(EventType::RunStarted), 1, "{at}");
+        assert_eq!(count(EventType::RunCompleted) + count(EventType::RunFailed), 1, "{at}");
+        assert_eq!(count(EventType::RunStepFinished), self.case.steps_ended, "{at}");
+        let changed =
+            conn.events_about(&self.ctx, "digisol_crm/contacts", page()).await.unwrap().items;
+        for (name, changes) in self.case.records {
+            let key = format!("{k}-{name}");
+            let collection = "digisol_crm/contacts".parse().unwrap();
+            let record = conn.record(&self.ctx, &collection, &key).await.unwrap();
+            assert_eq!(record.is_some(), changes % 2 == 1, "{at}: {key}");
+            let seen = changed.iter().filter(|event| event.data["key"] == *key).count();
+            assert_eq!(seen, *changes, "{at}: {key}");
+        }
+        let own = format!("{}/{}/", run.tenant, run.id);
+        let effects = self.slack.handle.effects();
+        let effects: Vec<_> = effects.iter().filter(|(_, key, _)| key.starts_with(&own)).collect();
+        assert_eq!(effects.len(), self.case.posts, "{at}: {effects:?}");
+        assert!(effects.iter().all(|(.., count)| count.effects == 1), "{at}: {effects:?}");
+        assert_eq!(conn.count_signals(&self.ctx, &run.id).await.unwrap(), 0, "{at}");
+    }
+}
+
+fn page() -> Page {
+    Page { limit: 200, offset: 0 }
+}
+
+/// The fault of a life: from the moment on for a process that dies, at that moment for one that is
+/// told a lie.
+fn strike(
+    fault: Fault,
+    moment: usize,
+    passed: Arc<AtomicUsize>,
+    dead: Arc<Notify>,
+) -> connectus_store::drill::Drill {
+    Arc::new(move |_: Moment| {
+        let now = passed.fetch_add(1, Ordering::SeqCst) + 1;
+        match fault {
+            Fault::Silence if now >= moment => {
+                dead.notify_one();
+                Fault::Silence
+            }
+            Fault::Error if now == moment => Fault::Error,
+            _ => Fault::None,
+        }
+    })
+}
+
+async fn work(store: Store, address: &str, fault: Fault) {
+    let engine = Engine::new(on_store(store, &[address]));
+    // One error at most strikes the engine itself: it must get over it.
+    let mut outcome = engine.run_until_idle().await;
+    if fault == Fault::Error && outcome.is_err() {
+        outcome = engine.run_until_idle().await;
+    }
+    outcome.unwrap();
+    engine.drain(Duration::from_secs(5)).await;
+}

@@ -1,0 +1,150 @@
+//! Several engines, ends and deaths of engines, runs that kill them.
+
+use std::time::Duration;
+
+use connectus_core::{Code, RunId, Timestamp, run::RunStatus};
+use connectus_engine::Engine;
+use connectus_sandbox::{Fault, FaultKind};
+use connectus_store::runs::{Claimed, RunNote};
+use connectus_testkit::{TestStore, both};
+use serde_json::json;
+
+use crate::support::{Rig, on_store, put, slack, until};
+
+/// Claims what is due, as an engine does.
+async fn claim(db: &TestStore) -> Vec<Claimed> {
+    let now = db.sim.env.now();
+    let claims = |now: Timestamp| {
+        db.store
+            .write(move |tx| Box::pin(async move { Ok(tx.claim_runs("workflow", now, 10).await?) }))
+    };
+    claims(now).await.unwrap()
+}
+
+async fn die(db: &TestStore) -> u64 {
+    db.store.write(|tx| Box::pin(async move { Ok(tx.requeue_orphans().await?) })).await.unwrap()
+}
+
+both! {
+    async fn one_engine_works_on_a_database(db: TestStore) {
+        let rig = Rig::new(&db).await;
+        let run = rig.start("shared", json!([put("a", "a")]), json!({})).await;
+        rig.settle().await;
+        // On SQLite other processes are kept out by the data directory's lock.
+        let store = match db.store.kind() {
+            "sqlite" => db.store.clone(),
+            _ => db.another_process().await.unwrap(),
+        };
+        let other = Engine::new(on_store(store, &[]));
+        let refused = other.run_until_idle().await.unwrap_err();
+        assert_eq!(refused.code, Code::Conflict);
+        other.start().await.unwrap();
+        rig.engine.drain(Duration::from_secs(5)).await;
+        let again = rig.start("taken over", json!([put("b", "b")]), json!({})).await;
+        until("the other takes over", async || rig.state(&again.id).await.status.is_final()).await;
+        assert_eq!(rig.state(&again.id).await.status, RunStatus::Completed, "the other took over");
+        assert_eq!(rig.state(&run.id).await.crashes, 0);
+        other.drain(Duration::from_secs(5)).await;
+    }
+
+    async fn a_claim_taken_over_writes_nothing(db: TestStore) {
+        let rig = Rig::new(&db).await;
+        rig.start("contested", json!([put("a", "a")]), json!({})).await;
+        let first = claim(&db).await.pop().unwrap();
+        assert!(claim(&db).await.is_empty(), "it is taken");
+        assert_eq!(die(&db).await, 1);
+        let second = claim(&db).await.pop().unwrap();
+        let held = db
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let note = RunNote::default();
+                    Ok([
+                        tx.hold_run(&first.claim, &note).await?,
+                        tx.rest_run(&first.claim, tx.env().now(), 0).await?,
+                        tx.finish_run(&first.claim, RunStatus::Failed, None, None).await?,
+                        tx.hold_run(&second.claim, &note).await?,
+                    ])
+                })
+            })
+            .await
+            .unwrap();
+        assert_eq!(held, [false, false, false, true]);
+    }
+
+    async fn a_run_that_kills_its_process_again_and_again_is_given_up(db: TestStore) {
+        let rig = Rig::new(&db).await;
+        let run = rig.start("poison", json!([put("a", "a")]), json!({})).await;
+        for _ in 0..5 {
+            assert_eq!(claim(&db).await.len(), 1);
+            die(&db).await;
+        }
+        rig.settle().await;
+        let run = rig.state(&run.id).await;
+        assert_eq!(run.status, RunStatus::Failed);
+        assert!(run.error.unwrap().message.contains("5 times"));
+        assert!(rig.record("a").await.unwrap().is_none());
+    }
+
+    async fn a_run_that_gets_further_between_crashes_is_not(db: TestStore) {
+        let rig = Rig::new(&db).await;
+        let nap = |id: &str| json!({ "id": id, "type": "wait", "for": "1h" });
+        let steps: Vec<_> = (0..8).map(|n| nap(&format!("nap{n}"))).collect();
+        let run = rig.start("unlucky", json!(steps), json!({})).await;
+        for _ in 0..8 {
+            assert_eq!(claim(&db).await.len(), 1);
+            die(&db).await;
+            rig.settle().await;
+            db.sim.clock.advance_secs(3_600);
+        }
+        rig.settle().await;
+        assert_eq!(rig.state(&run.id).await.status, RunStatus::Completed);
+    }
+
+    async fn a_drain_lets_calls_end_and_begins_nothing(db: TestStore) {
+        let ctx = db.tenant("Digi Sol").await.unwrap();
+        let fake = slack::start(&db).await;
+        let rig = Rig::reaching(&db, ctx, &[&slack::address(&fake)]);
+        slack::connect(&rig.parts, &rig.ctx, &fake).await;
+        let slow = FaultKind::Delay { millis: 400 };
+        fake.handle.fault(Fault::on("POST", "/api/chat.postMessage", slow));
+        let steps = json!([slack::post("tell", "bye"), put("next", "n")]);
+        let run = rig.start("draining", steps, json!({})).await;
+        rig.engine.start().await.unwrap();
+        under_way(&rig, &run.id).await;
+        rig.engine.drain(Duration::from_secs(9)).await;
+        assert_eq!(rig.steps(&run.id).await, [("tell".to_owned(), "completed".to_owned())]);
+        let rested = rig.state(&run.id).await;
+        assert_eq!((rested.status, rested.crashes), (RunStatus::Waiting, 0));
+        let next = Rig::again(&db, rig.ctx.clone());
+        next.settle().await;
+        assert_eq!(next.state(&run.id).await.status, RunStatus::Completed);
+        assert_eq!(fake.handle.messages().len(), 1);
+    }
+
+    async fn a_drain_does_not_wait_for_ever_and_blames_nobody(db: TestStore) {
+        let ctx = db.tenant("Digi Sol").await.unwrap();
+        let fake = slack::start(&db).await;
+        let rig = Rig::reaching(&db, ctx, &[&slack::address(&fake)]);
+        slack::connect(&rig.parts, &rig.ctx, &fake).await;
+        let slow = FaultKind::Delay { millis: 60_000 };
+        fake.handle.fault(Fault::on("POST", "/api/chat.postMessage", slow));
+        let run = rig.start("stuck", json!([slack::post("tell", "bye")]), json!({})).await;
+        rig.engine.start().await.unwrap();
+        under_way(&rig, &run.id).await;
+        let begun = std::time::Instant::now();
+        rig.engine.drain(Duration::from_millis(300)).await;
+        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+        let released = rig.state(&run.id).await;
+        assert_eq!((released.status, released.crashes), (RunStatus::Queued, 0));
+        let next = Rig::reaching(&db, rig.ctx.clone(), &[&slack::address(&fake)]);
+        next.settle().await;
+        assert_eq!(next.state(&run.id).await.status, RunStatus::Completed);
+        assert_eq!(fake.handle.effect_summary().duplicates, 0);
+    }
+}
+
+/// Waits until the run's first step is under way.
+async fn under_way(rig: &Rig, run: &RunId) {
+    until("a step begins", async || !rig.steps(run).await.is_empty()).await;
+}

@@ -1,0 +1,10 @@
+//! What every driver must do, on both databases.
+#![cfg(test)]
+
+mod engines;
+mod generations;
+mod mail;
+mod provider;
+mod runs;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,174 @@
+//! Steps that call a provider: retries, what the provider asks for, and unknown outcomes.
+
+use connectus_core::run::{Run, RunStatus};
+use connectus_sandbox::{Fault, FaultKind, Running};
+use connectus_store::steps::StepRow;
+use connectus_testkit::{TestStore, both};
+use serde_json::{Value, json};
+
+use crate::support::{Rig, put, slack};
+
+const POST: &str = "/api/chat.postMessage";
+
+struct Shop {
+    rig: Rig,
+    fake: Running,
+}
+
+impl Shop {
+    async fn open(db: &TestStore) -> Self {
+        let ctx = db.tenant("Digi Sol").await.unwrap();
+        let fake = slack::start(db).await;
+        let rig = Rig::reaching(db, ctx, &[&slack::address(&fake)]);
+        slack::connect(&rig.parts, &rig.ctx, &fake).await;
+        Self { rig, fake }
+    }
+
+    fn fault(&self, kind: FaultKind) -> Fault {
+        Fault::on("POST", POST, kind)
+    }
+
+    async fn step(&self, run: &Run, id: &str) -> StepRow {
+        let mut conn = self.rig.parts.store.read().await.unwrap();
+        let steps = conn.steps(&self.rig.ctx, &run.id).await.unwrap();
+        steps.into_iter().find(|step| step.step_id == id).unwrap()
+    }
+
+    /// Lets time pass until the run ends; how many seconds that took, in steps of `by`.
+    async fn finish(&self, db: &TestStore, run: &Run, by: i64) -> (Run, i64) {
+        for passed in 0..200 {
+            self.rig.settle().await;
+            let now = self.rig.state(&run.id).await;
+            if now.status.is_final() {
+                return (now, passed * by);
+            }
+            db.sim.clock.advance_secs(by);
+        }
+        panic!("the run does not end");
+    }
+
+    async fn effect_state(&self, run: &Run, id: &str) -> String {
+        let key = format!("{}/{}/{id}", run.tenant, run.id);
+        let mut conn = self.rig.parts.store.read().await.unwrap();
+        conn.effect(&self.rig.ctx, &key).await.unwrap().unwrap().state
+    }
+}
+
+/// A step whose retries are spaced exactly.
+fn patient(id: &str, retry: &Value) -> Value {
+    let mut step = slack::post(id, "hello");
+    step["retry"] = retry.clone();
+    step
+}
+
+both! {
+    async fn a_failing_call_is_tried_again_with_growing_pauses(db: TestStore) {
+        let shop = Shop::open(&db).await;
+        shop.fake.handle.fault(shop.fault(FaultKind::Status { status: 500 }).times(3));
+        let retry = json!({ "attempts": 4, "backoff": "10s", "jitter": 0.0 });
+        let run = shop.rig.start("retry", json!([patient("tell", &retry)]), json!({})).await;
+        shop.rig.settle().await;
+        let waiting = shop.rig.state(&run.id).await;
+        assert_eq!(waiting.status, RunStatus::Waiting);
+        let step = shop.step(&run, "tell").await;
+        assert_eq!((step.status.as_str(), step.attempts), ("retrying", 1));
+        assert_eq!(step.next_attempt_at, Some(db.sim.env.now().plus_secs(10)));
+        assert_eq!(step.finished_at, None);
+        let (run, took) = shop.finish(&db, &run, 5).await;
+        assert_eq!(run.status, RunStatus::Completed, "{:?}", run.error);
+        assert_eq!(took, 10 + 20 + 40);
+        assert_eq!(shop.step(&run, "tell").await.attempts, 4);
+        let mut conn = shop.rig.parts.store.read().await.unwrap();
+        assert_eq!(conn.step_attempts(&shop.rig.ctx, &run.id).await.unwrap().len(), 4);
+        assert_eq!(shop.fake.handle.effect_summary().distinct, 1);
+        assert_eq!(shop.fake.handle.calls_of("POST", POST), 4);
+    }
+
+    async fn a_restart_between_two_attempts_neither_forgets_nor_hurries(db: TestStore) {
+        let shop = Shop::open(&db).await;
+        shop.fake.handle.fault(shop.fault(FaultKind::Status { status: 503 }).times(2));
+        let retry = json!({ "attempts": 3, "backoff": "1m", "jitter": 0.0 });
+        let run = shop.rig.start("retry", json!([patient("tell", &retry)]), json!({})).await;
+        shop.rig.settle().await;
+        let Shop { rig, fake } = shop;
+        let ctx = rig.ctx.clone();
+        drop(rig);
+        db.restart().await.unwrap();
+        let shop = Shop { rig: Rig::reaching(&db, ctx, &[&slack::address(&fake)]), fake };
+        let (run, took) = shop.finish(&db, &run, 30).await;
+        assert_eq!(run.status, RunStatus::Completed, "{:?}", run.error);
+        assert_eq!(took, 60 + 120);
+        assert_eq!(run.crashes, 0, "a restart at rest is no crash");
+    }
+
+    async fn the_provider_says_when_to_come_back(db: TestStore) {
+        let shop = Shop::open(&db).await;
+        shop.fake.handle.fault(shop.fault(FaultKind::Status429 { retry_after: Some(120) }));
+        let retry = json!({ "attempts": 2, "backoff": "1s", "jitter": 0.0 });
+        let run = shop.rig.start("slow down", json!([patient("tell", &retry)]), json!({})).await;
+        let (run, took) = shop.finish(&db, &run, 30).await;
+        assert_eq!((run.status, took), (RunStatus::Completed, 120), "{:?}", run.error);
+    }
+
+    async fn a_wish_beyond_the_step_s_patience_ends_it(db: TestStore) {
+        let shop = Shop::open(&db).await;
+        shop.fake.handle.fault(shop.fault(FaultKind::Status429 { retry_after: Some(600) }));
+        let retry = json!({ "attempts": 5, "backoff": "1s", "jitter": 0.0, "max_elapsed": "5m" });
+        let run = shop.rig.start("no time", json!([patient("tell", &retry)]), json!({})).await;
+        let (run, took) = shop.finish(&db, &run, 30).await;
+        assert_eq!((run.status, took), (RunStatus::Failed, 0));
+        assert_eq!(run.error.unwrap().code, "rate_limited");
+    }
+
+    async fn attempts_come_to_an_end_and_what_was_done_is_undone(db: TestStore) {
+        let shop = Shop::open(&db).await;
+        shop.fake.handle.fault(shop.fault(FaultKind::Drop).times(3));
+        let retry = json!({ "attempts": 3, "backoff": "1s", "jitter": 0.0 });
+        let steps = json!([put("first", "f"), patient("tell", &retry)]);
+        let run = shop.rig.start("hopeless", steps, json!({})).await;
+        let (run, _) = shop.finish(&db, &run, 5).await;
+        assert_eq!(run.status, RunStatus::Failed);
+        assert_eq!(shop.fake.handle.calls_of("POST", POST), 3);
+        assert!(shop.rig.record("f").await.unwrap().is_none());
+        assert_eq!(shop.effect_state(&run, "tell").await, "unknown");
+    }
+
+    async fn a_time_limit_ends_an_attempt(db: TestStore) {
+        let shop = Shop::open(&db).await;
+        shop.fake.handle.fault(shop.fault(FaultKind::Delay { millis: 60_000 }));
+        let mut step = patient("tell", &json!({ "attempts": 2, "backoff": "1s", "jitter": 0.0 }));
+        step["timeout"] = json!("1s");
+        let run = shop.rig.start("late", json!([step]), json!({})).await;
+        let (run, _) = shop.finish(&db, &run, 5).await;
+        assert_eq!(run.status, RunStatus::Completed, "{:?}", run.error);
+        assert_eq!(shop.fake.handle.effect_summary().duplicates, 0);
+    }
+
+    /// The message may have been posted: posting it again could double it.
+    async fn what_must_happen_once_is_not_repeated_when_nobody_knows(db: TestStore) {
+        let shop = Shop::open(&db).await;
+        let lost = Fault::on("POST", "/services/", FaultKind::Drop).after_effect();
+        shop.fake.handle.fault(lost);
+        let hook = json!({ "id": "tell", "type": "action", "action": "slack.send_webhook",
+            "input": { "text": "once" } });
+        let run = shop.rig.start("once", json!([hook]), json!({})).await;
+        let (run, _) = shop.finish(&db, &run, 60).await;
+        assert_eq!(run.status, RunStatus::Failed);
+        assert_eq!(run.error.unwrap().code, "outcome_unknown");
+        assert_eq!(shop.fake.handle.messages().len(), 1);
+    }
+
+    /// A refusal is known not to have happened: it may be repeated.
+    async fn what_must_happen_once_is_repeated_when_it_was_refused(db: TestStore) {
+        let shop = Shop::open(&db).await;
+        let kind = FaultKind::Status429 { retry_after: Some(60) };
+        shop.fake.handle.fault(Fault::on("POST", "/services/", kind));
+        let hook = json!({ "id": "tell", "type": "action", "action": "slack.send_webhook",
+            "input": { "text": "once" } });
+        let run = shop.rig.start("later", json!([hook]), json!({})).await;
+        let (run, took) = shop.finish(&db, &run, 30).await;
+        assert_eq!((run.status, took), (RunStatus::Completed, 60), "{:?}", run.error);
+        assert_eq!(shop.fake.handle.messages().len(), 1);
+        assert_eq!(shop.effect_state(&run, "tell").await, "done");
+    }
+}
