@@ -2,7 +2,7 @@
 
 use connectus_core::access::Role;
 use connectus_sandbox::{Fault, FaultKind};
-use connectus_testkit::{TestStore, both};
+use connectus_testkit::both;
 use serde_json::{Value, json};
 
 use crate::support::{Call, crm::Crm};

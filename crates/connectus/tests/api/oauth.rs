@@ -1,7 +1,7 @@
 //! The OAuth round trip over HTTP.
 
 use connectus_core::access::Role;
-use connectus_testkit::{TestStore, both};
+use connectus_testkit::both;
 
 use crate::support::{Call, crm::Crm};
 

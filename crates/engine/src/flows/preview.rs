@@ -13,7 +13,7 @@ use crate::{
     parts::Parts,
     sync::{
         Decision, decide,
-        intake::{Batch, Item, newest},
+        intake::{Item, newest, read},
         plan::Plan,
     },
 };
@@ -89,21 +89,19 @@ pub async fn preview(
     let cursor = parts.store.read().await?.flow_cursor(ctx, &plan.flow.id).await?;
     let cursor = cursor.map(CursorState);
     let mut reader = plan.connection.read(&plan.flow.stream, cursor.as_ref())?;
-    let mut batch = Batch::default();
+    let (mut items, mut pages) = (Vec::new(), 0);
     let mut preview = Preview { truncated: true, ..Preview::default() };
-    while batch.pages < MAX_PAGES && batch.items.len() < MAX_RECORDS {
+    while pages < MAX_PAGES && items.len() < MAX_RECORDS {
         let Some(page) = reader.next_page().await? else {
             preview.truncated = false;
             break;
         };
-        batch.pages += 1;
-        for record in page.records {
-            batch.take(&plan, parts.env(), record);
-        }
+        pages += 1;
+        items.extend(page.records.into_iter().map(|record| read(&plan, parts.env(), record)));
     }
-    preview.read = batch.read;
-    let mut rows = Vec::with_capacity(batch.items.len());
-    for item in newest(batch.items) {
+    preview.read = items.len() as u64;
+    let mut rows = Vec::with_capacity(items.len());
+    for item in newest(items) {
         match item {
             Item::Row(row) => rows.push(*row),
             Item::Refused(row) => preview.add_refused(row.source_key, row.errors, limit),

@@ -101,8 +101,7 @@ fn one(
     };
     let ours = state.source.starts_with(connectus_core::FlowId::PREFIX);
     if !ours && !forced {
-        let changed_at = plan.changed_at(&row.source);
-        match winner(plan.flow.conflict_policy, changed_at, state.updated_at) {
+        match winner(plan.flow.conflict_policy, row.changed_at, state.updated_at) {
             Winner::Source => {}
             Winner::Target => return Decision::Keep,
             Winner::Undecided => return Decision::Refuse(undecided(&changes)),

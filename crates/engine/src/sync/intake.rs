@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use connectus_core::{
-    Code, Env, Error, Result,
+    Code, Env, Error, Result, Timestamp,
     canonical::{self, Digest},
     error::FieldError,
 };
@@ -11,7 +11,10 @@ use connectus_store::rejected::NewRejectedRow;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use super::{pages::Pages, plan::Plan};
+use super::{
+    pages::{MappedPage, Pages},
+    plan::Plan,
+};
 
 /// Records after which a checkpoint is made.
 const CHECKPOINT_RECORDS: usize = 1_000;
@@ -37,7 +40,9 @@ pub(crate) struct Taken {
     pub json: String,
     /// The hash of that form.
     pub hash: Digest,
-    /// The record as it was read: for the time of its change, and in case the row is refused.
+    /// When the record changed at its source, where that can decide a conflict.
+    pub changed_at: Option<Timestamp>,
+    /// The record as it was read, where the row can still be refused when it is compared; else null.
     pub source: Value,
 }
 
@@ -93,10 +98,12 @@ impl Batch {
         self.items.len() >= CHECKPOINT_RECORDS || self.pages >= CHECKPOINT_PAGES
     }
 
-    /// Maps one record.
-    pub fn take(&mut self, plan: &Plan, env: &Env, record: Value) {
-        self.read += 1;
-        self.items.push(read(plan, env, record));
+    fn add(&mut self, page: MappedPage) {
+        self.pages += 1;
+        self.calls += u64::from(page.calls);
+        self.read += page.items.len() as u64;
+        self.cursor = page.cursor.or(self.cursor.take());
+        self.items.extend(page.items);
     }
 }
 
@@ -126,7 +133,9 @@ pub(crate) fn read(plan: &Plan, env: &Env, record: Value) -> Item {
         Ok(key) => match map(plan, &record) {
             Ok((fields, json, hash)) => {
                 let source_at = plan.provider.len() + 1;
-                let row = Taken { key, source_at, fields, json, hash, source: record };
+                let changed_at = plan.changed_at(&record);
+                let source = if plan.may_refuse() { record } else { Value::Null };
+                let row = Taken { key, source_at, fields, json, hash, changed_at, source };
                 Item::Row(Box::new(row))
             }
             Err(errors) => {
@@ -149,12 +158,7 @@ pub(crate) fn refusal(
 }
 
 /// Reads pages until a batch is full, the stream ends, something fails or someone cancels.
-pub(super) async fn gather(
-    plan: &Plan,
-    env: &Env,
-    pages: &mut Pages,
-    cancel: &CancellationToken,
-) -> Batch {
+pub(super) async fn gather(pages: &mut Pages, cancel: &CancellationToken) -> Batch {
     let mut batch = Batch::default();
     while !batch.is_full() {
         let page = match cancel.run_until_cancelled(pages.next()).await {
@@ -172,14 +176,7 @@ pub(super) async fn gather(
             }
             Some(Ok(Some(page))) => page,
         };
-        batch.pages += 1;
-        batch.calls += u64::from(page.calls);
-        if let Some(cursor) = page.cursor {
-            batch.cursor = Some(cursor.0);
-        }
-        for record in page.records {
-            batch.take(plan, env, record);
-        }
+        batch.add(page);
     }
     batch
 }

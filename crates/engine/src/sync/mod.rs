@@ -6,7 +6,7 @@
 //! that the next attempt does again from the cursor, with the same result.
 //!
 //! - [`plan`] is a flow made ready: mapping compiled, key known, connection open.
-//! - [`pages`] reads ahead while rows are written; [`intake`] maps pages into batches.
+//! - [`pages`] reads and maps ahead while rows are written; [`intake`] makes batches of them.
 //! - [`decide`] says what a row would change; [`checkpoint`] makes it so.
 
 pub(crate) mod checkpoint;
@@ -139,12 +139,12 @@ impl Attempt<'_> {
         let flow = &self.plan.flow;
         let cursor = self.parts.store.read().await?.flow_cursor(self.ctx, &flow.id).await?;
         let reader = self.plan.connection.read(&flow.stream, cursor.map(CursorState).as_ref())?;
-        let mut pages = Pages::prefetch(reader);
-        let mut batch = self.gather(&mut pages).await;
+        let mut pages = Pages::prefetch(reader, self.plan.clone(), self.parts.env().clone());
+        let mut batch = intake::gather(&mut pages, self.cancel).await;
         loop {
             let Some(end) = batch.end.take() else {
-                let (committed, next) =
-                    tokio::join!(self.commit(batch, false), self.gather(&mut pages));
+                let gather = intake::gather(&mut pages, self.cancel);
+                let (committed, next) = tokio::join!(self.commit(batch, false), gather);
                 if matches!(committed?, Committed::FlowChanged) {
                     return Ok(Ended::FlowChanged);
                 }
@@ -163,10 +163,6 @@ impl Attempt<'_> {
                 Committed::FlowChanged => Ended::FlowChanged,
             });
         }
-    }
-
-    async fn gather(&self, pages: &mut Pages) -> Batch {
-        intake::gather(&self.plan, self.parts.env(), pages, self.cancel).await
     }
 
     async fn commit(&self, batch: Batch, complete: bool) -> Result<Committed> {

@@ -6,7 +6,7 @@ use connectus_connect::{Connection, plan::StreamPlan};
 use connectus_core::{
     Error, FlowId, IntegrationId, Result, TenantCtx, Timestamp, canonical,
     collection::MAX_KEY_BYTES,
-    flow::{DataFlow, Direction, Mapping},
+    flow::{ConflictPolicy, DataFlow, Direction, Mapping},
 };
 use serde_json::Value;
 
@@ -28,7 +28,8 @@ pub(crate) struct Plan {
     pub connection: Arc<Connection>,
     /// The stream it reads.
     pub stream: Arc<StreamPlan>,
-    /// Other integrations of the tenant: a record that came from one of them is not ours to write.
+    /// Other integrations of the same provider: a record that came from one of them, and so has
+    /// a key like ours, is not ours to write.
     pub others: HashSet<IntegrationId>,
     /// Refused rows that were open when the plan was made: only then is there any to resolve.
     pub rejected_open: u64,
@@ -64,8 +65,8 @@ impl Plan {
         let mapping = fields::mapping(&flow, &provider, None)?;
         let others = tenant_integrations
             .into_iter()
+            .filter(|(id, other)| *id != flow.integration && *other == provider)
             .map(|(id, _)| id)
-            .filter(|id| *id != flow.integration)
             .collect();
         let rejected_open = conn.count_rejected(ctx, &flow.id, false).await?;
         Ok(Self { flow, mapping, provider, connection, stream, others, rejected_open })
@@ -94,9 +95,17 @@ impl Plan {
         Ok(key)
     }
 
-    /// When a record changed at its source, where the stream says so.
+    /// When a record changed at its source, where the stream says so and the policy asks.
     pub fn changed_at(&self, record: &Value) -> Option<Timestamp> {
+        if self.flow.conflict_policy != ConflictPolicy::Newest {
+            return None;
+        }
         self.stream.delta()?.cursor.as_ref()?.time_of(record)
+    }
+
+    /// Whether a row that maps well can still be refused when it is compared with what is there.
+    pub fn may_refuse(&self) -> bool {
+        self.flow.conflict_policy == ConflictPolicy::Manual || !self.others.is_empty()
     }
 }
 

@@ -8,7 +8,7 @@ use connectus_sandbox::{Fault, FaultKind, Running};
 use connectus_testkit::{TestStore, both};
 use serde_json::{Value, json};
 
-use crate::support::{Rig, on_store, put, slack};
+use crate::support::{Rig, on_store, put, slack, until};
 
 /// Longer than any test is willing to wait.
 const SLOW: FaultKind = FaultKind::Delay { millis: 60_000 };

@@ -1,9 +1,16 @@
 //! Data flows end to end: the HubSpot fake on one side, a collection on the other.
 
+#[cfg(test)]
 mod conflicts;
+#[cfg(test)]
 mod editing;
+#[cfg(test)]
 mod faults;
+#[cfg(test)]
 mod inbound;
+#[cfg(test)]
 mod rejected;
+#[cfg(test)]
 mod rig;
+#[cfg(test)]
 mod schedules;
