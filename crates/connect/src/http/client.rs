@@ -22,6 +22,9 @@ use super::{
 /// Member of [`Error::extra`] set when not one byte of the request can have arrived.
 pub const NOT_SENT: &str = "not_sent";
 
+/// Bytes reserved for a body because its length says so; beyond it the body must arrive first.
+const TRUSTED_LENGTH: usize = 256 * 1024;
+
 /// Sizes and times of the guarded client.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -127,7 +130,9 @@ impl Guarded {
         if response.content_length().is_some_and(|length| length > most as u64) {
             return Err(too_large(most));
         }
-        let mut body = BytesMut::new();
+        // Taken at once where the length is known, but never much on a stranger's word.
+        let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(0);
+        let mut body = BytesMut::with_capacity(announced.min(TRUSTED_LENGTH));
         while let Some(chunk) = response.chunk().await.map_err(transport)? {
             if body.len() + chunk.len() > most {
                 return Err(too_large(most));
