@@ -104,7 +104,7 @@ pub struct Integration {
     pub tenant: TenantId,
     /// The provider's name, `hubspot`.
     pub provider: String,
-    /// The name people gave it, unique within the tenant.
+    /// The name people gave it. Two integrations may share one.
     pub name: String,
     /// Where it stands.
     pub status: IntegrationStatus,

@@ -12,7 +12,7 @@ use crate::{Access, Secrets, http::GuardedRequest};
 /// The sign-in method a call uses: one of `wanted`, or any but secret URLs when nothing is asked.
 ///
 /// # Errors
-/// `reauth_required` when the credential fits none of them.
+/// `forbidden` when the credential is good for other calls only, `reauth_required` when for none.
 pub fn method_for<'a>(
     pack: &'a Pack,
     access: &Access,
@@ -32,6 +32,12 @@ pub fn method_for<'a>(
     let named = |method: &&AuthMethod| access.method.as_deref().is_none_or(|n| n == method.name());
     let candidates = || pack.auth.iter().filter(asked).filter(usable);
     candidates().find(named).or_else(|| candidates().next()).ok_or_else(|| {
+        // A credential that works for something else is not dead: nobody must connect again.
+        if pack.auth.iter().any(|method| usable(&method)) {
+            let detail = "The way this integration signs in does not allow this. Enter a \
+                          credential that does; the provider's capabilities list them.";
+            return Error::new(Code::Forbidden, detail);
+        }
         let detail = "The integration holds no credential for this. Connect it again.";
         Error::new(Code::ReauthRequired, detail)
     })

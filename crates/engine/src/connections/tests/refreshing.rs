@@ -158,6 +158,26 @@ both! {
         assert_eq!(rig.view(&id).await.integration.status, IntegrationStatus::Connected);
     }
 
+    async fn an_answer_lost_on_the_way_never_ends_in_a_loop(db: TestStore) {
+        let rig = Rig::with(&db, |config| config.slack_token_rotation = true).await;
+        for (provider, path, survives) in
+            [("hubspot", "/oauth/v3/token", true), ("slack", "/api/oauth.v2.access", false)]
+        {
+            let id = rig.connected(provider).await;
+            db.sim.clock.advance_secs(13 * 3600);
+            rig.handle().fault(Fault::on("POST", path, FaultKind::Drop).after_effect());
+            let source = rig.source(&rig.connections, &id).await;
+            assert!(source.access().await.unwrap_err().is_transient(), "{provider}");
+            // A refresh token that rotates was used up; one that stays works again.
+            for _ in 0..5 {
+                assert_eq!(source.access().await.is_ok(), survives, "{provider}");
+            }
+            assert_eq!(rig.exchanges(), 2, "{provider}: one lost, one to find out");
+            let state = rig.view(&id).await.credential.unwrap().state;
+            assert_eq!(state == CredentialState::Active, survives, "{provider}");
+        }
+    }
+
     async fn a_pasted_token_is_not_refreshed(db: TestStore) {
         let rig = Rig::new(&db).await;
         let token = json!({"access_token": rig.handle().keys().hubspot_token});

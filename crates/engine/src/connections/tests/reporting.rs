@@ -95,6 +95,20 @@ both! {
         assert!(rig.view(&id).await.integration.last_error.is_some());
     }
 
+    async fn a_credential_that_is_good_for_something_else_stays_alive(db: TestStore) {
+        let rig = Rig::new(&db).await;
+        let url = format!("{}/services/T/B/X", rig.fakes.slack_base_url);
+        let fields = json!({"webhook_url": url});
+        let id = rig.create("slack", fields).await.unwrap().integration.id;
+        let connection = rig.connections.open(&rig.ctx, &id).await.unwrap();
+        let text = json!({"channel": "C1", "text": "hello"});
+        let refused = connection.call("post_message", &text, "key").await.unwrap_err();
+        assert_eq!(refused.code, Code::Forbidden, "{refused}");
+        let problem = Problem { error: refused, ..problem(&id, Code::Forbidden) };
+        health::report(&db.store, &rig.ctx, problem).await.unwrap();
+        assert!(rig.connections.open(&rig.ctx, &id).await.is_ok());
+    }
+
     async fn equal_problems_are_told_once_and_resolved_by_hand(db: TestStore) {
         let rig = Rig::new(&db).await;
         let id = rig.pasted().await;
