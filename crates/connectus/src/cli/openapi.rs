@@ -8,6 +8,8 @@ use super::output;
 use crate::http::router;
 
 pub fn run() -> Result<ExitCode> {
-    output::say(&router::document().to_pretty_json().map_err(Error::internal)?)?;
+    // By way of a value, whose members are sorted: the document is committed and compared.
+    let document = serde_json::to_value(router::document()).map_err(Error::internal)?;
+    output::say(&serde_json::to_string_pretty(&document).map_err(Error::internal)?)?;
     Ok(ExitCode::SUCCESS)
 }
