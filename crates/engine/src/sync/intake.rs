@@ -42,7 +42,8 @@ pub(crate) struct Taken {
     pub hash: Digest,
     /// When the record changed at its source, where that can decide a conflict.
     pub changed_at: Option<Timestamp>,
-    /// The record as it was read, where the row can still be refused when it is compared; else null.
+    /// The record as it was read, where the row can still be refused when it is compared; else
+    /// null.
     pub source: Value,
 }
 
