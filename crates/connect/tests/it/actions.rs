@@ -112,7 +112,7 @@ async fn the_secret_url_is_the_address_and_needs_no_header() {
     assert_eq!(seen.header("authorization"), None);
     let input = json!({"channel": "C1", "text": "Hi"});
     let wrong = connection.call("post_message", &input, "k").await.unwrap_err();
-    assert_eq!(wrong.code, Code::ReauthRequired, "a secret URL is no bot token");
+    assert_eq!(wrong.code, Code::Forbidden, "a secret URL is no bot token");
 }
 
 #[tokio::test]
