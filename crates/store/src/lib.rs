@@ -7,6 +7,7 @@
 //! - Every SQL text is written once and runs on both databases; a test prepares all of them on
 //!   both.
 
+mod announce;
 pub mod api_keys;
 pub mod audit;
 pub mod collections;

@@ -13,9 +13,10 @@ use sqlx::{
         SqliteSynchronous,
     },
 };
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::broadcast;
 
 use crate::{
+    announce::Announcer,
     conn::{Conn, Tx},
     drill::{self, Drill, Moment},
     error::StoreError,
@@ -31,8 +32,6 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 const READERS: u32 = 8;
 /// How long a caller waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Events a slow subscriber may lag behind before it is told to catch up from the table.
-const EVENT_BUFFER: usize = 1024;
 
 /// Where the data lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,8 +58,7 @@ pub struct Store {
     backend: Backend,
     env: Env,
     sealer: Sealer,
-    events: broadcast::Sender<Event>,
-    wake: std::sync::Arc<Notify>,
+    announcer: Announcer,
     own_lock: OwnLock,
     drill: Option<Drill>,
 }
@@ -79,20 +77,13 @@ impl Store {
     /// one than that which sealed the secrets in it.
     pub async fn open(config: StoreConfig) -> Result<Self> {
         let StoreConfig { database, env, sealer } = config;
-        let (events, _) = broadcast::channel(EVENT_BUFFER);
+        let announcer = Announcer::default();
         let backend = match &database {
-            Database::Sqlite(path) => open_sqlite(path, &env).await?,
+            Database::Sqlite(path) => open_sqlite(path, &env, &announcer).await?,
             Database::Postgres(url) => open_postgres(url).await?,
         };
-        let store = Self {
-            backend,
-            env,
-            sealer,
-            events,
-            wake: std::sync::Arc::default(),
-            own_lock: OwnLock::default(),
-            drill: None,
-        };
+        let store =
+            Self { backend, env, sealer, announcer, own_lock: OwnLock::default(), drill: None };
         store.check_master_key().await?;
         Ok(store)
     }
@@ -123,39 +114,34 @@ impl Store {
     {
         let work = under_request(work);
         drill::at(self.drill.as_ref(), Moment::BeforeCommit).await?;
-        let (value, emitted, wakes) = match &self.backend {
+        let value = match &self.backend {
             Backend::Sqlite { writer, .. } => writer.run(work).await?,
             Backend::Postgres(pool) => {
                 // A task of its own: a caller that waits for something else first, or goes away,
                 // must not leave row locks behind that others wait for.
-                let transaction = postgres_transaction(pool.clone(), self.env.clone(), work);
+                let (pool, env, announcer) =
+                    (pool.clone(), self.env.clone(), self.announcer.clone());
+                let transaction = postgres_transaction(pool, env, announcer, work);
                 tokio::spawn(transaction).await.map_err(Error::internal)??
             }
         };
         drill::at(self.drill.as_ref(), Moment::AfterCommit).await?;
-        for event in emitted {
-            // No subscriber is not an error.
-            let _ = self.events.send(event);
-        }
-        if wakes {
-            self.wake.notify_one();
-        }
         Ok(value)
     }
 
     /// Events as they are committed by this process. A lagging receiver must read the table.
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
-        self.events.subscribe()
+        self.announcer.subscribe()
     }
 
     /// Waits until a committed transaction asked the engine to look for work.
     pub async fn woken(&self) {
-        self.wake.notified().await;
+        self.announcer.woken().await;
     }
 
     /// Makes the engine look for work.
     pub fn wake(&self) {
-        self.wake.notify_one();
+        self.announcer.wake();
     }
 
     /// The same store under a crash drill.
@@ -237,7 +223,7 @@ fn sqlite_options(path: &std::path::Path) -> SqliteConnectOptions {
         .log_statements(tracing::log::LevelFilter::Trace)
 }
 
-async fn open_sqlite(path: &std::path::Path, env: &Env) -> Result<Backend> {
+async fn open_sqlite(path: &std::path::Path, env: &Env, announcer: &Announcer) -> Result<Backend> {
     let opened = |error: sqlx::Error| {
         Error::new(
             Code::Unavailable,
@@ -255,7 +241,8 @@ async fn open_sqlite(path: &std::path::Path, env: &Env) -> Result<Backend> {
         .connect_with(sqlite_options(path).read_only(true).create_if_missing(false))
         .await
         .map_err(opened)?;
-    Ok(Backend::Sqlite { readers, writer: Writer::start(writer, env.clone()) })
+    let writer = Writer::start(writer, env.clone(), announcer.clone());
+    Ok(Backend::Sqlite { readers, writer })
 }
 
 async fn open_postgres(url: &str) -> Result<Backend> {
@@ -293,8 +280,9 @@ fn migration_failed(error: sqlx::migrate::MigrateError) -> Error {
 async fn postgres_transaction<T, F>(
     pool: PgPool,
     env: Env,
+    announcer: Announcer,
     work: F,
-) -> Result<(T, Vec<Event>, bool)>
+) -> Result<T>
 where
     T: Send,
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>>,
@@ -307,5 +295,6 @@ where
     if let Conn::PostgresTx(transaction) = conn {
         transaction.commit().await.map_err(StoreError::from)?;
     }
-    Ok((value, emitted, wakes))
+    announcer.committed(emitted, wakes);
+    Ok(value)
 }

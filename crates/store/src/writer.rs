@@ -9,6 +9,7 @@ use sqlx::{Connection, Executor, sqlite::SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
+    announce::Announcer,
     conn::{Conn, Tx},
     error::StoreError,
 };
@@ -18,8 +19,8 @@ const QUEUE: usize = 1024;
 /// Jobs that commit together at most, so that one commit stays short.
 const GROUP: usize = 128;
 
-/// Tells a caller how its job ended: what it emitted and whether it wakes the engine, once durable.
-type Settle = Box<dyn FnOnce(Result<(Vec<Event>, bool)>) + Send>;
+/// Tells a caller how its job ended, once durable.
+type Settle = Box<dyn FnOnce(Result<()>) + Send>;
 type Work = Box<dyn for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, (Result<()>, Settle)> + Send>;
 
 struct Job {
@@ -34,13 +35,13 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(conn: SqliteConnection, env: Env) -> Self {
+    pub(crate) fn start(conn: SqliteConnection, env: Env, announcer: Announcer) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        tokio::spawn(write_loop(Box::new(conn), env, queue));
+        tokio::spawn(write_loop(Box::new(conn), env, announcer, queue));
         Self { jobs }
     }
 
-    pub(crate) async fn run<T, F>(&self, work: F) -> Result<(T, Vec<Event>, bool)>
+    pub(crate) async fn run<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
@@ -73,11 +74,11 @@ impl Writer {
     }
 }
 
-type Answer<T> = oneshot::Sender<Result<(T, Vec<Event>, bool)>>;
+type Answer<T> = oneshot::Sender<Result<T>>;
 
 fn settle_with<T: Send + 'static>(answer: Answer<T>, value: T) -> Settle {
     Box::new(move |outcome| {
-        let _ = answer.send(outcome.map(|(emitted, wakes)| (value, emitted, wakes)));
+        let _ = answer.send(outcome.map(|()| value));
     })
 }
 
@@ -91,7 +92,12 @@ fn closed() -> Error {
     Error::new(Code::Unavailable, "The database is closing; try again when it is up.")
 }
 
-async fn write_loop(conn: Box<SqliteConnection>, env: Env, mut queue: mpsc::Receiver<Option<Job>>) {
+async fn write_loop(
+    conn: Box<SqliteConnection>,
+    env: Env,
+    announcer: Announcer,
+    mut queue: mpsc::Receiver<Option<Job>>,
+) {
     let mut tx = Tx::new(Conn::SqliteWriter(conn), env);
     let mut group = Vec::with_capacity(GROUP);
     let mut open = true;
@@ -103,7 +109,7 @@ async fn write_loop(conn: Box<SqliteConnection>, env: Env, mut queue: mpsc::Rece
                 job
             })
             .collect();
-        commit_group(&mut tx, jobs).await;
+        commit_group(&mut tx, jobs, &announcer).await;
     }
     if let Conn::SqliteWriter(conn) = tx.conn {
         // A clean close checkpoints the WAL; failing that, the next open does.
@@ -119,7 +125,7 @@ struct Settled {
     wakes: bool,
 }
 
-async fn commit_group(tx: &mut Tx, jobs: Vec<Job>) {
+async fn commit_group(tx: &mut Tx, jobs: Vec<Job>, announcer: &Announcer) {
     if jobs.is_empty() {
         return;
     }
@@ -138,7 +144,10 @@ async fn commit_group(tx: &mut Tx, jobs: Vec<Job>) {
         let _ = execute(tx, "ROLLBACK").await;
     }
     for Settled { settle, emitted, wakes } in settled {
-        settle(committed.clone().map(|()| (emitted, wakes)));
+        if committed.is_ok() {
+            announcer.committed(emitted, wakes);
+        }
+        settle(committed.clone());
     }
 }
 

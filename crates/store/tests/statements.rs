@@ -125,3 +125,29 @@ fn every_statement_on_tenant_rows_binds_the_tenant() {
         assert!(text.contains("tenant_id") || own_row, "{name} does not bind the tenant: {text}");
     }
 }
+
+/// A backlog must not make each claim slower: rows are found in the order they are taken in.
+#[test]
+fn claims_find_their_rows_by_an_index_in_order() {
+    connectus_testkit::both::on_sqlite(|db| async move {
+        let Database::Sqlite(path) = &db.database else { panic!("this is SQLite") };
+        let url = format!("sqlite://{}", path.display());
+        let mut conn = SqliteConnection::connect(&url).await.unwrap();
+        let claims: Vec<_> = statements(false)
+            .into_iter()
+            .filter(|(name, _)| name.starts_with("runs/claims.CLAIM_"))
+            .collect();
+        assert_eq!(claims.len(), 2);
+        for (name, text) in claims {
+            let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"));
+            let plan: Vec<(i64, i64, i64, String)> =
+                sqlx::query_as(explain).fetch_all(&mut conn).await.unwrap();
+            let plan: Vec<String> = plan.into_iter().map(|row| row.3).collect();
+            let plan = plan.join("\n");
+            let index = if name.ends_with("RESTED") { "runs_due" } else { "runs_ready" };
+            assert!(plan.contains(index), "{name}: {plan}");
+            assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN"), "{name}: {plan}");
+            assert!(plan.starts_with("SEARCH runs USING INDEX sqlite_autoindex"), "{name}: {plan}");
+        }
+    });
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use connectus_connect::{Plan, packs};
+use connectus_connect::{ActionOutcome, Connection, Plan, packs};
 use connectus_core::{
     Code, Error, IntegrationId, Page, Result,
     integration::{Integration, IntegrationStatus},
@@ -40,18 +40,41 @@ pub(super) async fn perform(cx: &ActionCx<'_>, name: &str, input: &Value) -> Res
     let (plan, action) = find(name)?;
     let integration = integration(cx, &plan.pack.provider.name).await?;
     let connection = cx.parts.connections.open(cx.ctx, &integration.id).await?;
-    let mut outcome = None;
-    if cx.unsure
-        && let Idempotency::VerifyThenRetry { lookup } = &action.idempotency
-    {
-        let found = connection.call(lookup, input, cx.key).await?;
-        outcome = Some(found).filter(|found| !found.records.is_empty());
-    }
-    let outcome = match outcome {
+    let found = match &action.idempotency {
+        Idempotency::VerifyThenRetry { lookup } if cx.unsure => {
+            look_for(&connection, lookup, input, cx.key).await?
+        }
+        _ => None,
+    };
+    let outcome = match found {
         Some(found) => found,
         None => connection.call(&action.name, input, cx.key).await?,
     };
     serde_json::to_value(&outcome).map_err(Error::internal)
+}
+
+/// What an earlier attempt made, if it made something.
+async fn look_for(
+    connection: &Connection,
+    lookup: &str,
+    input: &Value,
+    key: &str,
+) -> Result<Option<ActionOutcome>> {
+    match connection.call(lookup, input, key).await {
+        Ok(found) => Ok(Some(found).filter(|found| !found.records.is_empty())),
+        Err(error) if error.extra.get("verdict").is_some_and(|said| said == "not_found") => {
+            Ok(None)
+        }
+        Err(error) if error.code == Code::Invalid => Err(Error::new(
+            Code::Conflict,
+            format!(
+                "An earlier attempt may have done this, and it cannot be looked for ({}). Look at \
+                 the provider, then retry the run if it was not done.",
+                error.detail
+            ),
+        )),
+        Err(error) => Err(error),
+    }
 }
 
 /// The integration a step means: the one it names, or the provider's only usable one.

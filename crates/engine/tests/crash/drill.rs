@@ -27,7 +27,7 @@ use connectus_testkit::TestStore;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::support::{on_store, slack};
+use crate::support::{fakes, on_store};
 
 /// More commits than any life here has: the drill ends by itself long before.
 const MOST_MOMENTS: usize = 200;
@@ -63,9 +63,9 @@ struct Drill<'a> {
 /// Runs the case under a fault at every moment of its processes' lives.
 pub async fn drill(db: &TestStore, case: Case) {
     let ctx = db.tenant("Digi Sol").await.unwrap();
-    let slack = slack::start(db).await;
-    let parts = on_store(db.store.clone(), &[&slack::address(&slack)]);
-    slack::connect(&parts, &ctx, &slack).await;
+    let slack = fakes::start(db).await;
+    let parts = on_store(db.store.clone(), &[&fakes::address(&slack)]);
+    fakes::connect(&parts, &ctx, &slack).await;
     let definition = json!({
         "version": 1, "name": "drill", "trigger": { "type": "manual" }, "steps": case.steps,
     });
@@ -117,7 +117,7 @@ impl Drill<'_> {
 
     /// A process that works until nothing is ready, or until the fault ends it.
     async fn live(&self, fault: Fault, moment: usize) -> bool {
-        let (db, address) = (self.db.clone(), slack::address(&self.slack));
+        let (db, address) = (self.db.clone(), fakes::address(&self.slack));
         let life = move || {
             let mut builder = tokio::runtime::Builder::new_multi_thread();
             let runtime = builder.worker_threads(2).enable_all().build().unwrap();

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use self::{
     drill::{Case, drill},
-    support::slack,
+    support::fakes,
 };
 
 /// A step that puts a contact of this run.
@@ -28,7 +28,7 @@ fn put(id: &str) -> Value {
 both! {
     async fn a_chain(db: TestStore) {
         drill(&db, Case {
-            steps: json!([put("a"), slack::post("tell", "hello"), put("b")]),
+            steps: json!([put("a"), fakes::post("tell", "hello"), put("b")]),
             signal: None,
             ends: RunStatus::Completed,
             records: &[("a", 1), ("b", 1)],
@@ -40,7 +40,7 @@ both! {
 
     async fn branches_side_by_side(db: TestStore) {
         let each = json!({ "id": "each", "type": "for_each", "items": [1, 2], "concurrency": 2,
-            "steps": [slack::post("tell", "item {{ item }}")] });
+            "steps": [fakes::post("tell", "item {{ item }}")] });
         drill(&db, Case {
             steps: json!([
                 { "id": "both", "type": "parallel", "branches": [[put("a"), put("b")], [each]] },
@@ -58,7 +58,7 @@ both! {
     async fn a_saga(db: TestStore) {
         drill(&db, Case {
             steps: json!([
-                put("a"), slack::post("tell", "not for long"), put("b"),
+                put("a"), fakes::post("tell", "not for long"), put("b"),
                 { "id": "no", "type": "fail", "message": "on purpose" },
             ]),
             signal: None,
@@ -73,7 +73,7 @@ both! {
     async fn a_timer(db: TestStore) {
         drill(&db, Case {
             steps: json!([
-                put("a"), { "id": "nap", "type": "wait", "for": "1h" }, slack::post("tell", "up"),
+                put("a"), { "id": "nap", "type": "wait", "for": "1h" }, fakes::post("tell", "up"),
             ]),
             signal: None,
             ends: RunStatus::Completed,
@@ -89,7 +89,7 @@ both! {
             steps: json!([
                 put("a"),
                 { "id": "ask", "type": "wait", "signal": "answer" },
-                slack::post("tell", "answer {{ steps.ask.output.n }}"),
+                fakes::post("tell", "answer {{ steps.ask.output.n }}"),
             ]),
             signal: Some("answer"),
             ends: RunStatus::Completed,
@@ -106,7 +106,7 @@ both! {
             "input": { "k": "{{ trigger.k }}", "n": "{{ (trigger.n | default(0)) + 1 }}" } });
         drill(&db, Case {
             steps: json!([
-                slack::post("tell", "hello"),
+                fakes::post("tell", "hello"),
                 { "id": "nap", "type": "wait", "for": "1h" },
                 { "id": "more", "type": "branch", "condition": "(trigger.n | default(0)) < 2",
                   "then": [again] },
@@ -129,7 +129,7 @@ both! {
                   "then": [
                       { "id": "call", "type": "workflow", "workflow": "drill",
                         "input": { "k": "{{ trigger.k }}", "inner": true } },
-                      slack::post("tell", "{{ steps.call.output.change }}"),
+                      fakes::post("tell", "{{ steps.call.output.change }}"),
                   ],
                   "else": [put("a")] },
             ]),

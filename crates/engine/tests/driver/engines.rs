@@ -9,7 +9,7 @@ use connectus_store::runs::{Claimed, RunNote};
 use connectus_testkit::{TestStore, both};
 use serde_json::json;
 
-use crate::support::{Rig, on_store, put, slack, until};
+use crate::support::{Rig, fakes, on_store, put, until};
 
 /// Claims what is due, as an engine does.
 async fn claim(db: &TestStore) -> Vec<Claimed> {
@@ -103,12 +103,12 @@ both! {
 
     async fn a_drain_lets_calls_end_and_begins_nothing(db: TestStore) {
         let ctx = db.tenant("Digi Sol").await.unwrap();
-        let fake = slack::start(&db).await;
-        let rig = Rig::reaching(&db, ctx, &[&slack::address(&fake)]);
-        slack::connect(&rig.parts, &rig.ctx, &fake).await;
+        let fake = fakes::start(&db).await;
+        let rig = Rig::reaching(&db, ctx, &[&fakes::address(&fake)]);
+        fakes::connect(&rig.parts, &rig.ctx, &fake).await;
         let slow = FaultKind::Delay { millis: 400 };
         fake.handle.fault(Fault::on("POST", "/api/chat.postMessage", slow));
-        let steps = json!([slack::post("tell", "bye"), put("next", "n")]);
+        let steps = json!([fakes::post("tell", "bye"), put("next", "n")]);
         let run = rig.start("draining", steps, json!({})).await;
         rig.engine.start().await.unwrap();
         under_way(&rig, &run.id).await;
@@ -124,12 +124,12 @@ both! {
 
     async fn a_drain_does_not_wait_for_ever_and_blames_nobody(db: TestStore) {
         let ctx = db.tenant("Digi Sol").await.unwrap();
-        let fake = slack::start(&db).await;
-        let rig = Rig::reaching(&db, ctx, &[&slack::address(&fake)]);
-        slack::connect(&rig.parts, &rig.ctx, &fake).await;
+        let fake = fakes::start(&db).await;
+        let rig = Rig::reaching(&db, ctx, &[&fakes::address(&fake)]);
+        fakes::connect(&rig.parts, &rig.ctx, &fake).await;
         let slow = FaultKind::Delay { millis: 60_000 };
         fake.handle.fault(Fault::on("POST", "/api/chat.postMessage", slow));
-        let run = rig.start("stuck", json!([slack::post("tell", "bye")]), json!({})).await;
+        let run = rig.start("stuck", json!([fakes::post("tell", "bye")]), json!({})).await;
         rig.engine.start().await.unwrap();
         under_way(&rig, &run.id).await;
         let begun = std::time::Instant::now();
@@ -137,7 +137,7 @@ both! {
         assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
         let released = rig.state(&run.id).await;
         assert_eq!((released.status, released.crashes), (RunStatus::Queued, 0));
-        let next = Rig::reaching(&db, rig.ctx.clone(), &[&slack::address(&fake)]);
+        let next = Rig::reaching(&db, rig.ctx.clone(), &[&fakes::address(&fake)]);
         next.settle().await;
         assert_eq!(next.state(&run.id).await.status, RunStatus::Completed);
         assert_eq!(fake.handle.effect_summary().duplicates, 0);

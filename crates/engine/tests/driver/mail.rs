@@ -8,16 +8,16 @@ use connectus_sandbox::{Fault, FaultKind, Running};
 use connectus_testkit::{TestStore, both};
 use serde_json::{Value, json};
 
-use crate::support::{Rig, on_store, put, slack, until};
+use crate::support::{Rig, fakes, on_store, put, until};
 
 /// Longer than any test is willing to wait.
 const SLOW: FaultKind = FaultKind::Delay { millis: 60_000 };
 
 async fn rig_with_slack(db: &TestStore) -> (Rig, Running) {
     let ctx = db.tenant("Digi Sol").await.unwrap();
-    let fake = slack::start(db).await;
-    let rig = Rig::reaching(db, ctx, &[&slack::address(&fake)]);
-    slack::connect(&rig.parts, &rig.ctx, &fake).await;
+    let fake = fakes::start(db).await;
+    let rig = Rig::reaching(db, ctx, &[&fakes::address(&fake)]);
+    fakes::connect(&rig.parts, &rig.ctx, &fake).await;
     (rig, fake)
 }
 
@@ -29,7 +29,7 @@ both! {
         fake.handle.fault(Fault::on("POST", "/api/chat.postMessage", SLOW));
         let call = json!({ "id": "call", "type": "workflow", "workflow": "child", "input": {} });
         let steps = json!([{ "id": "both", "type": "parallel", "branches": [
-            [slack::post("slow", "zzz")], [call, put("after", "heard")],
+            [fakes::post("slow", "zzz")], [call, put("after", "heard")],
         ] }]);
         let run = rig.start("parent", steps, json!({})).await;
         rig.engine.start().await.unwrap();
@@ -44,7 +44,7 @@ both! {
     async fn a_wish_to_stop_reaches_a_slow_call_from_another_process(db: TestStore) {
         let (rig, fake) = rig_with_slack(&db).await;
         fake.handle.fault(Fault::on("POST", "/api/chat.postMessage", SLOW));
-        let steps = json!([put("before", "b"), slack::post("slow", "zzz"), put("never", "n")]);
+        let steps = json!([put("before", "b"), fakes::post("slow", "zzz"), put("never", "n")]);
         let run = rig.start("slow", steps, json!({})).await;
         rig.engine.start().await.unwrap();
         until("the call", async || {

@@ -1,12 +1,12 @@
 //! Steps that call a provider: retries, what the provider asks for, and unknown outcomes.
 
 use connectus_core::run::{Run, RunStatus};
-use connectus_sandbox::{Fault, FaultKind, Running};
+use connectus_sandbox::{Fault, FaultKind, Limits, ObjectType, Running, Sandbox, SandboxConfig};
 use connectus_store::steps::StepRow;
 use connectus_testkit::{TestStore, both};
 use serde_json::{Value, json};
 
-use crate::support::{Rig, put, slack};
+use crate::support::{Rig, fakes, put};
 
 const POST: &str = "/api/chat.postMessage";
 
@@ -18,9 +18,9 @@ struct Shop {
 impl Shop {
     async fn open(db: &TestStore) -> Self {
         let ctx = db.tenant("Digi Sol").await.unwrap();
-        let fake = slack::start(db).await;
-        let rig = Rig::reaching(db, ctx, &[&slack::address(&fake)]);
-        slack::connect(&rig.parts, &rig.ctx, &fake).await;
+        let fake = fakes::start(db).await;
+        let rig = Rig::reaching(db, ctx, &[&fakes::address(&fake)]);
+        fakes::connect(&rig.parts, &rig.ctx, &fake).await;
         Self { rig, fake }
     }
 
@@ -56,7 +56,7 @@ impl Shop {
 
 /// A step whose retries are spaced exactly.
 fn patient(id: &str, retry: &Value) -> Value {
-    let mut step = slack::post(id, "hello");
+    let mut step = fakes::post(id, "hello");
     step["retry"] = retry.clone();
     step
 }
@@ -94,7 +94,7 @@ both! {
         let ctx = rig.ctx.clone();
         drop(rig);
         db.restart().await.unwrap();
-        let shop = Shop { rig: Rig::reaching(&db, ctx, &[&slack::address(&fake)]), fake };
+        let shop = Shop { rig: Rig::reaching(&db, ctx, &[&fakes::address(&fake)]), fake };
         let (run, took) = shop.finish(&db, &run, 30).await;
         assert_eq!(run.status, RunStatus::Completed, "{:?}", run.error);
         assert_eq!(took, 60 + 120);
@@ -170,5 +170,39 @@ both! {
         assert_eq!((run.status, took), (RunStatus::Completed, 60), "{:?}", run.error);
         assert_eq!(shop.fake.handle.messages().len(), 1);
         assert_eq!(shop.effect_state(&run, "tell").await, "done");
+    }
+
+    /// The contact was made and the answer lost: it is looked for before it is made again.
+    async fn what_can_be_looked_for_is_looked_for_before_it_is_repeated(db: TestStore) {
+        let ctx = db.tenant("Digi Sol").await.unwrap();
+        let config = SandboxConfig {
+            contacts: 0,
+            deduplicate: false,
+            limits: Limits::NONE,
+            ..SandboxConfig::new(db.sim.env.clone())
+        };
+        let fake = Sandbox::start(config).await.unwrap();
+        let address = fake.hubspot_base_url.trim_start_matches("http://").to_owned();
+        let rig = Rig::reaching(&db, ctx, &[&address]);
+        fakes::connect_hubspot(&rig.parts, &rig.ctx, &fake).await;
+        let steps = json!([{ "id": "make", "type": "action", "action": "hubspot.create_contact",
+            "input": { "properties": { "email": "{{ trigger.email }}" } } }]);
+        let shop = Shop { rig, fake };
+        let lost = Fault::on("POST", "/crm/v3/objects/contacts", FaultKind::Drop);
+        let cases = [(lost.clone().after_effect(), 1), (lost, 2)];
+        for (number, (fault, posts)) in (1..).zip(cases) {
+            shop.fake.handle.clear_calls();
+            shop.fake.handle.fault(fault);
+            let email = format!("ada{number}@example.com");
+            let input = json!({ "email": email });
+            let run = shop.rig.start(&email, steps.clone(), input).await;
+            let (run, _) = shop.finish(&db, &run, 30).await;
+            assert_eq!(run.status, RunStatus::Completed, "{:?}", run.error);
+            assert_eq!(shop.fake.handle.count(ObjectType::Contacts), number);
+            assert_eq!(shop.fake.handle.calls_of("POST", "/crm/v3/objects/contacts"), posts);
+            assert_eq!(shop.step(&run, "make").await.attempts, 2);
+            let made = &run.output.unwrap()["records"][0]["properties"]["email"];
+            assert_eq!(made, &json!(email));
+        }
     }
 }

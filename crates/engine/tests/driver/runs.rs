@@ -1,6 +1,9 @@
 //! Chains, branches, loops, timers, signals, children, cancellation, schedules.
 
-use connectus_core::{Code, run::RunStatus};
+use connectus_core::{
+    Code,
+    run::{RunStatus, WorkflowStatus},
+};
 use connectus_engine::workflows::{self, Draft};
 use connectus_testkit::both;
 use serde_json::json;
@@ -189,5 +192,32 @@ both! {
         db.sim.clock.advance_secs(5 * 3_600);
         rig.settle().await;
         assert_eq!(executed().await, 2, "missed slots are made up for by one run");
+    }
+
+    async fn a_schedule_that_cannot_be_followed_keeps_nobody_else_from_working(db: TestStore) {
+        let rig = Rig::new(&db).await;
+        let make = async |name: &str| {
+            let definition = json!({
+                "version": 1, "name": name,
+                "trigger": { "type": "schedule", "config": { "schedule": "every 1h" } },
+                "steps": [put("tick", name)],
+            });
+            let draft = Draft { definition: Some(definition), ..Draft::default() };
+            workflows::create(&rig.parts, &rig.ctx, draft).await.unwrap()
+        };
+        let (mut broken, _good) = (make("broken").await, make("good").await);
+        broken.definition_hash = "lost".to_owned();
+        let row = broken.clone();
+        let write = db.store.write(move |tx| {
+            Box::pin(async move { Ok(tx.update_workflow(&row).await?) })
+        });
+        assert!(write.await.unwrap());
+        let other = rig.start("other", json!([put("o", "o")]), json!({})).await;
+        db.sim.clock.advance_secs(3_600);
+        rig.settle().await;
+        assert_eq!(rig.state(&other.id).await.status, RunStatus::Completed);
+        assert!(rig.record("good").await.unwrap().is_some());
+        let now = workflows::find(&rig.parts, &rig.ctx, &broken.id).await.unwrap();
+        assert_eq!((now.status, now.next_due_at), (WorkflowStatus::Error, None));
     }
 }

@@ -1,7 +1,7 @@
 //! An engine on a test's own store.
 #![allow(dead_code, reason = "each test binary needs another part of it")]
 
-pub mod slack;
+pub mod fakes;
 
 use connectus_connect::{EgressPolicy, Guarded};
 use connectus_core::{Result, RunId, TenantCtx, run::Run};

@@ -1,4 +1,4 @@
-//! The Slack fake, connected.
+//! The provider fakes, connected.
 
 use connectus_connect::Secrets;
 use connectus_core::TenantCtx;
@@ -28,18 +28,37 @@ pub fn address(slack: &Running) -> String {
     slack.slack_base_url.trim_start_matches("http://").to_owned()
 }
 
-/// Connects the tenant to the fake: bot token and incoming webhook.
+/// Connects the tenant to the Slack fake: bot token and incoming webhook.
 pub async fn connect(parts: &Parts, ctx: &TenantCtx, slack: &Running) {
-    seed_providers(&parts.store).await.unwrap();
     let keys = slack.handle.keys();
-    let mut credentials = Secrets::new();
-    credentials.set("access_token", SecretString::from(keys.slack_token.clone()));
     let hook = format!("{}{}", slack.slack_base_url, keys.slack_webhook_path);
-    credentials.set("webhook_url", SecretString::from(hook));
-    let settings = json!({ "base_url": slack.slack_base_url });
+    let secrets = [("access_token", keys.slack_token.clone()), ("webhook_url", hook)];
+    integrate(parts, ctx, "slack", &slack.slack_base_url, secrets).await;
+}
+
+/// Connects the tenant to the HubSpot fake.
+pub async fn connect_hubspot(parts: &Parts, ctx: &TenantCtx, hubspot: &Running) {
+    let token = hubspot.handle.keys().hubspot_token.clone();
+    let secrets = [("access_token", token)];
+    integrate(parts, ctx, "hubspot", &hubspot.hubspot_base_url, secrets).await;
+}
+
+async fn integrate(
+    parts: &Parts,
+    ctx: &TenantCtx,
+    provider: &str,
+    base_url: &str,
+    secrets: impl IntoIterator<Item = (&str, String)>,
+) {
+    seed_providers(&parts.store).await.unwrap();
+    let mut credentials = Secrets::new();
+    for (name, secret) in secrets {
+        credentials.set(name, SecretString::from(secret));
+    }
+    let settings = json!({ "base_url": base_url });
     let new = NewIntegration {
-        provider: "slack".into(),
-        name: "Slack".into(),
+        provider: provider.into(),
+        name: provider.into(),
         credentials,
         settings: settings.as_object().unwrap().clone(),
         sync_config: Map::new(),
