@@ -45,6 +45,7 @@ pub async fn put(
         .store
         .write(move |tx| {
             Box::pin(async move {
+                ensure(tx, &ctx, &collection).await?;
                 let before = tx.record(&ctx, &collection, &row.key).await?;
                 guard(before.as_ref())?;
                 write(tx, &ctx, &collection, row, fields, before).await
@@ -73,7 +74,7 @@ pub(crate) fn prepared(key: &str, fields: &Map<String, Value>) -> Result<NewReco
     Ok(row)
 }
 
-/// Makes a collection come to be, if there is room for it.
+/// Locks a collection for writing. It comes to be if there is room for it.
 ///
 /// # Errors
 /// `quota_exceeded` beyond [`MAX_COLLECTIONS`].
@@ -82,7 +83,7 @@ pub(crate) async fn ensure(
     ctx: &TenantCtx,
     collection: &CollectionName,
 ) -> Result<()> {
-    if tx.collection(ctx, collection).await?.is_some() {
+    if tx.lock_collection(ctx, collection).await? {
         return Ok(());
     }
     let page = connectus_core::Page { limit: 1, offset: 0 };
@@ -105,7 +106,6 @@ async fn write(
     if let Some(record) = before.clone().filter(|before| before.data == fields) {
         return Ok(Put { record, created: false });
     }
-    ensure(tx, ctx, collection).await?;
     let source = ctx.actor().label();
     tx.put_record(ctx, collection, &row, &source, None).await?;
     tx.touch_collection(ctx, collection).await?;
@@ -135,6 +135,7 @@ pub async fn delete(
         .store
         .write(move |tx| {
             Box::pin(async move {
+                tx.lock_collection(&ctx, &collection).await?;
                 let found = tx.record(&ctx, &collection, &key).await?;
                 guard(&found.ok_or_else(|| Error::not_found("record"))?)?;
                 tx.delete_record(&ctx, &collection, &key).await?;

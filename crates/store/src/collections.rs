@@ -16,6 +16,7 @@ use crate::{
 sql! {
     ENSURE = "INSERT INTO collections (tenant_id, name, created_at, updated_at) \
               VALUES ($1, $2, $3, $3) ON CONFLICT (tenant_id, name) DO NOTHING";
+    LOCK = "UPDATE collections SET updated_at = updated_at WHERE tenant_id = $1 AND name = $2";
     TOUCH = "UPDATE collections SET updated_at = $3 WHERE tenant_id = $1 AND name = $2";
     GET = "SELECT tenant_id, name, created_at, updated_at, \
            (SELECT COUNT(*) FROM records r WHERE r.tenant_id = c.tenant_id \
@@ -50,7 +51,7 @@ impl Row {
 }
 
 impl Tx {
-    /// Makes sure that a collection exists. True when it was made now.
+    /// Makes sure that a collection exists, and locks it. True when it was made now.
     ///
     /// # Errors
     /// What the database says.
@@ -59,7 +60,11 @@ impl Tx {
         ctx: &TenantCtx,
         name: &CollectionName,
     ) -> StoreResult<bool> {
-        self.insert_collection(ctx.tenant(), name.as_str()).await
+        let made = self.insert_collection(ctx.tenant(), name.as_str()).await?;
+        if !made {
+            self.lock_collection(ctx, name).await?;
+        }
+        Ok(made)
     }
 
     /// Gives a tenant just made the collection that everyone has.
@@ -76,6 +81,23 @@ impl Tx {
             .bind(tenant.as_str()).bind(name).bind(now)
             .execute(c).await?.rows_affected());
         Ok(made == 1)
+    }
+
+    /// Keeps other transactions from writing to a collection until this one ends. Whoever reads
+    /// a record, and writes what follows from it, locks its collection first: on PostgreSQL two
+    /// transactions would else both read before either writes. False when there is none.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn lock_collection(
+        &mut self,
+        ctx: &TenantCtx,
+        name: &CollectionName,
+    ) -> StoreResult<bool> {
+        let found = on!(self, c => sqlx::query(LOCK)
+            .bind(ctx.tenant().as_str()).bind(name.as_str())
+            .execute(c).await?.rows_affected());
+        Ok(found == 1)
     }
 
     /// Notes that a record of the collection changed now.

@@ -9,8 +9,8 @@ use tokio::sync::Notify;
 use super::{Engine, backoff, job::Job, session, settle, sync_run};
 
 /// Deaths of the process in a row, the run getting no further in between, after which the run is
-/// given up as poisonous.
-const MAX_CRASHES: u32 = 5;
+/// given up as poisonous. It waits longer after each, eight minutes in all.
+const MAX_CRASHES: u32 = 15;
 /// Interruptions in a row by the database or the code after which a run is given up.
 const MAX_INTERRUPTIONS: u32 = 20;
 /// Time between two tries to put an interrupted run to rest.

@@ -117,6 +117,9 @@ pub(crate) async fn write(
             Item::Refused(row) => refused.push(row),
         }
     }
+    if !rows.is_empty() {
+        tx.ensure_collection(ctx, &flow.destination).await?;
+    }
     let decisions = decide(tx, ctx, plan, &rows, forced).await?;
     let mut settled = Vec::new();
     if plan.rejected_open > 0 {
@@ -124,7 +127,6 @@ pub(crate) async fn write(
     }
     let (records, mut written) = sort_out(tx.env(), rows, decisions, &mut refused);
     if !records.is_empty() {
-        tx.ensure_collection(ctx, &flow.destination).await?;
         let (source, origin) = (flow.id.as_str(), Some(&flow.integration));
         tx.upsert_records(ctx, &flow.destination, &records, source, origin).await?;
         tx.touch_collection(ctx, &flow.destination).await?;

@@ -75,14 +75,20 @@ both! {
     async fn a_run_that_kills_its_process_again_and_again_is_given_up(db: TestStore) {
         let rig = Rig::new(&db).await;
         let run = rig.start("poison", json!([put("a", "a")]), json!({})).await;
-        for _ in 0..5 {
-            assert_eq!(claim(&db).await.len(), 1);
+        for death in 0..15 {
+            let waits = claim(&db).await.is_empty();
+            assert_eq!(waits, death > 2, "after {death} deaths");
+            if waits {
+                db.sim.clock.advance_secs(death * death / 2 + 1);
+                assert_eq!(claim(&db).await.len(), 1);
+            }
             die(&db).await;
         }
+        db.sim.clock.advance_secs(120);
         rig.settle().await;
         let run = rig.state(&run.id).await;
         assert_eq!(run.status, RunStatus::Failed);
-        assert!(run.error.unwrap().message.contains("5 times"));
+        assert!(run.error.unwrap().message.contains("15 times"));
         assert!(rig.record("a").await.unwrap().is_none());
     }
 

@@ -23,7 +23,9 @@ sql! {
                  WHERE s.tenant_id = r.tenant_id AND s.run_id = r.id))";
     CLAIMS = "SELECT tenant_id, id, claims FROM runs WHERE status = 'running'";
     RELEASE = "UPDATE runs SET status = 'queued' WHERE status = 'running'";
-    ORPHANS = "UPDATE runs SET status = 'queued', crashes = crashes + 1 WHERE status = 'running'";
+    ORPHANS = "UPDATE runs SET status = 'queued', crashes = crashes + 1, \
+               due_at = CASE WHEN crashes < 2 THEN due_at ELSE $1 + 500 * crashes * crashes END \
+               WHERE status = 'running'";
     CANCEL_REQUESTED = "SELECT cancel_requested FROM runs WHERE tenant_id = $1 AND id = $2";
 }
 
@@ -102,12 +104,15 @@ impl Tx {
         Ok(on!(self, c => sqlx::query(RELEASE).execute(c).await?.rows_affected()))
     }
 
-    /// Queues what an engine that died was working on, and counts that against the runs. Only the
-    /// owner of the engine may. Returns how many runs that were.
+    /// Queues what an engine that died was working on, and counts that against the runs. A run
+    /// that was under way at several deaths in a row may be their cause: from the third one on it
+    /// waits, half a second times the square of its earlier deaths, so that others get further.
+    /// Only the owner of the engine may. Returns how many runs that were.
     ///
     /// # Errors
     /// What the database says.
     pub async fn requeue_orphans(&mut self) -> StoreResult<u64> {
-        Ok(on!(self, c => sqlx::query(ORPHANS).execute(c).await?.rows_affected()))
+        let now = self.env.now().0;
+        Ok(on!(self, c => sqlx::query(ORPHANS).bind(now).execute(c).await?.rows_affected()))
     }
 }
