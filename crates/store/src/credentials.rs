@@ -41,6 +41,7 @@ sql! {
               AND state = 'active'";
     REVIVE = "UPDATE credentials SET state = 'active' \
               WHERE tenant_id = $1 AND integration_id = $2 AND state = 'reauth'";
+    REMOVE = "DELETE FROM credentials WHERE tenant_id = $1 AND integration_id = $2";
     GENERATION = "SELECT generation, state FROM credentials \
                   WHERE tenant_id = $1 AND integration_id = $2";
 }
@@ -339,6 +340,24 @@ impl Tx {
             .bind(integration.as_str())
             .bind(signed(generation))
             .bind(now)
+            .execute(c)
+            .await?
+            .rows_affected());
+        Ok(rows > 0)
+    }
+
+    /// Erases a credential. Says whether there was one.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn remove_credential(
+        &mut self,
+        ctx: &TenantCtx,
+        integration: &IntegrationId,
+    ) -> StoreResult<bool> {
+        let rows = on!(self, c => sqlx::query(REMOVE)
+            .bind(ctx.tenant().as_str())
+            .bind(integration.as_str())
             .execute(c)
             .await?
             .rows_affected());

@@ -17,7 +17,7 @@ use crate::{
 
 sql! {
     SUBJECTS = "SELECT i.id, i.name, i.provider, i.status, i.api_calls_limit, \
-                    COALESCE(u.calls, 0) AS today \
+                    COALESCE(u.used, u.calls, 0) AS today \
                 FROM integrations i LEFT JOIN api_usage u ON u.tenant_id = i.tenant_id \
                     AND u.integration_id = i.id AND u.day = $3 \
                 WHERE i.tenant_id = $1 AND ($2 = '' OR i.id = $2)";

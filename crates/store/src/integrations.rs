@@ -23,7 +23,7 @@ macro_rules! select {
             "c.kind AS credential_kind, c.state AS credential_state, ",
             "c.fields AS credential_fields, c.expires_at AS credential_expires_at, ",
             "c.updated_at AS credential_updated_at, w.id AS endpoint_id, i.settings, ",
-            "i.sync_config, i.health_score, COALESCE(u.calls, 0) AS calls_today, ",
+            "i.sync_config, i.health_score, COALESCE(u.used, u.calls, 0) AS calls_today, ",
             "i.api_calls_limit, i.last_error, i.created_by, i.version, i.created_at, ",
             "i.updated_at, (SELECT MAX(f.last_synced_at) FROM data_flows f ",
             "WHERE f.tenant_id = i.tenant_id AND f.integration_id = i.id) AS last_sync_at ",

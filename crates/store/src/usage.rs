@@ -23,6 +23,10 @@ sql! {
                throttled = api_usage.throttled + excluded.throttled, \
                saved_calls = api_usage.saved_calls + excluded.saved_calls, \
                millis = api_usage.millis + excluded.millis";
+    USED = "UPDATE api_usage SET used = $4 \
+            WHERE tenant_id = $1 AND integration_id = $2 AND day = $3";
+    ALLOWED = "UPDATE integrations SET api_calls_limit = $3 \
+               WHERE tenant_id = $1 AND id = $2 AND api_calls_limit <> $3";
     LIST = "SELECT integration_id, day, calls, failures, throttled, saved_calls, millis \
             FROM api_usage WHERE tenant_id = $1 AND ($2 = '' OR integration_id = $2) \
             AND day >= $3 AND day <= $4 ORDER BY day DESC, integration_id LIMIT $5 OFFSET $6";
@@ -59,6 +63,15 @@ impl CallCounts {
         self.saved_calls = self.saved_calls.saturating_add(other.saved_calls);
         self.millis = self.millis.saturating_add(other.millis);
     }
+}
+
+/// What a provider said about its budget of calls a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DayBudget {
+    /// Calls allowed.
+    pub allowed: u64,
+    /// Calls used, by whomever.
+    pub used: u64,
 }
 
 /// The calls of one integration on one day.
@@ -120,6 +133,10 @@ impl From<CountsRow> for CallCounts {
     }
 }
 
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 impl Tx {
     /// Adds calls to a day's counts. Counts of an integration that is gone are dropped.
     ///
@@ -132,7 +149,6 @@ impl Tx {
         day: &str,
         counts: CallCounts,
     ) -> StoreResult<()> {
-        let signed = |count| i64::try_from(count).unwrap_or(i64::MAX);
         on!(self, c => sqlx::query(ADD)
             .bind(tenant.as_str())
             .bind(integration.as_str())
@@ -142,6 +158,36 @@ impl Tx {
             .bind(signed(counts.throttled))
             .bind(signed(counts.saved_calls))
             .bind(signed(counts.millis))
+            .execute(c)
+            .await
+            .map(drop)?);
+        Ok(())
+    }
+
+    /// Keeps what the provider said about its budget: the integration's limit, and how much of it
+    /// is used. For a day whose calls were added before.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn keep_budget(
+        &mut self,
+        tenant: &TenantId,
+        integration: &IntegrationId,
+        day: &str,
+        told: DayBudget,
+    ) -> StoreResult<()> {
+        on!(self, c => sqlx::query(USED)
+            .bind(tenant.as_str())
+            .bind(integration.as_str())
+            .bind(day)
+            .bind(signed(told.used))
+            .execute(c)
+            .await
+            .map(drop)?);
+        on!(self, c => sqlx::query(ALLOWED)
+            .bind(tenant.as_str())
+            .bind(integration.as_str())
+            .bind(signed(told.allowed))
             .execute(c)
             .await
             .map(drop)?);

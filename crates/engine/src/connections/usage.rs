@@ -7,7 +7,10 @@ use std::{
 
 use connectus_connect::{CallRecord, CallSink};
 use connectus_core::{IntegrationId, Result, TenantId};
-use connectus_store::{Store, usage::CallCounts};
+use connectus_store::{
+    Store,
+    usage::{CallCounts, DayBudget},
+};
 use futures::FutureExt;
 
 /// Integrations and days counted between two writes; further ones are dropped with a warning.
@@ -20,7 +23,16 @@ pub(super) fn budget_name(tenant: &TenantId, integration: &IntegrationId) -> Str
 
 /// Calls counted since the last write, by budget and day.
 #[derive(Default)]
-pub(super) struct UsageBuffer(Mutex<HashMap<(String, String), CallCounts>>);
+pub(super) struct UsageBuffer(Mutex<Counted>);
+
+type Counted = HashMap<(String, String), Usage>;
+
+/// The calls of one budget, and what the newest answer said about it.
+#[derive(Clone, Copy, Default)]
+struct Usage {
+    counts: CallCounts,
+    told: Option<DayBudget>,
+}
 
 impl UsageBuffer {
     /// Writes what was counted. On failure the counts stay for the next time.
@@ -31,17 +43,20 @@ impl UsageBuffer {
         }
         let rows: Vec<_> = counted
             .iter()
-            .filter_map(|((budget, day), counts)| {
+            .filter_map(|((budget, day), usage)| {
                 let (tenant, integration) = budget.split_once('/')?;
                 let ids = (TenantId::trusted(tenant), IntegrationId::trusted(integration));
-                Some((ids, day.clone(), *counts))
+                Some((ids, day.clone(), *usage))
             })
             .collect();
         let written = store
             .write(move |tx| {
                 async move {
-                    for ((tenant, integration), day, counts) in rows {
-                        tx.add_usage(&tenant, &integration, &day, counts).await?;
+                    for ((tenant, id), day, Usage { counts, told }) in rows {
+                        tx.add_usage(&tenant, &id, &day, counts).await?;
+                        if let Some(told) = told {
+                            tx.keep_budget(&tenant, &id, &day, told).await?;
+                        }
                     }
                     Ok(())
                 }
@@ -49,23 +64,26 @@ impl UsageBuffer {
             })
             .await;
         if written.is_err() {
-            for (key, counts) in counted {
-                self.add(key, counts);
+            let since = std::mem::replace(&mut *self.lock(), counted);
+            for (key, usage) in since {
+                self.add(key, usage);
             }
         }
         written
     }
 
-    fn add(&self, key: (String, String), counts: CallCounts) {
+    fn add(&self, key: (String, String), usage: Usage) {
         let mut counted = self.lock();
         if counted.len() >= MAX_COUNTED && !counted.contains_key(&key) {
             tracing::warn!(action = "count_calls", status = "dropped", "too many to count");
             return;
         }
-        counted.entry(key).or_default().add(counts);
+        let known = counted.entry(key).or_default();
+        known.counts.add(usage.counts);
+        known.told = usage.told.or(known.told);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String), CallCounts>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Counted> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -79,6 +97,10 @@ impl CallSink for UsageBuffer {
             saved_calls: 0,
             millis: call.latency_ms,
         };
-        self.add((call.credential.as_ref().to_owned(), call.at.day()), counts);
+        let told = call.daily.map(|daily| DayBudget {
+            allowed: daily.max,
+            used: daily.max.saturating_sub(daily.remaining),
+        });
+        self.add((call.credential.as_ref().to_owned(), call.at.day()), Usage { counts, told });
     }
 }

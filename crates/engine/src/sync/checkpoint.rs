@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use connectus_core::{Env, Error, Result, RunId, TenantCtx, canonical, event::EventType};
+use connectus_core::{Env, Error, Result, RunId, TenantCtx, event::EventType};
 use connectus_store::{Tx, records::NewRecord, rejected::NewRejectedRow};
 use serde_json::{Value, json};
 
@@ -125,10 +125,13 @@ pub(crate) async fn write(
     if plan.rejected_open > 0 {
         settled.extend(rows.iter().map(|row| row.source_key().to_owned()));
     }
-    let (records, mut written) = sort_out(tx.env(), rows, decisions, &mut refused);
-    if !records.is_empty() {
+    let Sorted { records, filled, mut written } = sort_out(tx.env(), rows, decisions, &mut refused)?;
+    if !records.is_empty() || !filled.is_empty() {
         let (source, origin) = (flow.id.as_str(), Some(&flow.integration));
         tx.upsert_records(ctx, &flow.destination, &records, source, origin).await?;
+        for (keeper, record) in &filled {
+            tx.put_record(ctx, &flow.destination, record, keeper, origin).await?;
+        }
         tx.touch_collection(ctx, &flow.destination).await?;
     }
     written.rejected = u64::try_from(refused.len()).unwrap_or(u64::MAX);
@@ -163,26 +166,38 @@ async fn keep_refused(
     Ok(tx.keep_rejected(ctx, flow, run, &refused).await?)
 }
 
+/// What decisions come to.
+#[derive(Default)]
+struct Sorted {
+    /// Rows the flow answers for.
+    records: Vec<NewRecord>,
+    /// Rows to which the flow only adds, each with who answers for it.
+    filled: Vec<(String, NewRecord)>,
+    written: Written,
+}
+
 /// Turns decisions into the rows to write.
 fn sort_out(
     env: &Env,
     rows: Vec<Taken>,
     decisions: Vec<Decision>,
     refused: &mut Vec<NewRejectedRow>,
-) -> (Vec<NewRecord>, Written) {
-    let (mut records, mut written) = (Vec::new(), Written::default());
+) -> Result<Sorted> {
+    let mut sorted = Sorted::default();
+    let Sorted { records, filled, written } = &mut sorted;
     for (row, decision) in rows.into_iter().zip(decisions) {
         match decision {
             Decision::Create => {
                 written.created += 1;
                 records.push(NewRecord { key: row.key, data: row.json, hash: row.hash });
             }
-            Decision::Update { merged, .. } => {
+            Decision::Update { merged, keeper, .. } => {
                 written.updated += 1;
-                let mut data = Vec::with_capacity(row.json.len());
-                canonical::write_object(&merged, &mut data);
-                let data = String::from_utf8(data).unwrap_or(row.json);
-                records.push(NewRecord { key: row.key, data, hash: row.hash });
+                let record = NewRecord::of(row.key, &merged)?;
+                match keeper {
+                    Some(keeper) => filled.push((keeper, record)),
+                    None => records.push(NewRecord { hash: row.hash, ..record }),
+                }
             }
             Decision::Unchanged => written.unchanged += 1,
             Decision::Keep => written.kept += 1,
@@ -192,5 +207,5 @@ fn sort_out(
             }
         }
     }
-    (records, written)
+    Ok(sorted)
 }

@@ -24,10 +24,14 @@ pub(crate) enum Decision {
         merged: Map<String, Value>,
         /// Which change.
         changes: Vec<FieldChange>,
+        /// Who stays answerable for the record, where someone here has written it: the flow only
+        /// adds what it lacks.
+        keeper: Option<String>,
     },
     /// Nothing changes.
     Unchanged,
-    /// Someone changed the record here, and by the flow's policy that change stays.
+    /// Someone changed the record here, by the flow's policy that change stays, and nothing is
+    /// left to add.
     Keep,
     /// The row must not be written.
     Refuse(FieldError),
@@ -101,15 +105,32 @@ fn one(
     };
     let ours = state.source.starts_with(connectus_core::FlowId::PREFIX);
     if !ours && !forced {
+        // A field that the record lacks is nobody's change: there is no conflict about it.
+        let clash = |change: &&FieldChange| record.data.contains_key(&change.field);
+        let clashes: Vec<&FieldChange> = changes.iter().filter(clash).collect();
         match winner(plan.flow.conflict_policy, row.changed_at, state.updated_at) {
             Winner::Source => {}
-            Winner::Target => return Decision::Keep,
-            Winner::Undecided => return Decision::Refuse(undecided(&changes)),
+            Winner::Undecided if !clashes.is_empty() => {
+                return Decision::Refuse(undecided(&clashes));
+            }
+            Winner::Target | Winner::Undecided => return fill(record, changes, &state.source),
         }
     }
     let mut merged = record.data.clone();
     merged.extend(row.fields.iter().map(|(name, value)| (name.clone(), value.clone())));
-    Decision::Update { merged, changes }
+    Decision::Update { merged, changes, keeper: None }
+}
+
+/// Adds the fields that a record written here lacks.
+fn fill(record: &Record, changes: Vec<FieldChange>, keeper: &str) -> Decision {
+    let mut missing = changes;
+    missing.retain(|change| !record.data.contains_key(&change.field));
+    if missing.is_empty() {
+        return Decision::Keep;
+    }
+    let mut merged = record.data.clone();
+    merged.extend(missing.iter().map(|change| (change.field.clone(), change.after.clone())));
+    Decision::Update { merged, changes: missing, keeper: Some(keeper.to_owned()) }
 }
 
 /// A source that does not say when a record changed has changed it last: that is why it was read.
@@ -117,7 +138,7 @@ fn winner(policy: ConflictPolicy, source: Option<Timestamp>, target: Timestamp) 
     policy.decide(source.unwrap_or(Timestamp(i64::MAX)), target)
 }
 
-fn undecided(changes: &[FieldChange]) -> FieldError {
+fn undecided(changes: &[&FieldChange]) -> FieldError {
     let fields: Vec<&str> = changes.iter().map(|change| change.field.as_str()).collect();
     FieldError {
         field: fields.join(", "),

@@ -64,6 +64,32 @@ both! {
         assert_eq!(rig.record(&key).await.data["city"], "There");
     }
 
+    async fn what_a_record_made_here_lacks_is_added_and_the_rest_stays(db: TestStore) {
+        for policy in [ConflictPolicy::TargetWins, ConflictPolicy::Newest, ConflictPolicy::Manual] {
+            let rig = Rig::with_contacts(&db, 2).await;
+            let (made, other) = (rig.ids()[0], rig.ids()[1]);
+            rig.edit_there(&[made], &[("city", "There"), ("firstname", "Awa")]);
+            db.sim.clock.advance_secs(600);
+            let key = format!("hubspot:{made}");
+            let here = if policy == ConflictPolicy::Manual { "There" } else { "Here" };
+            rig.edit_here(&key, json!({"city": here, "firstname": "left alone"})).await;
+            let mut new = new_flow(&rig.integration);
+            new.conflict_policy = policy;
+            let flow = rig.flow_from(new).await;
+            let counts = rig.counts(&flow.id).await;
+            assert_eq!((counts.created, counts.updated, counts.kept), (1, 1, 0), "{policy}");
+            let record = rig.record(&key).await;
+            assert_eq!(record.data["city"], here, "{policy}");
+            assert_eq!(record.data["firstName"], "Awa", "{policy}");
+            assert_eq!(record.data["firstname"], "left alone", "{policy}");
+            assert_eq!(record.source, "user:usr_1", "whoever made it stays answerable for it");
+            // Only what the stream says anew is looked at again, and it is still a conflict.
+            rig.edit_there(&[other], &[("city", "Elsewhere")]);
+            assert_eq!(rig.counts(&flow.id).await.kept, 0, "{policy}");
+            assert_eq!(rig.record(&key).await.data["city"], here, "{policy}");
+        }
+    }
+
     async fn two_portals_never_overwrite_each_others_contacts(db: TestStore) {
         let rig = Rig::with_contacts(&db, 5).await;
         let flow = rig.flow().await;

@@ -146,7 +146,7 @@ impl Rig {
         conn.count_rejected(&self.ctx, flow, false).await.unwrap()
     }
 
-    /// Changes a record here, as a person would.
+    /// Changes or makes a record here, as a person would.
     pub async fn edit_here(&self, key: &str, fields: Value) {
         let (ctx, key) = (self.ctx.clone(), key.to_owned());
         let Value::Object(fields) = fields else { panic!("fields are an object") };
@@ -154,8 +154,8 @@ impl Rig {
             .store
             .write(move |tx| {
                 Box::pin(async move {
-                    let record = tx.record(&ctx, &collection(), &key).await?.unwrap();
-                    let mut data = record.data;
+                    let record = tx.record(&ctx, &collection(), &key).await?;
+                    let mut data = record.map(|record| record.data).unwrap_or_default();
                     data.extend(fields);
                     let row = connectus_store::records::NewRecord::of(key, &data)?;
                     Ok(tx.put_record(&ctx, &collection(), &row, "user:usr_1", None).await?)
