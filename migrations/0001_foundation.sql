@@ -209,6 +209,8 @@ CREATE TABLE api_usage (
     throttled      BIGINT NOT NULL DEFAULT 0,
     saved_calls    BIGINT NOT NULL DEFAULT 0,
     millis         BIGINT NOT NULL DEFAULT 0,
+    -- Of the provider's budget, as it last said; null when it never did.
+    used           BIGINT,
     PRIMARY KEY (tenant_id, integration_id, day),
     FOREIGN KEY (tenant_id, integration_id)
         REFERENCES integrations (tenant_id, id) ON DELETE CASCADE

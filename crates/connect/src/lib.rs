@@ -19,7 +19,7 @@ pub mod template;
 pub mod webhook;
 
 pub use credential::{Access, CredentialSource, Secrets};
-pub use governor::{BudgetView, CallRecord, CallSink};
+pub use governor::{BudgetView, CallRecord, CallSink, Daily};
 pub use http::{EgressPolicy, Guarded};
 pub use plan::Plan;
 pub use runtime::{

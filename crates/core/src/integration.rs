@@ -114,9 +114,11 @@ pub struct Integration {
     pub sync_config: Map<String, Value>,
     /// 0 to 100, see [`crate::health`].
     pub health_score: u8,
-    /// Calls made since midnight UTC.
+    /// Calls of today's budget that are used: as the provider last said, else those we made since
+    /// midnight UTC.
     pub api_calls_today: u64,
-    /// Calls allowed per day; 0 when unknown or unlimited.
+    /// Calls allowed per day, as the provider last said, else as its pack says; 0 when unknown or
+    /// unlimited.
     pub api_calls_limit: u64,
     /// The newest error, in words for people; cleared by the next success.
     pub last_error: Option<String>,

@@ -27,6 +27,8 @@ sql! {
             WHERE tenant_id = $1 AND integration_id = $2 AND day = $3";
     ALLOWED = "UPDATE integrations SET api_calls_limit = $3 \
                WHERE tenant_id = $1 AND id = $2 AND api_calls_limit <> $3";
+    FORGET = "UPDATE api_usage SET used = NULL \
+              WHERE tenant_id = $1 AND integration_id = $2 AND used IS NOT NULL";
     LIST = "SELECT integration_id, day, calls, failures, throttled, saved_calls, millis \
             FROM api_usage WHERE tenant_id = $1 AND ($2 = '' OR integration_id = $2) \
             AND day >= $3 AND day <= $4 ORDER BY day DESC, integration_id LIMIT $5 OFFSET $6";
@@ -188,6 +190,24 @@ impl Tx {
             .bind(tenant.as_str())
             .bind(integration.as_str())
             .bind(signed(told.allowed))
+            .execute(c)
+            .await
+            .map(drop)?);
+        Ok(())
+    }
+
+    /// Forgets how much of its budget a provider said was used: our own count stands again.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn forget_budget(
+        &mut self,
+        tenant: &TenantId,
+        integration: &IntegrationId,
+    ) -> StoreResult<()> {
+        on!(self, c => sqlx::query(FORGET)
+            .bind(tenant.as_str())
+            .bind(integration.as_str())
             .execute(c)
             .await
             .map(drop)?);

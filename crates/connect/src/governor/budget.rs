@@ -3,7 +3,10 @@
 use connectus_core::{Timestamp, provider::Limits};
 use serde::Serialize;
 
-use super::{signal::Told, window::SlidingWindow};
+use super::{
+    signal::{Daily, Told},
+    window::SlidingWindow,
+};
 
 /// Longest pause taken from an answer, in seconds. A provider that asks for more is asked again.
 const MAX_PAUSE_SECS: u64 = 3_600;
@@ -91,15 +94,17 @@ impl Budget {
         Ok(())
     }
 
-    /// Learns from an answer. `retry_after` is the header's value in seconds.
+    /// Learns from an answer. `retry_after` is the header's value in seconds. Answers what it said
+    /// about the day.
     pub fn observe(
         &mut self,
         now: Timestamp,
         told: Vec<Told>,
         limited: bool,
         retry_after: Option<u64>,
-    ) {
+    ) -> Option<Daily> {
         let mut pause = None;
+        let mut day = None;
         for fact in told {
             match fact {
                 Told::Window { window, max, remaining, per_ms } => {
@@ -108,9 +113,10 @@ impl Budget {
                         lane.window.told(now, max, remaining, per_ms);
                     }
                 }
-                Told::Daily { max, remaining } => {
-                    self.daily_limit = Some(max);
-                    self.daily_remaining = Some(remaining);
+                Told::Day(told) => {
+                    self.daily_limit = Some(told.max);
+                    self.daily_remaining = Some(told.remaining);
+                    day = Some(told);
                 }
                 Told::Pause(secs) => pause = pause.max(Some(secs)),
             }
@@ -126,6 +132,7 @@ impl Budget {
             let secs = i64::try_from(secs.clamp(1, MAX_PAUSE_SECS)).unwrap_or(1);
             self.paused_until = self.paused_until.max(now.plus_secs(secs));
         }
+        day
     }
 
     /// What is known now.
@@ -240,8 +247,8 @@ mod tests {
     fn forecasts_the_end_of_the_day_s_budget_and_forgets_it_at_midnight() {
         let mut budget = Budget::new(&limits());
         assert_eq!(budget.next_slot(NOON, "/"), Ok(()));
-        let told = vec![Told::Daily { max: 500, remaining: 10 }];
-        budget.observe(NOON, told, false, None);
+        let day = Daily { max: 500, remaining: 10 };
+        assert_eq!(budget.observe(NOON, vec![Told::Day(day)], false, None), Some(day));
         for second in 1..10 {
             assert_eq!(budget.next_slot(NOON.plus_secs(second), "/"), Ok(()));
         }

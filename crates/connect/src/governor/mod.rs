@@ -18,6 +18,7 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use budget::{Budget, BudgetView};
+pub use signal::Daily;
 
 /// Longest wait for a slot within a call, in microseconds. A longer one is the caller's business:
 /// it can put the whole run to sleep instead of a task.
@@ -44,6 +45,8 @@ pub struct CallRecord {
     pub latency_ms: u64,
     /// When it ended.
     pub at: Timestamp,
+    /// What the answer said about the budget of the day; `None`: nothing.
+    pub daily: Option<Daily>,
 }
 
 /// Counts calls: usage, failures, latency. Called once per call, on the calling task: be quick.
@@ -100,7 +103,7 @@ impl Governor {
         }
     }
 
-    /// Learns from an answer.
+    /// Learns from an answer. Answers what it said about the day.
     pub fn observe(
         &self,
         now: Timestamp,
@@ -109,9 +112,9 @@ impl Governor {
         limited: bool,
         retry_after: Option<u64>,
         error_body: Option<&Value>,
-    ) {
+    ) -> Option<Daily> {
         let told = signal::read(&limits.signals, headers, error_body);
-        self.lock().observe(now, told, limited, retry_after);
+        self.lock().observe(now, told, limited, retry_after)
     }
 
     /// What is known now.

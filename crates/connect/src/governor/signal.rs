@@ -4,6 +4,15 @@ use connectus_core::provider::Signal;
 use http::HeaderMap;
 use serde_json::Value;
 
+/// A budget of calls a day, as a provider told it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Daily {
+    /// Calls allowed.
+    pub max: u64,
+    /// Calls left.
+    pub remaining: u64,
+}
+
 /// Something an answer said about the budget.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
@@ -19,12 +28,7 @@ pub enum Told {
         per_ms: Option<u64>,
     },
     /// About the day.
-    Daily {
-        /// Calls allowed.
-        max: u64,
-        /// Calls left.
-        remaining: u64,
-    },
+    Day(Daily),
     /// Closed for so many seconds.
     Pause(u64),
 }
@@ -42,15 +46,16 @@ fn read_one(signal: &Signal, headers: &HeaderMap, error_body: Option<&Value>) ->
             remaining: number(headers, remaining)?,
             per_ms: interval_ms.as_deref().and_then(|name| number(headers, name)),
         }),
-        Signal::Daily { max, remaining } => {
-            Some(Told::Daily { max: number(headers, max)?, remaining: number(headers, remaining)? })
-        }
+        Signal::Daily { max, remaining } => Some(Told::Day(Daily {
+            max: number(headers, max)?,
+            remaining: number(headers, remaining)?,
+        })),
         Signal::UsagePair { header, key } => {
             let mut parts = text(headers, header)?.split([';', ',']);
             let pair = parts.find_map(|part| part.trim().strip_prefix(key)?.strip_prefix('='))?;
             let (used, max) = pair.split_once('/')?;
             let (used, max): (u64, u64) = (used.trim().parse().ok()?, max.trim().parse().ok()?);
-            Some(Told::Daily { max, remaining: max.saturating_sub(used) })
+            Some(Told::Day(Daily { max, remaining: max.saturating_sub(used) }))
         }
         Signal::UsagePercent { header, minutes } => {
             let usage: Value = serde_json::from_str(text(headers, header)?).ok()?;
@@ -152,7 +157,8 @@ mod tests {
             json!({"kind": "usage_pair", "header": "Sforce-Limit-Info", "key": "api-usage"}),
         );
         let usage = headers(&[("sforce-limit-info", "api-usage=18/5000; api-bursts=1/750")]);
-        assert_eq!(read(&salesforce, &usage, None), [Told::Daily { max: 5000, remaining: 4982 }]);
+        let day = Told::Day(Daily { max: 5000, remaining: 4982 });
+        assert_eq!(read(&salesforce, &usage, None), [day]);
 
         let meta = signal(json!({"kind": "usage_percent", "header": "X-Business-Use-Case-Usage",
             "minutes": "estimated_time_to_regain_access"}));

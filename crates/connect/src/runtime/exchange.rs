@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     Access,
-    governor::CallRecord,
+    governor::{CallRecord, Daily},
     http::{GuardedRequest, GuardedResponse},
     path::scalar_text,
     plan::{Draft, OUTCOME, OUTCOME_UNKNOWN},
@@ -75,7 +75,10 @@ impl Connection {
         let sent = inner.http.send(request).await.map_err(|error| after_sending(error, draft));
         let ended = inner.env.now();
         let status = sent.as_ref().ok().map(|response| response.status);
-        let result = sent.and_then(|response| self.judge(response, access));
+        let (result, daily) = match sent {
+            Ok(response) => self.judge(response, access),
+            Err(error) => (Err(error), None),
+        };
         let result = result.map_err(|error| redact::error(error, &access.secrets));
         inner.sink.on_call(&CallRecord {
             credential: inner.credential.clone(),
@@ -85,16 +88,18 @@ impl Connection {
             error: result.as_ref().err().map(|error| error.code),
             latency_ms: u64::try_from(ended.millis() - started.millis()).unwrap_or(0),
             at: ended,
+            daily,
         });
         result
     }
 
-    fn judge(&self, response: GuardedResponse, access: &Access) -> Result<Answer> {
+    /// What an answer means, and what it says about the budget of the day.
+    fn judge(&self, response: GuardedResponse, access: &Access) -> (Result<Answer>, Option<Daily>) {
         let judged = self.0.plan.errors.judge(&response, &access.secrets);
         let error = judged.as_ref().err();
         let limited = error.is_some_and(|error| error.code == Code::RateLimited);
         let failed: Option<Value> = error.and_then(|_| serde_json::from_slice(&response.body).ok());
-        self.0.governor.observe(
+        let daily = self.0.governor.observe(
             self.0.env.now(),
             &self.0.plan.pack.limits,
             &response.headers,
@@ -102,7 +107,7 @@ impl Connection {
             response.retry_after_secs(),
             failed.as_ref(),
         );
-        judged.map(|body| Answer { body, headers: response.headers })
+        (judged.map(|body| Answer { body, headers: response.headers }), daily)
     }
 
     fn request(

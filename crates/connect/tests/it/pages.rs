@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use connectus_connect::{CursorState, StreamReader};
+use connectus_connect::{CursorState, Daily, StreamReader};
 use connectus_core::{Code, Result, Timestamp};
 use serde_json::{Value, json};
 
@@ -268,6 +268,31 @@ async fn offsets_count_up_and_end_at_a_page_that_is_not_full() {
     assert_eq!(seen.len(), 2);
     assert!(!seen[0].target.contains("offset") && seen[1].target.contains("offset=1000"));
     assert!(seen[0].header("authorization").unwrap().starts_with("Basic "));
+}
+
+#[tokio::test]
+async fn what_a_provider_says_of_its_day_goes_with_the_call() {
+    const HUBSPOT: &[(&str, &str)] = &[
+        ("x-hubspot-ratelimit-daily", "650000"),
+        ("x-hubspot-ratelimit-daily-remaining", "649988"),
+    ];
+    const SALESFORCE: &[(&str, &str)] =
+        &[("sforce-limit-info", "api-usage=12/650000; api-bursts=1/750")];
+    for (pack, headers) in [("hubspot", HUBSPOT), ("salesforce", SALESFORCE)] {
+        let server = Server::start(move |n, _| {
+            let status = if n == 1 { 400 } else { 200 };
+            let answer = Answer { status, ..Answer::json(&json!({})) };
+            let told = if n < 2 { headers } else { &[] };
+            told.iter().fold(answer, |answer, (name, value)| answer.header(name, *value))
+        })
+        .await;
+        let (connection, calls) = connect(pack, &server.url());
+        let outcomes = [connection.test().await, connection.test().await, connection.test().await];
+        assert_eq!(outcomes.map(|outcome| outcome.is_ok()), [true, false, true], "{pack}");
+        let told: Vec<_> = calls.0.lock().unwrap().iter().map(|call| call.daily).collect();
+        let said = Some(Daily { max: 650_000, remaining: 649_988 });
+        assert_eq!(told, [said, said, None], "{pack}: in a refusal too, and never made up");
+    }
 }
 
 #[tokio::test]

@@ -127,6 +127,16 @@ async fn check_room(tx: &mut Tx, ctx: &TenantCtx) -> Result<()> {
     Err(Error::new(Code::QuotaExceeded, detail).with("limit", MAX_INTEGRATIONS))
 }
 
+/// Forgets what another credential's answers said about the budget: the pack's word counts again.
+pub(super) async fn start_budget(
+    tx: &mut Tx,
+    pack: &Pack,
+    integration: &mut Integration,
+) -> Result<()> {
+    integration.api_calls_limit = pack.limits.daily.unwrap_or(0);
+    Ok(tx.forget_budget(&integration.tenant, &integration.id).await?)
+}
+
 /// Makes or renews the webhook address of an integration whose provider delivers webhooks. It
 /// keeps the secrets that verify a delivery, so that a delivery needs no credential.
 pub(super) async fn put_endpoint(

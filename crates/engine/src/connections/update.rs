@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Connections, accept,
-    create::put_endpoint,
+    create::{put_endpoint, start_budget},
     known_plan, settings_of,
     vault::{self, About},
 };
@@ -143,7 +143,7 @@ impl Edit {
         integration: &mut Integration,
         entered: Option<CredentialChange>,
     ) -> Result<()> {
-        let id = &integration.id;
+        let id = &integration.id.clone();
         let origin = settings_of(integration)?.credential_origin();
         let stored = tx.credential(&self.ctx, id).await?;
         let moved = stored.as_ref().is_some_and(|stored| stored.origin != origin);
@@ -165,6 +165,7 @@ impl Edit {
         let about = About { kind, state, origin, expires_at };
         vault::put_credential(tx, &self.ctx, &self.sealer, id, &secrets, about).await?;
         put_endpoint(tx, &self.ctx, &self.sealer, pack, id, &secrets).await?;
+        start_budget(tx, pack, integration).await?;
         integration.last_error = None;
         if integration.status != IntegrationStatus::Paused {
             integration.status = match state {

@@ -37,9 +37,10 @@ pub struct IntegrationView {
     /// 0 to 100; see `/api/v1/integrations/health_summary` for what it follows from.
     #[schema(minimum = 0, maximum = 100)]
     health_score: u8,
-    /// Calls made since midnight UTC.
+    /// Calls of today's budget that are used: as the provider last said, else those made here since
+    /// midnight UTC.
     api_calls_today: u64,
-    /// Calls allowed a day; 0 when unknown or unlimited.
+    /// Calls allowed a day, as the provider last said; 0 when unknown or unlimited.
     api_calls_limit: u64,
     /// The newest error; cleared by the next success.
     last_error: Option<String>,

@@ -160,6 +160,45 @@ both! {
         assert_eq!((total.calls, total.failures), (4, 1));
     }
 
+    async fn the_budget_of_the_day_is_what_the_provider_says(db: TestStore) {
+        let rig = Rig::with(&db, |config| config.limits.hubspot_per_day = Some(4)).await;
+        let (ours, theirs) = (rig.pasted().await, rig.pasted().await);
+        let figures = async |id: &IntegrationId| {
+            rig.connections.flush_usage().await.unwrap();
+            let known = rig.view(id).await.integration;
+            (known.api_calls_today, known.api_calls_limit, known.version)
+        };
+        assert_eq!(figures(&ours).await, (0, 0, 1), "nobody has said anything yet");
+        let connection = rig.connections.open(&rig.ctx, &ours).await.unwrap();
+        connection.test().await.unwrap();
+        assert_eq!(figures(&ours).await, (1, 4, 1));
+        // Someone else spends the same budget.
+        let other = rig.connections.open(&rig.ctx, &theirs).await.unwrap();
+        other.test().await.unwrap();
+        other.test().await.unwrap();
+        connection.test().await.unwrap();
+        assert_eq!(figures(&ours).await, (4, 4, 1), "of which we made two");
+        let refused = connection.test().await.unwrap_err();
+        assert_eq!(refused.code, Code::RateLimited);
+        assert_eq!(figures(&ours).await, (4, 4, 1), "a refusal tells as well");
+        let day = db.sim.env.now().day();
+        let filter = UsageFilter { integration: Some(ours.clone()), from: day.clone(), to: day };
+        let mut conn = db.store.read().await.unwrap();
+        let (_, counted) = conn.usage(&rig.ctx, &filter, Page::default()).await.unwrap();
+        assert_eq!(counted.calls, 3, "usage is what was done here");
+        let scored = health::scores(&db.store, &rig.ctx).await.unwrap();
+        let of_ours = scored.iter().find(|one| one.figures.integration == ours).unwrap();
+        let inputs = of_ours.figures.inputs;
+        assert_eq!((inputs.api_calls_today, inputs.api_calls_limit), (4, 4));
+
+        // Another credential has another budget: what the last one said counts no more.
+        let token = json!({"access_token": "another"});
+        let entered = CredentialChange { set: secrets(&token), remove: Vec::new() };
+        let change = IntegrationChange { credentials: Some(entered), ..Default::default() };
+        rig.connections.update(&rig.ctx, &ours, change, |_| Ok(())).await.unwrap();
+        assert_eq!(figures(&ours).await, (3, 0, 2));
+    }
+
     async fn a_success_in_a_sync_brings_a_stopped_integration_back(db: TestStore) {
         let rig = Rig::new(&db).await;
         let id = rig.pasted().await;
