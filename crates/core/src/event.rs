@@ -59,6 +59,8 @@ event_types! {
     IntegrationCreated = "integration.created";
     /// An integration was changed.
     IntegrationUpdated = "integration.updated";
+    /// An integration's credential was erased; the integration stays.
+    IntegrationDisconnected = "integration.disconnected";
     /// An integration was deleted and its credential revoked.
     IntegrationDeleted = "integration.deleted";
     /// A connection test ended.
@@ -121,8 +123,6 @@ event_types! {
     RunCancelled = "run.cancelled";
     /// A provider's webhook was accepted.
     WebhookReceived = "webhook.received";
-    /// A webhook was refused: bad signature, stale or malformed.
-    WebhookRefused = "webhook.refused";
 }
 
 impl EventType {

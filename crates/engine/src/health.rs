@@ -101,7 +101,8 @@ async fn mark(
     // A failed test says that the integration does not work; a failed sync may be one bad row.
     let broken = dead || (operation == "test_connection" && !error.is_transient());
     let status = match integration.status {
-        IntegrationStatus::Paused => IntegrationStatus::Paused,
+        // What a person stopped stays stopped, whatever was still under way.
+        stopped @ (IntegrationStatus::Paused | IntegrationStatus::Disconnected) => stopped,
         _ if broken => IntegrationStatus::Error,
         status => status,
     };
@@ -134,7 +135,7 @@ pub async fn succeeded(
     resolve_all(tx, ctx, id, Some(operation)).await?;
     let status = match integration.status {
         status if status.is_usable() => status,
-        IntegrationStatus::Paused => IntegrationStatus::Paused,
+        stopped @ (IntegrationStatus::Paused | IntegrationStatus::Disconnected) => stopped,
         _ => IntegrationStatus::Connected,
     };
     let moved = tx.set_integration_status(ctx, id, status, None).await?;

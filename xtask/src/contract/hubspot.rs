@@ -11,8 +11,8 @@ use crate::{
 /// Parts of the fake without a specification.
 pub const UNJUDGED: &[Unjudged] = &[
     Unjudged {
-        what: "HubSpot /oauth/v3/token, /oauth/2026-03/token",
-        reason: "newer than the SDK the specification is derived from; same handler as v1",
+        what: "HubSpot /oauth/v3/token and /revoke under it, the same under /oauth/2026-03",
+        reason: "newer than the SDK the specification is derived from; tokens by v1's handler",
     },
     Unjudged {
         what: "HubSpot /account-info/v3/details",

@@ -20,14 +20,10 @@ use crate::{
     Guarded, Plan, Secrets, Settings,
     http::{GuardedRequest, GuardedResponse},
     runtime::{ACCESS_TOKEN, Site},
-    template::percent_encoded,
 };
 
 /// The credential field of the refresh token.
 pub const REFRESH_TOKEN: &str = "refresh_token";
-
-/// Stands in a revocation address for the token.
-const TOKEN_HOLE: &str = "{token}";
 
 /// The app registered with the provider.
 #[derive(Clone, Debug)]
@@ -218,7 +214,7 @@ pub async fn refresh(
 /// Gives a token back. `Ok(false)`: the provider has no way to.
 ///
 /// # Errors
-/// Transient errors as any call; a token already unknown to the provider is not an error.
+/// As any call to the token URL; a token already unknown to the provider is not an error.
 pub async fn revoke(
     http: &Guarded,
     plan: &Plan,
@@ -233,13 +229,6 @@ pub async fn revoke(
         _ => secrets.need(ACCESS_TOKEN)?,
     };
     let response = match &oauth.revoke_field {
-        _ if address.contains(TOKEN_HOLE) => {
-            let encoded: String = percent_encoded(token.expose_secret()).collect();
-            let address = address.replace(TOKEN_HOLE, &encoded);
-            let site = Site::for_tokens(plan, settings, http.policy())?;
-            let url = site.address(&address, http.policy())?;
-            http.send(GuardedRequest::new(http::Method::DELETE, url)).await?
-        }
         Some(field) => {
             let form = vec![(field.as_str(), token.expose_secret().to_owned())];
             post_form(http, plan, settings, client, address, form).await?
@@ -253,13 +242,10 @@ pub async fn revoke(
             http.send(request).await?
         }
     };
-    match response.status {
-        429 | 500.. => Err(token::failure(&response)),
-        // Where the token stands in the path, "not found" means that it is gone already.
-        404 if address.contains(TOKEN_HOLE) => Ok(true),
-        404 | 405 | 410 => Ok(false),
-        _ => Ok(true),
+    if matches!(response.status, 404 | 405 | 410) {
+        return Ok(false);
     }
+    token::check_revoked(oauth, &response).map(|()| true)
 }
 
 async fn post_form(

@@ -47,6 +47,22 @@ pub(super) fn read(oauth: &OAuth2, response: &GuardedResponse, now: Timestamp) -
     })
 }
 
+/// Whether a token is gone after an answer to its revocation.
+pub(super) fn check_revoked(oauth: &OAuth2, response: &GuardedResponse) -> Result<()> {
+    let said_no = oauth.token.ok.as_ref().is_some_and(|ok| {
+        let body: Value = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
+        JsonPath::new(ok).text(&body).as_deref() != Some("true")
+    });
+    if response.is_success() && !said_no {
+        return Ok(());
+    }
+    let error = failure(response);
+    match error.extra.get("provider_word").and_then(Value::as_str) {
+        Some("invalid_token" | "invalid_auth" | "token_revoked" | "token_expired") => Ok(()),
+        _ => Err(error),
+    }
+}
+
 /// What a refused token request means: is the grant gone, is our app wrong, or is it the weather?
 pub(super) fn failure(response: &GuardedResponse) -> Error {
     let body: Value = serde_json::from_slice(&response.body).unwrap_or(Value::Null);

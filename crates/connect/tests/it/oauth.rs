@@ -166,7 +166,7 @@ async fn a_refused_token_says_whose_turn_it_is() {
 
 #[tokio::test]
 async fn tokens_are_given_back_where_one_can() {
-    let server = Server::start(|_, _| Answer::status(204, "")).await;
+    let server = Server::start(|_, _| Answer::json(&json!({"ok": true}))).await;
     let base = server.url();
     let held = secrets(&[("access_token", "a/b"), ("refresh_token", "r/s")]);
     let http = client(&base);
@@ -181,7 +181,33 @@ async fn tokens_are_given_back_where_one_can() {
     assert!(!revoke("zapier").await.unwrap());
     let seen = server.requests();
     assert_eq!(seen.len(), 3);
-    assert_eq!((&*seen[0].method, &*seen[0].target), ("DELETE", "/oauth/v1/refresh-tokens/r%2Fs"));
+    assert_eq!((&*seen[0].method, &*seen[0].target), ("POST", "/oauth/v3/token/revoke"));
+    let expected = [("token", "r/s"), ("client_id", "app id"), ("client_secret", "app-secret")];
+    assert_eq!(form(&seen[0].body), expected.map(|(n, v)| (n.to_owned(), v.to_owned())));
     assert_eq!(seen[1].header("authorization"), Some("Bearer a/b"));
     assert!(form(&seen[2].body).contains(&("token".into(), "r/s".into())));
+}
+
+#[tokio::test]
+async fn a_token_that_was_not_taken_back_is_not_called_revoked() {
+    use Code::{ProviderRefused, ProviderUnavailable, RateLimited, ReauthRequired};
+    for (pack, status, body, outcome) in [
+        ("hubspot", 204, json!(null), Ok(true)),
+        ("hubspot", 400, json!({"error": "invalid_token"}), Ok(true)),
+        ("hubspot", 404, json!({}), Ok(false)),
+        ("hubspot", 401, json!({"error": "invalid_client"}), Err(ProviderRefused)),
+        ("hubspot", 400, json!({"error": "invalid_request"}), Err(ReauthRequired)),
+        ("hubspot", 429, json!({}), Err(RateLimited)),
+        ("hubspot", 503, json!({}), Err(ProviderUnavailable)),
+        ("slack", 200, json!({"ok": false, "error": "token_revoked"}), Ok(true)),
+        ("slack", 200, json!({"ok": false, "error": "fatal_error"}), Err(ProviderUnavailable)),
+        ("slack", 200, json!("gone"), Err(ReauthRequired)),
+    ] {
+        let answer = Answer { status, ..Answer::json(&body) };
+        let server = Server::start(move |_, _| answer.clone()).await;
+        let (base, plan) = (server.url(), packs::find(pack).unwrap());
+        let held = secrets(&[("access_token", "a"), ("refresh_token", "r")]);
+        let told = oauth::revoke(&client(&base), &plan, &settings(&base), &app(), &held).await;
+        assert_eq!(told.map_err(|error| error.code), outcome, "{pack} {status} {body}");
+    }
 }

@@ -101,6 +101,37 @@ both! {
         crm.send(Call::get(&path(&id))).await.refused(404, "not_found");
     }
 
+    async fn a_credential_is_let_go_without_the_integration(db: TestStore) {
+        let crm = Crm::start(db).await;
+        let id = crm.connected().await;
+        let disconnect = format!("{}/disconnect", path(&id));
+        let stale = Call::post(&disconnect).header("if-match", "\"7\"");
+        crm.send(stale).await.refused(412, "precondition_failed");
+        let fresh = Call::post(&disconnect).header("if-match", "\"1\"");
+        let after = crm.send(fresh).await.expect(200);
+        assert_eq!(after.header("etag"), "\"2\"");
+        let view = after.json();
+        assert_eq!(view["status"], "disconnected");
+        assert_eq!(view["credentials"]["fields"], json!([]));
+        assert!(view["webhook_url"].is_string(), "{view}");
+        let events = crm.send(Call::get("/api/v1/audit?action=integration.disconnected")).await;
+        let row = events.expect(200).json()["items"][0].clone();
+        assert_eq!((&row["target"], &row["outcome"]), (&json!(id), &json!("success")), "{row}");
+
+        let alias = format!("/integrations/integrations/{id}/disconnect/");
+        let again = crm.send(Call::post(&alias)).await.expect(200);
+        assert_eq!(again.header("etag"), "\"2\"", "there was nothing left to do");
+        let test = Call::post(&format!("{}/test_connection", path(&id)));
+        let report = crm.send(test).await.expect(200).json();
+        assert_eq!(report["status"], "disconnected");
+        assert_eq!(report["error"]["code"], "reauth_required");
+
+        let token = crm.handle().keys().hubspot_token.clone();
+        let body = json!({"auth_credentials": {"access_token": token}});
+        let entered = crm.send(Call::patch(&path(&id)).json(&body)).await.expect(200);
+        assert_eq!(entered.json()["status"], "connected");
+    }
+
     async fn every_path_answers_the_same(db: TestStore) {
         let crm = Crm::start(db).await;
         let id = crm.connected().await;

@@ -56,10 +56,10 @@ pub struct OAuth2 {
     pub authorize_url: String,
     /// Where codes and refresh tokens become access tokens.
     pub token_url: String,
-    /// Where a token is given back, if anywhere; `{token}` in it means DELETE with the token there.
+    /// Where a token is given back by POST, if anywhere.
     #[serde(default)]
     pub revoke_url: Option<String>,
-    /// The form or query field that carries the token to `revoke_url`; none: bearer only.
+    /// The form field that carries the token to `revoke_url`; none: bearer only.
     #[serde(default)]
     pub revoke_field: Option<String>,
     /// Scopes asked for.

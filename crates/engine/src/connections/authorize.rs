@@ -278,6 +278,8 @@ async fn store(
 ) -> Result<()> {
     let current = tx.integration(ctx, id).await?;
     let mut changed = current.ok_or_else(|| Error::not_found("integration"))?;
+    // Erased while the person was at the provider: what they granted must not bring it back.
+    tx.credential_generation(ctx, id).await?.ok_or_else(refused)?;
     for (name, value) in tokens.settings {
         changed.settings.insert(name, Value::String(value));
     }

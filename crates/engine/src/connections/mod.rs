@@ -3,17 +3,20 @@
 //! [`Connections::open`] is what syncs and actions call. A credential is opened only on its way
 //! into the connect crate; nobody here hands one to a caller.
 //!
-//! - `accept` decides what a caller may enter; `create`, `update` and `delete` write it.
+//! - `accept` decides what a caller may enter; `create`, `update`, `disconnect` and `delete` write
+//!   it; `revocation` gives tokens back.
 //! - `source` hands the current secrets to a connection, `refresh` renews them once for all.
 //! - `authorize` is the OAuth round trip; `check` the connection test; `webhook` the way back in.
-//! - `usage` counts calls.
+//! - `usage` counts calls and learns the budget of the day.
 
 mod accept;
 mod authorize;
 mod check;
 mod create;
 mod delete;
+mod disconnect;
 mod refresh;
+mod revocation;
 mod seed;
 mod source;
 mod update;
@@ -42,7 +45,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use authorize::{AuthorizeReturn, BeginAuthorize, SessionKey};
 pub use check::TestOutcome;
 pub use create::NewIntegration;
-pub use delete::Revocation;
+pub use revocation::Revocation;
 pub use seed::seed_providers;
 pub use update::{CredentialChange, IntegrationChange, Wanted};
 pub use webhook::Inbound;

@@ -42,7 +42,7 @@ impl Shared {
             if let Some(lease) = self.lease(current.generation).await? {
                 return self.refresh_under(lease, current, refused).await;
             }
-            let newer = self.load().await?;
+            let (_, newer) = self.load().await?;
             if !self.wants_refresh(&newer, refused) || self.still_good(&newer, refused) {
                 return Ok(newer);
             }
@@ -120,7 +120,7 @@ impl Shared {
             return Ok(current);
         }
         // Someone took the lease over or entered another credential: theirs counts.
-        self.load().await
+        Ok(self.load().await?.1)
     }
 
     /// Stores refreshed secrets. `false` when the lease was lost.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use connectus_connect::{Access, CredentialSource, Guarded, Plan, Settings, oauth};
 use connectus_core::{
-    Code, Error, IntegrationId, Result, TenantCtx, Timestamp,
+    Code, CredentialId, Error, IntegrationId, Result, TenantCtx, Timestamp,
     provider::{AuthMethod, OAuth2},
 };
 use connectus_store::{
@@ -44,6 +44,9 @@ pub(super) struct Shared {
 }
 
 struct Held {
+    /// Whose generations are counted: they begin anew with a credential entered after another was
+    /// erased.
+    credential: CredentialId,
     access: Access,
     checked_at: Timestamp,
 }
@@ -93,12 +96,13 @@ impl Shared {
         {
             return Ok(access);
         }
-        let current = self.load().await?;
+        let (credential, current) = self.load().await?;
         let access = match self.wants_refresh(&current, refused) {
             false => current,
             true => self.refresh(current, refused).await?,
         };
-        self.hold(access.clone());
+        let (held, checked_at) = (access.clone(), self.now());
+        *self.held() = Some(Held { credential, access: held, checked_at });
         Ok(access)
     }
 
@@ -119,31 +123,30 @@ impl Shared {
     }
 
     /// Reads the credential; opens it only when it is another than the one held.
-    pub(super) async fn load(&self) -> Result<Access> {
+    pub(super) async fn load(&self) -> Result<(CredentialId, Access)> {
         let Origin { store, ctx, integration, .. } = &self.origin;
         let mut conn = store.read().await?;
         let stored = conn.credential(ctx, integration).await?.ok_or_else(no_credential)?;
         if !self.origin.insist || stored.state == CredentialState::Pending {
             check_state(stored.state)?;
         }
-        let held = self.held().as_ref().map(|held| held.access.clone());
-        if let Some(access) = held.filter(|access| access.generation == stored.generation) {
-            return Ok(access);
+        let same = |held: &&Held| {
+            held.credential == stored.id && held.access.generation == stored.generation
+        };
+        let held = self.held().as_ref().filter(same).map(|held| held.access.clone());
+        if let Some(access) = held {
+            return Ok((stored.id, access));
         }
         let secrets = vault::open_credential(&mut conn, ctx, store.sealer(), &stored).await?;
-        let SealedCredential { kind, expires_at, generation, origin, .. } = stored;
-        Ok(Access { method: Some(kind), secrets, expires_at, generation, origin })
+        let SealedCredential { id, kind, expires_at, generation, origin, .. } = stored;
+        Ok((id, Access { method: Some(kind), secrets, expires_at, generation, origin }))
     }
 
     fn fresh(&self) -> Option<Access> {
         let held = self.held();
-        let Held { access, checked_at } = held.as_ref()?;
+        let Held { access, checked_at, .. } = held.as_ref()?;
         let checked = self.now() < checked_at.plus_secs(RECHECK_SECS);
         (checked && !self.wants_refresh(access, None)).then(|| access.clone())
-    }
-
-    fn hold(&self, access: Access) {
-        *self.held() = Some(Held { access, checked_at: self.now() });
     }
 
     fn held(&self) -> MutexGuard<'_, Option<Held>> {

@@ -57,7 +57,12 @@ pub(crate) fn router(world: &Arc<World>) -> Router {
         .route("/oauth/v1/token", post(oauth::token))
         .route("/oauth/v3/token", post(oauth::token))
         .route("/oauth/2026-03/token", post(oauth::token))
+        .route("/oauth/v3/token/revoke", post(oauth::revoke))
+        .route("/oauth/2026-03/token/revoke", post(oauth::revoke))
         .route("/oauth/v1/access-tokens/{token}", get(oauth::access_token))
-        .route("/oauth/v1/refresh-tokens/{token}", get(oauth::refresh_token).delete(oauth::revoke));
+        .route(
+            "/oauth/v1/refresh-tokens/{token}",
+            get(oauth::refresh_token).delete(oauth::revoke_v1),
+        );
     guarded.merge(open).fallback(refusal::no_such_path).with_state(Arc::clone(world))
 }

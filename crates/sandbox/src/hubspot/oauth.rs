@@ -60,11 +60,7 @@ pub(crate) async fn token(
     State(world): State<Arc<World>>,
     Form(form): Form<TokenForm>,
 ) -> Result<Response, Refusal> {
-    let keys = &world.config.keys;
-    if form.client_id != keys.hubspot_client_id || form.client_secret != keys.hubspot_client_secret
-    {
-        return Err(Refusal::new(400, "BAD_CLIENT_ID", "missing or invalid client id or secret"));
-    }
+    check_client(&world, &form.client_id, &form.client_secret)?;
     let now = world.now();
     let mut portal = world.portal();
     let granted = match form.grant_type.as_str() {
@@ -99,6 +95,36 @@ pub(crate) async fn token(
         "hub_id": PORTAL_ID,
     });
     Ok(Json(body).into_response())
+}
+
+fn check_client(world: &World, id: &str, secret: &str) -> Result<(), Refusal> {
+    let keys = &world.config.keys;
+    if id == keys.hubspot_client_id && secret == keys.hubspot_client_secret {
+        return Ok(());
+    }
+    Err(Refusal::new(400, "BAD_CLIENT_ID", "missing or invalid client id or secret"))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RevokeForm {
+    client_id: String,
+    client_secret: String,
+    token: String,
+}
+
+/// Ends a refresh token. Access tokens made from it live on, and a token that is unknown or ended
+/// before is no error (RFC 7009).
+pub(crate) async fn revoke(
+    State(world): State<Arc<World>>,
+    Form(form): Form<RevokeForm>,
+) -> Result<StatusCode, Refusal> {
+    check_client(&world, &form.client_id, &form.client_secret)?;
+    if form.token.is_empty() {
+        return Err(Refusal::validation("token must not be empty"));
+    }
+    world.portal().grants.revoke_refresh(&form.token);
+    Ok(StatusCode::OK)
 }
 
 pub(crate) async fn access_token(
@@ -144,7 +170,8 @@ pub(crate) async fn refresh_token(
     Ok(Json(body).into_response())
 }
 
-pub(crate) async fn revoke(
+/// The deprecated form, with the token in the path.
+pub(crate) async fn revoke_v1(
     State(world): State<Arc<World>>,
     Path(token): Path<String>,
 ) -> Result<StatusCode, Refusal> {

@@ -177,6 +177,30 @@ async fn code_token_expiry_refresh() {
 }
 
 #[tokio::test]
+async fn a_refresh_token_is_given_back_by_the_app_it_belongs_to() {
+    let bench = bench();
+    for path in ["/oauth/v3/token/revoke", "/oauth/2026-03/token/revoke"] {
+        let code = authorize(&bench).await;
+        let tokens = exchange(&bench, "/oauth/v3/token", &code, VERIFIER).await.json();
+        let held = tokens["refresh_token"].as_str().unwrap();
+        let revoke = async |secret: &str, token: &str| {
+            let app = [("client_id", "sandbox-hubspot-client"), ("client_secret", secret)];
+            let pairs = [app[0], app[1], ("token", token)];
+            send(&bench.hubspot, form(path, &pairs)).await.status
+        };
+        assert_eq!(revoke("another app's", held).await, StatusCode::BAD_REQUEST);
+        assert_eq!(revoke("sandbox-hubspot-secret", "").await, StatusCode::BAD_REQUEST);
+        assert_eq!(refresh(&bench, held).await.status, StatusCode::OK);
+        for _ in 0..2 {
+            assert_eq!(revoke("sandbox-hubspot-secret", held).await, StatusCode::OK);
+        }
+        assert_eq!(refresh(&bench, held).await.status, StatusCode::BAD_REQUEST);
+        let access = list_with(&bench, &tokens["access_token"]).await;
+        assert_eq!(access.status, StatusCode::OK, "what was granted before lives on");
+    }
+}
+
+#[tokio::test]
 async fn a_code_is_refused_used_twice_late_or_without_its_verifier() {
     let bench = bench();
     let code = authorize(&bench).await;

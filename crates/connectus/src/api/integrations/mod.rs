@@ -2,6 +2,7 @@
 
 pub mod create;
 pub mod delete;
+pub mod disconnect;
 pub mod get;
 pub mod health_summary;
 pub mod list;
@@ -47,6 +48,8 @@ pub(super) fn operations() -> Vec<Operation> {
             aliases ["/integrations/integrations/{id}"];
         "integrations.delete" = delete, Needs(IntegrationsWrite),
             aliases ["/integrations/integrations/{id}"];
+        "integrations.disconnect" = disconnect, Needs(IntegrationsWrite),
+            aliases ["/integrations/integrations/{id}/disconnect"];
         "integrations.test_connection" = test_connection, Needs(IntegrationsTest),
             aliases ["/integrations/integrations/{id}/test_connection"];
         "integrations.sync_now" = sync_now, Needs(FlowsRun),

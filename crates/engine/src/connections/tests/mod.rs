@@ -3,6 +3,7 @@
 mod accepted;
 mod authorizing;
 mod changing;
+mod disconnecting;
 mod refreshing;
 mod reporting;
 
