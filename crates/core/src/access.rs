@@ -131,6 +131,37 @@ mod tests {
         }
     }
 
+    /// The whole policy once more, by role: whoever changes it says so in two places.
+    #[test]
+    fn each_role_adds_these_permissions() {
+        let added: [(Role, &[&str]); 5] = [
+            (Role::Owner, &["tenant:write"]),
+            (Role::Admin, &["audit:read", "users:read", "users:write"]),
+            (
+                Role::Editor,
+                &["integrations:write", "flows:write", "records:write", "workflows:write"],
+            ),
+            (Role::Operator, &["integrations:test", "flows:run", "workflows:run", "health:write"]),
+            (
+                Role::Viewer,
+                &[
+                    "account:read",
+                    "account:write",
+                    "providers:read",
+                    "integrations:read",
+                    "flows:read",
+                    "records:read",
+                    "workflows:read",
+                    "health:read",
+                ],
+            ),
+        ];
+        for (role, names) in added {
+            let least = Permission::ALL.iter().filter(|one| one.least_role() == role);
+            assert_eq!(least.map(|one| one.name()).collect::<Vec<_>>(), names, "{role:?}");
+        }
+    }
+
     #[test]
     fn the_edges_of_the_table_hold() {
         assert!(Role::Owner.allows(Permission::TenantWrite));

@@ -254,6 +254,47 @@ mod tests {
     }
 
     #[test]
+    fn a_name_has_one_form() {
+        let policy = EgressPolicy::default();
+        for url in ["https://API.Example.com/", "https://api.example.com./"] {
+            let host = policy.target(url).unwrap().host;
+            assert_eq!(host, TargetHost::Name("api.example.com".into()), "{url}");
+        }
+        assert!(policy.target("https://10.0.0.1./").is_err(), "an address, whatever follows it");
+    }
+
+    #[test]
+    fn an_entry_with_a_port_opens_that_port_only() {
+        let policy = EgressPolicy::allowing(["127.0.0.1:9000", "crm.internal:8443"]).unwrap();
+        assert!(policy.target("http://127.0.0.1:9000/").is_ok());
+        assert!(policy.target("http://127.0.0.1:9001/").is_err());
+        assert!(policy.target("https://127.0.0.1/").is_err());
+        let inside = "10.0.0.5".parse().unwrap();
+        let open = |port, name| policy.check_address(inside, port, name).is_ok();
+        assert!(open(8443, Some("crm.internal")));
+        assert!(!open(443, Some("crm.internal")));
+        assert!(!open(8443, Some("other.internal")));
+        assert!(!open(8443, None));
+    }
+
+    #[test]
+    fn what_two_parsers_could_read_differently_is_refused() {
+        let policy = EgressPolicy::default();
+        assert!(policy.target("https://api.example.com/a").is_ok());
+        for url in [
+            "https://api.example.com\\@other.example.com/",
+            "https:\\\\api.example.com/",
+            "https://api.exam\nple.com/",
+            "https://api.example.com/\ta",
+            "https://api.example.com/a b",
+            " https://api.example.com/",
+            "https://api.example.com/\u{7f}",
+        ] {
+            assert_eq!(policy.target(url).unwrap_err().code, Code::EgressDenied, "{url:?}");
+        }
+    }
+
+    #[test]
     fn https_is_the_rule_and_other_ports_are_closed() {
         let strict = EgressPolicy::default();
         assert!(strict.target("https://api.example.com/x").is_ok());

@@ -200,6 +200,18 @@ fn hubspot_s_two_ways_to_write_the_uri_both_verify() {
 }
 
 #[test]
+fn a_time_is_plain_digits_even_where_it_is_signed() {
+    for (time, good) in [("1531420618", true), ("+1531420618", false), ("1531420618.0", false)] {
+        let parts = [b"v0:", time.as_bytes(), b":", SLACK_BODY.as_bytes()];
+        let signature = hex::encode(hmac_sha256(SLACK_SECRET.as_bytes(), &parts));
+        let case = slack()
+            .set("x-slack-request-timestamp", time)
+            .set("x-slack-signature", &format!("v0={signature}"));
+        assert_eq!(case.run().is_ok(), good, "{time}");
+    }
+}
+
+#[test]
 fn anything_else_is_refused_in_the_same_words() {
     let late = 1_693_657_560_000 + 300_001;
     let weak = "232db2615f3d666fe21a8ec971ac7b5402d33b9a925784df3ca654d05f4817de";

@@ -57,6 +57,15 @@ async fn bodies_end_at_the_limit_whatever_the_header_says() {
     assert_eq!(http.send(get(server.url())).await.unwrap().body.len(), 1_000);
 }
 
+#[tokio::test]
+async fn a_body_that_says_it_is_too_large_is_not_waited_for() {
+    let answer = Answer { cut: Some(10), ..Answer::status(200, &"x".repeat(1_001)) };
+    let server = Server::start(move |_, _| answer.clone()).await;
+    let http = small(&server, Duration::from_secs(10));
+    let error = http.send(get(server.url())).await.unwrap_err();
+    assert_eq!(error.code, Code::ProviderRefused, "{error}");
+}
+
 /// 100,000 zero bytes, gzipped.
 fn gzip_of_zeros() -> Vec<u8> {
     const HEX: &str = concat!(

@@ -34,6 +34,9 @@ const PUBLIC: [&str; 16] = [
     "system.set_up_form",
 ];
 
+/// Operations that change something though they are called by GET, as browsers do.
+const CHANGES: [&str; 2] = ["oauth.authorize", "oauth.callback"];
+
 /// Operations whose body is a free object of the caller's: there is no schema to go beyond.
 const FREE_FORM: [&str; 1] = ["collections.put_record"];
 
@@ -137,6 +140,16 @@ fn public_operations_are_those_we_agreed_on() {
         .map(|operation| operation.id)
         .collect();
     assert_eq!(public, BTreeSet::from(PUBLIC));
+}
+
+/// What only looks takes the permission to look; what changes something takes another one.
+#[test]
+fn looking_and_changing_need_different_permissions() {
+    for operation in router::table() {
+        let Some(permission) = needs(&operation) else { continue };
+        let looks = method(&operation) == "GET" && !CHANGES.contains(&operation.id);
+        assert_eq!(permission.name().ends_with(":read"), looks, "{}", operation.id);
+    }
 }
 
 #[test]

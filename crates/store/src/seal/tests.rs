@@ -43,6 +43,39 @@ fn every_altered_byte_is_noticed() {
 }
 
 #[test]
+fn no_two_seals_are_alike() {
+    let (sealer, a) = (sealer(1), tenant("ten_a"));
+    let (key, _) = sealer.new_data_key(&a).unwrap();
+    let nonce = || {
+        let sealed = sealer.seal(&key, &a, PLACE, &"s3cret".into()).unwrap();
+        let body = URL_SAFE_NO_PAD.decode(sealed.rsplit('.').next().unwrap()).unwrap();
+        body[..NONCE_BYTES].to_vec()
+    };
+    let nonces: std::collections::BTreeSet<_> = (0..100).map(|_| nonce()).collect();
+    assert_eq!(nonces.len(), 100, "a nonce used twice under one key gives the texts away");
+}
+
+#[test]
+fn a_value_opens_under_the_key_it_names_only() {
+    let (sealer, a) = (sealer(1), tenant("ten_a"));
+    let (key, _) = sealer.new_data_key(&a).unwrap();
+    let sealed = sealer.seal(&key, &a, PLACE, &"s3cret".into()).unwrap();
+    let renamed = DataKey { id: "other".to_owned(), key: key.key.clone() };
+    assert!(sealer.open(&renamed, &a, PLACE, &sealed).is_err());
+    let relabelled = sealed.replacen(&key.id, "other", 1);
+    assert!(sealer.open(&renamed, &a, PLACE, &relabelled).is_err(), "the label is sealed too");
+}
+
+#[test]
+fn each_purpose_and_each_master_has_a_key_of_its_own() {
+    let derived = |master, purpose| *sealer(master).derive(purpose).expose_secret();
+    assert_eq!(derived(1, "tokens"), derived(1, "tokens"));
+    assert_ne!(derived(1, "tokens"), derived(1, "links"));
+    assert_ne!(derived(1, "tokens"), derived(2, "tokens"));
+    assert_ne!(derived(1, ""), [1; 32], "not the master key itself");
+}
+
+#[test]
 fn a_data_key_opens_for_its_tenant_and_master_only() {
     let (good, a) = (sealer(1), tenant("ten_a"));
     let (key, wrapped) = good.new_data_key(&a).unwrap();
