@@ -30,16 +30,18 @@ impl Opened {
         let size = std::fs::metadata(self.dir.database()).map_or(0, |file| file.len());
         match (self.cut_off, size <= CHECK_FIRST_BYTES) {
             (false, _) => Ok(()),
-            (true, true) => self.store.check_integrity().await,
+            (true, true) => check_integrity(&self.store).await,
             (true, false) => {
                 let store = self.store.clone();
                 tokio::spawn(async move {
-                    if let Err(error) = store.check_integrity().await {
+                    if let Err(error) = check_integrity(&store).await {
                         tracing::error!(
                             action = "database.check",
                             service = "store",
                             status = "failure",
                             error = %error,
+                            cause = error.cause.as_deref(),
+                            "the check of the database failed"
                         );
                     }
                 });
@@ -47,6 +49,17 @@ impl Opened {
             }
         }
     }
+}
+
+async fn check_integrity(store: &Store) -> Result<()> {
+    store.check_integrity().await?;
+    tracing::info!(
+        action = "database.check",
+        service = "store",
+        status = "success",
+        "the last process ended without closing the database; it is whole"
+    );
+    Ok(())
 }
 
 /// Opens the installation that the configuration names; the first time, makes it.

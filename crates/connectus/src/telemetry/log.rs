@@ -20,11 +20,21 @@ const MAX_LINE: usize = 8 * 1024;
 /// # Errors
 /// `internal` when the filter is not one, which the configuration has checked.
 pub fn init(settings: &config::Log, env: &Env) -> Result<()> {
-    let filter = EnvFilter::try_new(directives(&settings.level)).map_err(Error::internal)?;
     let lines = Lines { env: env.clone(), format: settings.format, out: stderr };
     // Tests of one process may come here twice; the first one stays.
-    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+    let _ = subscriber(&settings.level, lines)?.try_init();
     Ok(())
+}
+
+/// The filter stands before everything and not on the one layer: a filter of a layer remembers, per
+/// thread, what it said last, and drops the next event after a library (sqlx, at every statement)
+/// asked whether it may log and then did not.
+fn subscriber<F>(level: &str, lines: Lines<F>) -> Result<impl Subscriber + Send + Sync>
+where
+    F: Fn(&str) + Send + Sync + 'static,
+{
+    let filter = EnvFilter::try_new(directives(level)).map_err(Error::internal)?;
+    Ok(tracing_subscriber::registry().with(filter).with(lines))
 }
 
 /// A bare level is ours; libraries speak only when something is wrong.
@@ -129,8 +139,8 @@ mod tests {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let kept = lines.clone();
         let out = move |line: &str| kept.lock().unwrap().push(line.to_owned());
-        let layer = Lines { env: SimEnv::default().env, format, out };
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);
+        let lines_to = Lines { env: SimEnv::default().env, format, out };
+        tracing::subscriber::with_default(subscriber("info", lines_to).unwrap(), work);
         let lines = lines.lock().unwrap();
         lines.clone()
     }
@@ -175,6 +185,17 @@ mod tests {
                 assert!(!line.contains('\u{1b}'), "{line}");
             }
         }
+    }
+
+    #[test]
+    fn a_library_that_asks_and_says_nothing_swallows_nobodys_line() {
+        let lines = logged(config::LogFormat::Text, || {
+            for count in 1..=3 {
+                assert!(!tracing::enabled!(target: "sqlx::query", Level::DEBUG));
+                tracing::info!(count, "said");
+            }
+        });
+        assert_eq!(lines.len(), 3, "{lines:?}");
     }
 
     #[test]

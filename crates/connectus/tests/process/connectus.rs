@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
     time::{Duration, Instant},
 };
@@ -82,6 +82,7 @@ impl Address {
 pub struct Server {
     child: Child,
     out: BufReader<ChildStdout>,
+    log: PathBuf,
     address: String,
     /// What it has printed so far.
     pub printed: String,
@@ -91,9 +92,11 @@ impl Server {
     /// Starts a server on a free port and waits until it says that it is ready.
     pub fn start(dir: &Path, words: &[&str]) -> Self {
         let mut command = command(dir, &[&["serve", "--listen", "127.0.0.1:0"], words].concat());
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let log = dir.join("log");
+        let stderr = std::fs::File::create(&log).unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
-        let mut server = Self { child, out, address: String::new(), printed: String::new() };
+        let mut server = Self { child, out, log, address: String::new(), printed: String::new() };
         let ready = server.read_until("is ready at http://");
         server.address = ready.rsplit("http://").next().unwrap().trim().to_owned();
         server
@@ -111,6 +114,11 @@ impl Server {
                 return line;
             }
         }
+    }
+
+    /// What it has logged so far, one line an event.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
     }
 
     /// Another address of the same server.

@@ -9,3 +9,4 @@ mod connectus;
 mod demo;
 mod operator;
 mod start;
+mod takeover;

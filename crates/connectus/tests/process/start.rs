@@ -34,6 +34,17 @@ fn a_second_server_on_the_same_data_is_refused() {
 }
 
 #[test]
+fn a_database_that_was_not_closed_is_checked_and_found_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let checked = "action=database.check service=store status=success";
+    let server = Server::start(folder.path(), &[]);
+    assert!(!server.log().contains(checked), "{}", server.log());
+    server.kill();
+    let server = Server::start(folder.path(), &[]);
+    assert!(server.log().contains(checked), "{}", server.log());
+}
+
+#[test]
 fn a_wrong_key_is_refused_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     Server::start(folder.path(), &[]).stop();
