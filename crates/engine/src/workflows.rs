@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use connectus_core::{
     Code, Error, IntegrationId, Result, TenantCtx, Timestamp, WorkflowId,
+    error::FieldError,
     event::EventType,
     run::{Run, RunKind, WorkflowStatus},
     schedule::Schedule,
-    workflow::{Definition, INTERP_VERSION, Program, TriggerType, legacy::LegacyWorkflow},
+    workflow::{
+        Definition, INTERP_VERSION, Program, TriggerType, legacy::LegacyWorkflow, no_such_action,
+    },
 };
 use connectus_store::{Tx, runs::NewRun, workflows::WorkflowRow};
 use serde_json::{Map, Value, json};
@@ -73,15 +76,15 @@ impl Draft {
             None => self.short_form()?.to_definition(&known)?,
         };
         let program = Program::compile(definition)?;
-        let unknown: Vec<&str> =
-            program.actions().into_iter().filter(|name| !known.contains(name)).collect();
-        if !unknown.is_empty() {
-            let message = format!(
-                "unknown action: {}. Known actions: {}.",
-                unknown.join(", "),
-                known.join(", ")
-            );
-            return Err(Error::invalid("/actions", message));
+        let unknown = program.actions().into_iter().filter(|name| !known.contains(name));
+        let faults: Vec<FieldError> = unknown
+            .map(|name| {
+                let message = no_such_action(name, &known);
+                FieldError { field: "/steps".to_owned(), message }
+            })
+            .collect();
+        if !faults.is_empty() {
+            return Err(Error::invalid_fields(faults).with("known_actions", known));
         }
         let trigger = program.definition().trigger.kind;
         Ok(Checked { program, trigger })

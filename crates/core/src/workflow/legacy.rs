@@ -12,7 +12,9 @@ mod condition;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Call, DEFINITION_VERSION, Definition, Kind, Step, Trigger, TriggerType};
+use super::{
+    Call, DEFINITION_VERSION, Definition, Kind, Step, Trigger, TriggerType, no_such_action,
+};
 use crate::{Error, Result, error::FieldError};
 
 /// The collection provider that lives inside Connectus.
@@ -30,6 +32,9 @@ const CRM_WRITES: [(&str, &str); 9] = [
     ("update_deal", "deals"),
     ("upsert_deal", "deals"),
 ];
+
+/// Where an entry names its action.
+const TYPE: &str = "/type";
 
 /// The members an entry that writes to the built-in CRM may have.
 const WRITE_MEMBERS: [&str; 6] = ["type", "target", "record", "fields", "data", "name"];
@@ -88,7 +93,8 @@ impl LegacyWorkflow {
     /// The same workflow as a definition. `actions` are the names of all actions there are.
     ///
     /// # Errors
-    /// `invalid` naming every unknown trigger, action, channel, field and operator.
+    /// `invalid` naming every unknown trigger, action, channel, field and operator. Where an action
+    /// is unknown, its member `known_actions` lists those there are.
     pub fn to_definition(&self, actions: &[&str]) -> Result<Definition> {
         let mut faults = Vec::new();
         let kind = match self.trigger_type.as_str() {
@@ -114,12 +120,15 @@ impl LegacyWorkflow {
         }
         let loads = kind == Some(TriggerType::Webhook) && actions.contains(&LOAD);
         let record = if loads { Record::Loaded } else { Record::Given };
+        let types = types(actions);
+        let mut names_wanted = false;
         let mut steps = Vec::with_capacity(self.actions.len() + 1);
         steps.extend(loads.then(load));
         for (index, action) in self.actions.iter().enumerate() {
-            match self.call(action, actions, record) {
+            match self.call(action, actions, &types, record) {
                 Ok((kind, call)) => steps.push(step(&steps, kind, call)),
                 Err((field, message)) => {
+                    names_wanted |= field == TYPE;
                     faults.push(FieldError { field: format!("/actions/{index}{field}"), message });
                 }
             }
@@ -134,6 +143,7 @@ impl LegacyWorkflow {
                 steps,
                 output: None,
             }),
+            _ if names_wanted => Err(Error::invalid_fields(faults).with("known_actions", types)),
             _ => Err(Error::invalid_fields(faults)),
         }
     }
@@ -143,11 +153,12 @@ impl LegacyWorkflow {
         &self,
         entry: &Map<String, Value>,
         known: &[&str],
+        types: &[&str],
         record: Record,
     ) -> Result<(String, Call), (&'static str, String)> {
         let text = |key: &str| entry.get(key).and_then(Value::as_str);
         let Some(kind) = text("type") else {
-            return Err(("/type", format!("name the action; there are {}", listed(known))));
+            return Err((TYPE, "name the action; `known_actions` are those there are.".to_owned()));
         };
         let object = CRM_WRITES.iter().find(|(name, _)| *name == kind).map(|(_, object)| *object);
         let (action, input) = match (kind, object) {
@@ -165,8 +176,7 @@ impl LegacyWorkflow {
             (other, None) => (other.to_owned(), own_members(entry)),
         };
         if !known.contains(&action.as_str()) {
-            let message = format!("there is no action `{action}`; there are {}", listed(known));
-            return Err(("/type", message));
+            return Err((TYPE, no_such_action(&action, types)));
         }
         let connection = text("connection").map(str::to_owned);
         Ok((kind.to_owned(), Call { action, input, connection }))
@@ -250,9 +260,10 @@ fn step(before: &[Step], kind: String, call: Call) -> Step {
     }
 }
 
-fn listed(known: &[&str]) -> String {
+/// Everything that an entry's `type` may be.
+fn types<'a>(known: &[&'a str]) -> Vec<&'a str> {
     let short = CRM_WRITES.iter().map(|(name, _)| *name).chain(["send_notification"]);
-    short.chain(known.iter().copied()).collect::<Vec<_>>().join(", ")
+    short.chain(known.iter().copied()).collect()
 }
 
 #[cfg(test)]

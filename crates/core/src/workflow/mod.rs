@@ -13,6 +13,7 @@ mod definition;
 mod kinds;
 pub mod legacy;
 mod machine;
+mod nearest;
 mod program;
 mod read;
 mod retry;
@@ -29,6 +30,7 @@ pub use self::{
         ChildOutcome, Cmd, Compensation, Entry, Event, INTERP_VERSION, Interp, JOURNAL_VERSION,
         Policy, RunError,
     },
+    nearest::no_such_action,
     program::Program,
     retry::RetryPolicy,
     span::Span,

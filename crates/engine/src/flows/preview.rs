@@ -20,7 +20,7 @@ use crate::{
 
 /// Rows shown by one preview at most.
 pub const MAX_PREVIEW_ROWS: usize = 200;
-/// Pages read by one preview at most.
+/// Pages shown by one preview at most; one more is read.
 const MAX_PAGES: u64 = 10;
 /// Records read by one preview at most.
 const MAX_RECORDS: usize = 1_000;
@@ -90,12 +90,13 @@ pub async fn preview(
     let cursor = cursor.map(CursorState);
     let mut reader = plan.connection.read(&plan.flow.stream, cursor.as_ref())?;
     let (mut items, mut pages) = (Vec::new(), 0);
-    let mut preview = Preview { truncated: true, ..Preview::default() };
-    while pages < MAX_PAGES && items.len() < MAX_RECORDS {
-        let Some(page) = reader.next_page().await? else {
-            preview.truncated = false;
+    let mut preview = Preview::default();
+    while let Some(page) = reader.next_page().await? {
+        if pages >= MAX_PAGES || items.len() >= MAX_RECORDS {
+            // Only the page after the last one tells whether it was the last.
+            preview.truncated = !page.records.is_empty();
             break;
-        };
+        }
         pages += 1;
         items.extend(page.records.into_iter().map(|record| read(&plan, parts.env(), record)));
     }

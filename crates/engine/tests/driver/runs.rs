@@ -55,6 +55,46 @@ both! {
         assert!(rig.record("few").await.unwrap().is_none());
     }
 
+    async fn a_completed_run_is_all_done_whatever_it_left_out(db: TestStore) {
+        let rig = Rig::new(&db).await;
+        let nap = json!({ "id": "nap", "type": "wait", "for": "1h" });
+        let mut left_out = put("left_out", "b");
+        left_out["when"] = json!("trigger.never");
+        let stop = json!({ "id": "stop", "type": "stop", "output": 1, "when": "trigger.early" });
+        let steps = json!([put("first", "a"), nap, left_out, stop, put("last", "c")]);
+        for early in [true, false] {
+            let input = json!({ "never": false, "early": early });
+            let run = rig.start(&format!("early {early}"), steps.clone(), input).await;
+            rig.settle().await;
+            let progress = rig.state(&run.id).await.progress;
+            assert_eq!(progress, Some(json!({ "done": 1, "of": 5 })));
+            db.sim.clock.advance_secs(3_600);
+            rig.settle().await;
+            let run = rig.state(&run.id).await;
+            assert_eq!(run.status, RunStatus::Completed, "{:?}", run.error);
+            assert_eq!(run.progress, Some(json!({ "done": 5, "of": 5 })));
+        }
+    }
+
+    async fn an_action_that_there_is_not_is_told_with_the_nearest_name(db: TestStore) {
+        let rig = Rig::new(&db).await;
+        let step = |id: &str, action: &str| json!({ "id": id, "type": "action", "action": action });
+        let steps = [step("a", "slack.post_mesage"), step("b", "send_fax"), step("c", "send_fax")];
+        let definition = json!({ "version": 1, "name": "Slips", "steps": steps });
+        let draft = Draft { definition: Some(definition), ..Draft::default() };
+        let error = workflows::create(&rig.parts, &rig.ctx, draft).await.unwrap_err();
+        assert_eq!(error.code, Code::Invalid);
+        let messages: Vec<&str> =
+            error.fields.iter().map(|fault| fault.message.as_str()).collect();
+        assert_eq!(messages.len(), 2, "{messages:?}");
+        assert!(messages[0].contains("no action `send_fax`"), "{messages:?}");
+        assert!(messages[1].ends_with("do you mean `slack.post_message`?"), "{messages:?}");
+        let known = error.extra["known_actions"].as_array().unwrap();
+        assert!(known.contains(&json!("collection.upsert")));
+        let said = format!("{} {messages:?}", error.detail);
+        assert!(!said.contains("collection.upsert"), "the names are listed once: {said}");
+    }
+
     async fn a_timer_outlives_the_process(db: TestStore) {
         let rig = Rig::new(&db).await;
         let nap = json!({ "id": "nap", "type": "wait", "for": "2h" });

@@ -53,12 +53,7 @@ both! {
         assert_eq!(rig.counts(&flow.id).await.written(), 0);
 
         // A full read over what is there finds nothing to write either.
-        let (ctx, id) = (rig.ctx.clone(), flow.id.clone());
-        rig.parts
-            .store
-            .write(move |tx| Box::pin(async move { Ok(tx.clear_flow_cursor(&ctx, &id).await?) }))
-            .await
-            .unwrap();
+        rig.forget_cursor(&flow.id).await;
         let again = rig.counts(&flow.id).await;
         assert_eq!((again.read, again.written(), again.unchanged), (500, 0, 500));
     }
@@ -119,6 +114,22 @@ both! {
         }
         let counts = rig.counts(&flow.id).await;
         assert_eq!((counts.created, counts.updated), (1, 2));
+    }
+
+    async fn a_preview_that_ends_at_its_limits_knows_whether_there_is_more(db: TestStore) {
+        // Ten pages of a hundred are the most that a preview shows.
+        let rig = Rig::with_contacts(&db, 1_000).await;
+        let flow = rig.flow().await;
+        assert_eq!(rig.counts(&flow.id).await.created, 1_000);
+        rig.forget_cursor(&flow.id).await;
+        let whole = flows::preview(&rig.parts, &rig.ctx, flow.clone(), 50).await.unwrap();
+        assert_eq!((whole.read, whole.unchanged, whole.rows.len()), (1_000, 1_000, 0));
+        assert!(!whole.truncated, "all there is was read, and nothing differs");
+        rig.contacts()
+            .add(connectus_sandbox::ObjectType::Contacts, &[("email", "more@example.com")])
+            .unwrap();
+        let cut = flows::preview(&rig.parts, &rig.ctx, flow, 50).await.unwrap();
+        assert_eq!((cut.read, cut.truncated), (1_000, true));
     }
 
     async fn a_mapping_is_tried_on_a_given_or_a_live_record(db: TestStore) {

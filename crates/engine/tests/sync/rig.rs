@@ -146,6 +146,16 @@ impl Rig {
         conn.count_rejected(&self.ctx, flow, false).await.unwrap()
     }
 
+    /// Makes the next sync read everything again.
+    pub async fn forget_cursor(&self, flow: &FlowId) {
+        let (ctx, id) = (self.ctx.clone(), flow.clone());
+        let forget = self
+            .parts
+            .store
+            .write(move |tx| Box::pin(async move { Ok(tx.clear_flow_cursor(&ctx, &id).await?) }));
+        forget.await.unwrap();
+    }
+
     /// Changes or makes a record here, as a person would.
     pub async fn edit_here(&self, key: &str, fields: Value) {
         let (ctx, key) = (self.ctx.clone(), key.to_owned());

@@ -169,7 +169,11 @@ fn faults_are_named_all_at_once() {
         ]
     );
     let unknown = &error.fields[6].message;
-    assert!(unknown.contains("no action `send_fax`") && unknown.contains("slack.post_message"));
+    assert!(unknown.contains("no action `send_fax`") && unknown.contains("`known_actions`"));
+    let known = error.extra["known_actions"].as_array().unwrap();
+    assert!(known.contains(&json!("slack.post_message")) && known.contains(&json!("create_deal")));
+    let messages: String = error.fields.iter().map(|fault| fault.message.as_str()).collect();
+    assert!(!messages.contains("slack.post_message"), "the names are listed once: {messages}");
     assert!(legacy(json!({"name": "x", "trigger_type": "manual"})).to_definition(&[]).is_err());
 }
 

@@ -31,7 +31,12 @@ impl Session<'_> {
             Cmd::Cancel { id } => self.stop(batch, id),
             Cmd::Progress(progress) => batch.progress = Some(progress),
             Cmd::ContinueAs(input) => batch.restart = Some(input),
-            Cmd::Complete(output) => batch.outcome = Some(Outcome::Completed(output)),
+            Cmd::Complete(output) => {
+                // The machine reports steps that ended; a run may complete without some of them.
+                let of = self.program.definition().steps.len();
+                batch.progress = Some(json!({ "done": of, "of": of }));
+                batch.outcome = Some(Outcome::Completed(output));
+            }
             Cmd::Fail(error) if error.failure.code == "cancelled" => {
                 batch.outcome = Some(Outcome::Cancelled);
             }
