@@ -372,6 +372,8 @@ both! {
         let lines: Vec<Value> =
             jsonl.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 700);
+        let line = lines.iter().find(|line| line["key"] == format!("hubspot:{first}")).unwrap();
+        assert_eq!(line["data"]["lastName"], "a,\"b\"");
         let (kind, csv) = mill.export("format=csv").await;
         assert!(kind.starts_with("text/csv"), "{kind}");
         let mut rows = csv.split("\r\n");

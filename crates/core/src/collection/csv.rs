@@ -15,18 +15,24 @@ const FORMULA_STARTS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝',
 /// value is written as JSON. Missing and null both give an empty cell.
 #[derive(Clone, Debug)]
 pub struct Csv {
+    key: String,
     columns: Vec<String>,
 }
 
 impl Csv {
-    /// A writer for these fields, in this order, after the key.
+    /// A writer for these fields, in this order, after the key. The key's column is `key`, or
+    /// `_key` where a field has that name: no two columns have one name.
     pub fn new(columns: Vec<String>) -> Self {
-        Self { columns }
+        let mut key = "key".to_owned();
+        while columns.contains(&key) {
+            key.insert(0, '_');
+        }
+        Self { key, columns }
     }
 
     /// Appends the line of column names.
     pub fn write_header(&self, out: &mut Vec<u8>) {
-        write_text("key", out);
+        write_text(&self.key, out);
         for column in &self.columns {
             out.push(b',');
             write_text(column, out);
@@ -136,6 +142,19 @@ mod tests {
         csv.write_header(&mut out);
         csv.write_row("=k", &Map::new(), &mut out);
         assert_eq!(out, b"key,'=x,\"a,b\"\r\n'=k,,\r\n");
+    }
+
+    #[test]
+    fn the_column_of_the_key_has_a_name_of_its_own() {
+        for (columns, header) in [
+            (vec!["a"], "key,a\r\n"),
+            (vec!["key", "a"], "_key,key,a\r\n"),
+            (vec!["_key", "key"], "__key,_key,key\r\n"),
+        ] {
+            let mut out = Vec::new();
+            Csv::new(columns.into_iter().map(str::to_owned).collect()).write_header(&mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), header);
+        }
     }
 
     /// A reader of RFC 4180, to check the writer against.

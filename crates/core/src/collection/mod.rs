@@ -112,10 +112,12 @@ pub struct Record {
     pub updated_at: Timestamp,
 }
 
-/// Appends one record as a line of JSON Lines: the fields as they are, whatever they hold.
-pub fn write_jsonl(data: &Map<String, Value>, out: &mut Vec<u8>) {
-    // The canonical form sorts the fields, so that two exports of the same records are the same.
-    crate::canonical::write_object(data, out);
+/// Appends one record as a line of JSON Lines, `{"data":{...},"key":"..."}`: the fields as they
+/// are, whatever they hold and however they are called.
+pub fn write_jsonl(key: &str, data: Map<String, Value>, out: &mut Vec<u8>) {
+    let line = [("key".to_owned(), key.into()), ("data".to_owned(), data.into())];
+    // The canonical form sorts the members, so that two exports of the same records are the same.
+    crate::canonical::write_object(&line.into_iter().collect(), out);
     out.push(b'\n');
 }
 
@@ -138,9 +140,12 @@ mod tests {
 
     #[test]
     fn json_lines_are_one_line_each_and_stable() {
-        let record = json!({"note": "two\nlines", "b": 1.0, "a": null});
+        let Value::Object(data) = json!({"note": "two\nlines", "key": 1.0, "a": null}) else {
+            unreachable!()
+        };
         let mut out = Vec::new();
-        write_jsonl(record.as_object().unwrap(), &mut out);
-        assert_eq!(out, b"{\"a\":null,\"b\":1,\"note\":\"two\\nlines\"}\n");
+        write_jsonl("crm:\"7\"", data, &mut out);
+        let line = r#"{"data":{"a":null,"key":1,"note":"two\nlines"},"key":"crm:\"7\""}"#;
+        assert_eq!(String::from_utf8(out).unwrap(), format!("{line}\n"));
     }
 }

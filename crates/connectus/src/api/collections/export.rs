@@ -34,10 +34,11 @@ const MAX_COLUMNS: u32 = 500;
 #[derive(Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// Comma-separated, one column per field. Texts that a spreadsheet would run are disarmed.
+    /// Comma-separated: the key, then one column per field. Texts that a spreadsheet would run are
+    /// disarmed.
     #[default]
     Csv,
-    /// One JSON object of fields per line.
+    /// One JSON object per line: `key`, and the fields as `data`.
     Jsonl,
 }
 
@@ -52,6 +53,9 @@ pub struct Written {
 }
 
 /// Export a collection as it is now, by key, with the same filters as the list of records.
+///
+/// As JSON lines, a record is `{"data": {...}, "key": "..."}`. As CSV, its key is the first column,
+/// `key` (`_key` where a field is called `key`), and each field is a column.
 #[utoipa::path(get, path = "/api/v1/collections/{collection}/export", tag = "collections",
     params(("collection" = String, Path), Written, WantedQuery),
     responses((status = 200, content(
@@ -150,7 +154,7 @@ impl Writer {
             Self::Jsonl(wanted) => {
                 for mut record in records {
                     wanted.cut(&mut record.data);
-                    write_jsonl(&record.data, &mut out);
+                    write_jsonl(&record.key, record.data, &mut out);
                 }
             }
         }
