@@ -3,7 +3,7 @@
 
 use std::{sync::OnceLock, time::Duration};
 
-use connectus_core::{Error, Result, event::EventType};
+use connectus_core::{Code, Error, Result, event::EventType};
 use connectus_store::figures::Figures;
 use metrics::{Unit, counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -16,6 +16,8 @@ pub const HTTP_SECONDS: &str = "connectus_http_request_seconds";
 pub const STREAMS: &str = "connectus_event_streams";
 /// Events by type.
 pub const EVENTS: &str = "connectus_events_total";
+/// Webhooks refused, by error code. They leave no event: what is not proven is not stored.
+pub const WEBHOOKS_REFUSED: &str = "connectus_webhooks_refused_total";
 /// Runs that ended, by kind and status. Counted where they end, in the engine.
 pub const RUNS: &str = "connectus_runs_total";
 /// Steps that ended, by status. Counted in the engine, too.
@@ -65,6 +67,7 @@ fn describe() {
     metrics::describe_histogram!(HTTP_SECONDS, Unit::Seconds, "Time to answer by operation");
     metrics::describe_gauge!(STREAMS, "Event streams open now");
     metrics::describe_counter!(EVENTS, "Events by type");
+    metrics::describe_counter!(WEBHOOKS_REFUSED, "Webhooks refused, by error code");
     metrics::describe_counter!(RUNS, "Runs that ended, by kind and status");
     metrics::describe_counter!(STEPS, "Workflow steps that ended, by status");
     metrics::describe_counter!(RECORDS, "Records that syncs went through, by outcome");
@@ -99,6 +102,11 @@ pub fn answered(operation: &'static str, status: u16, took: Duration) {
 /// Counts an event.
 pub fn happened(kind: EventType) {
     counter!(EVENTS, "type" => kind.name()).increment(1);
+}
+
+/// Counts a refused webhook.
+pub fn refused_webhook(code: Code) {
+    counter!(WEBHOOKS_REFUSED, "code" => code.name()).increment(1);
 }
 
 /// Counts records of a sync.

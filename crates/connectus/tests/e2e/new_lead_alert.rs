@@ -1,6 +1,7 @@
 //! A new contact at HubSpot becomes a contact here and a message in Slack.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use connectus::telemetry::metrics;
 use connectus_core::access::Role;
 use connectus_sandbox::{Fault, FaultKind, HubspotEvent, ObjectType, SignedWebhook};
 use connectus_testkit::{TestStore, both};
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::support::{
-    Call,
+    Call, log,
     world::{World, text},
 };
 
@@ -258,6 +259,8 @@ both! {
             forged.push(("a twisted header", twisted));
         }
         let before = desk.world.everything().await;
+        metrics::init().unwrap();
+        let (log, logging) = log::capture();
         for (what, delivery) in &forged {
             let answer = desk.world.deliver(delivery).await;
             assert_eq!((answer.status, answer.code().as_str()), (401, "bad_signature"), "{what}");
@@ -266,6 +269,15 @@ both! {
         desk.world.app.db.sim.clock.advance_secs(301);
         desk.world.deliver(&webhook).await.refused(401, "bad_signature");
         assert_eq!(desk.world.everything().await, before, "something was stored");
+        drop(logging);
+        let log = log.text();
+        let told = log.lines().filter(|line| line.contains("WARN") && line.contains("refused"));
+        let told: Vec<&str> = told.filter(|line| line.contains("webhook.receive")).collect();
+        assert_eq!(told.len(), forged.len() + 1, "{log}");
+        assert!(told.iter().all(|line| line.contains("bad_signature")), "{told:?}");
+        let figures = desk.world.app.send(Call::get("/metrics")).await.expect(200).text;
+        let counted = "connectus_webhooks_refused_total{code=\"bad_signature\"}";
+        assert!(figures.contains(counted), "{figures}");
 
         // The event itself was not used up by the forgeries.
         let (_, genuine) = desk.lead("other@example.com", 1);

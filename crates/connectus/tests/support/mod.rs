@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod call;
 pub mod crm;
+pub mod log;
 pub mod objects;
 pub mod organisation;
 pub mod world;

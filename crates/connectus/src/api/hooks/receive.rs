@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use connectus_core::{EndpointId, Error, TenantId};
+use connectus_core::{Code, EndpointId, Error, TenantId};
 use connectus_engine::webhooks::{self, Incoming, Received};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use crate::{
     app::App,
     http::{ApiResult, body},
+    telemetry::metrics,
 };
 
 /// What became of a delivery.
@@ -74,7 +75,8 @@ impl Delivered {
             headers: &self.headers,
             body: &body,
         };
-        Ok(match webhooks::receive(&app.engine_parts, incoming).await? {
+        let received = webhooks::receive(&app.engine_parts, incoming).await;
+        Ok(match received.inspect_err(|error| self.note_refusal(error))? {
             Received::Challenge(reply) => {
                 ([(header::CONTENT_TYPE, reply.content_type)], reply.body).into_response()
             }
@@ -86,5 +88,23 @@ impl Delivered {
                 Json(Receipt { status: "replayed", events: 0, runs: 0 }).into_response()
             }
         })
+    }
+
+    /// Counts and logs a delivery that a known endpoint refused. Nothing of it is stored.
+    fn note_refusal(&self, error: &Error) {
+        if !matches!(error.code, Code::BadSignature | Code::BadRequest) {
+            return;
+        }
+        metrics::refused_webhook(error.code);
+        tracing::warn!(
+            action = "webhook.receive",
+            service = "webhooks",
+            status = "refused",
+            code = error.code.name(),
+            tenant = self.tenant,
+            subject = self.endpoint,
+            detail = error.detail,
+            "a webhook was refused; nothing of it is stored"
+        );
     }
 }
