@@ -30,7 +30,7 @@ const TENANT_HEADERS: [&str; 10] = [
 pub enum Credential {
     /// `Authorization: Bearer`: an API key or an access token.
     Bearer(SecretString),
-    /// The console's cookie.
+    /// The session cookie.
     Cookie(SecretString),
     /// A partner service on behalf of a person.
     Service {
@@ -57,8 +57,8 @@ impl Credential {
         let first = found.next();
         if found.next().is_some() {
             return Err(refused(
-                "Send one credential: an Authorization header, the console's cookie, or the \
-                 service headers.",
+                "Send one credential: an Authorization header, the session cookie, or the service \
+                 headers.",
             ));
         }
         Ok(first)
@@ -107,7 +107,7 @@ fn cookie(headers: &HeaderMap, name: &str) -> Result<Option<Credential>> {
                 continue;
             }
             if found.is_some() {
-                return Err(refused("The console's cookie came twice. Sign in again."));
+                return Err(refused("The session cookie came twice. Sign in again."));
             }
             found = Some(Credential::Cookie(SecretString::from(secret)));
         }

@@ -43,7 +43,7 @@ pub fn check(
     }
     Err(Error::new(
         Code::CsrfFailed,
-        "Calls with the console's cookie must carry the header `X-CSRF-Token` with the \
+        "Calls with the session cookie must carry the header `X-CSRF-Token` with the \
          `csrf_token` that signing in or GET /api/v1/auth/me returned.",
     ))
 }

@@ -21,7 +21,9 @@ const TOUCH_SECS: i64 = 300;
 fn missing() -> Error {
     Error::new(
         Code::Unauthenticated,
-        "Send an API key or access token as `Authorization: Bearer ...`, or sign in.",
+        "Send `Authorization: Bearer` with an API key (`connectus token create` makes one) or an \
+         access token (POST /api/v1/auth/login answers with one), or the session cookie of a login \
+         with `\"keep\": \"cookie\"`.",
     )
 }
 
@@ -29,7 +31,8 @@ fn missing() -> Error {
 pub(super) fn refused() -> Error {
     Error::new(
         Code::Unauthenticated,
-        "The credential is unknown, has expired or was revoked. Sign in again or use another key.",
+        "The credential is unknown, has expired or was revoked. Sign in again with POST \
+         /api/v1/auth/login, or use another API key.",
     )
 }
 

@@ -2,11 +2,13 @@
 
 use std::process::ExitCode;
 
-use connectus_core::{Env, Result};
+use connectus_core::{Env, Error, Page, Result};
+use connectus_store::Store;
 use serde::Serialize;
 
 use super::{Global, output};
 use crate::{
+    auth::admin,
     config::Config,
     process::{DataDir, lock, master_key, open, readiness::free_mb},
 };
@@ -104,7 +106,8 @@ async fn examine(config: &Config, env: &Env, found: &mut Vec<Finding>) {
                 State::Ok,
                 format!("{kind}, opens with the master key"),
             ));
-            found.push(people(&opened.store).await);
+            let problem = |error: Error| finding("tenants", State::Problem, error.detail);
+            found.push(people(&opened.store).await.unwrap_or_else(problem));
             opened.store.close().await;
         }
         Err(error) => {
@@ -114,19 +117,37 @@ async fn examine(config: &Config, env: &Env, found: &mut Vec<Finding>) {
     }
 }
 
-async fn people(store: &connectus_store::Store) -> Finding {
-    let look = async {
-        let mut conn = store.read().await?;
-        Ok::<_, connectus_core::Error>((conn.tenants().await?.len(), conn.has_users().await?))
-    };
-    match look.await {
-        Ok((tenants, true)) => finding("tenants", State::Ok, format!("{tenants}")),
-        Ok((tenants, false)) => {
-            let detail = format!("{tenants}; nobody can sign in yet: `connectus serve` says how");
-            finding("tenants", State::Note, detail)
-        }
-        Err(error) => finding("tenants", State::Problem, error.detail),
+/// Who can get in. A sandbox's owner is invented and an API key is nobody's login: both are ways
+/// in, and neither makes the installation somebody's own.
+async fn people(store: &Store) -> Result<Finding> {
+    let mut conn = store.read().await?;
+    let tenants = conn.tenants().await?;
+    let number = tenants.len();
+    if conn.has_users().await? {
+        return Ok(finding("tenants", State::Ok, format!("{number}")));
     }
+    let first = Page { limit: Page::MAX_LIMIT, offset: 0 };
+    let now = store.env().now();
+    let (mut sandbox, mut keys) = (false, false);
+    for tenant in &tenants {
+        let ctx = admin::operator(store, tenant.id.as_str()).await?;
+        sandbox |= tenant.sandbox && conn.users(&ctx, first).await?.total_count > 0;
+        keys |=
+            !tenant.sandbox
+                && conn.api_keys(&ctx, first).await?.items.iter().any(|key| {
+                    key.revoked_at.is_none() && key.expires_at.is_none_or(|end| end > now)
+                });
+    }
+    let ways = match (sandbox, keys) {
+        (false, false) => "nobody can sign in yet",
+        (true, false) => "`connectus serve --demo` prints the sandbox's login",
+        (false, true) => "API keys get in, nobody can sign in yet",
+        (true, true) => {
+            "`connectus serve --demo` prints the sandbox's login; other API keys get in"
+        }
+    };
+    let detail = format!("{number}; {ways}; for a login of your own: `connectus serve`");
+    Ok(finding("tenants", State::Note, detail))
 }
 
 /// What the settings mean: stand-ins, risks, and what is not used.

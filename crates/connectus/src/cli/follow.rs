@@ -15,7 +15,7 @@ use super::output::say;
 /// How often the run is looked at. Another process may be working on it, so nothing tells.
 pub const LOOK: Duration = Duration::from_millis(200);
 /// Counters worth showing, in this order.
-const SHOWN: [&str; 6] = ["read", "created", "updated", "unchanged", "rejected", "pages"];
+const SHOWN: [&str; 7] = ["read", "created", "updated", "unchanged", "kept", "rejected", "pages"];
 
 /// Follows a run until it ends, or until `ctrl-c`, which leaves the run alone.
 pub async fn to_end(store: &Store, ctx: &TenantCtx, id: &RunId) -> Result<Run> {
@@ -82,5 +82,30 @@ pub fn exit_code(run: &Run) -> ExitCode {
     match run.status {
         RunStatus::Completed => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use connectus_engine::sync::Counts;
+
+    use super::*;
+
+    #[test]
+    fn whatever_became_of_a_record_is_shown() {
+        let counts = Counts {
+            read: 15,
+            created: 1,
+            updated: 2,
+            unchanged: 3,
+            kept: 4,
+            rejected: 5,
+            pages: 6,
+            calls: 7,
+            checkpoints: 8,
+        };
+        let shown = numbers(&serde_json::to_value(&counts).unwrap());
+        let expected = "  read 15  created 1  updated 2  unchanged 3  kept 4  rejected 5  pages 6";
+        assert_eq!(shown, expected);
     }
 }

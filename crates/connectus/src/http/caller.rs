@@ -20,7 +20,7 @@ pub struct Caller {
 /// The kind of credential a caller came with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Via {
-    /// The console's cookie.
+    /// The session cookie.
     Console {
         /// The login it belongs to.
         login: LoginId,

@@ -81,7 +81,7 @@ pub fn document() -> OpenApi {
 fn common(components: ComponentsBuilder) -> Components {
     let cookie = ApiKeyValue::with_description(
         cookie_name(false),
-        "The console's cookie. Calls that change something also carry `X-CSRF-Token`.",
+        "The session cookie. Calls that change something also carry `X-CSRF-Token`.",
     );
     let secret = ApiKeyValue::with_description(
         credential::SERVICE_SECRET,

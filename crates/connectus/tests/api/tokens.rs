@@ -244,6 +244,19 @@ impl Forge {
 }
 
 both! {
+    async fn a_call_without_a_credential_is_told_where_to_get_one(db: TestStore) {
+        let app = TestApp::start(db).await;
+        for path in ["/api/v1/runs", "/docs/errors/unauthenticated", "/docs/errors/csrf_failed"] {
+            let answer = app.send(Call::get(path)).await;
+            assert!(!answer.text.to_lowercase().contains("console"), "{path}: {}", answer.text);
+        }
+        let detail = app.send(Call::get("/api/v1/runs")).await.refused(401, "unauthenticated");
+        let detail = detail.text_of("detail");
+        for way in ["connectus token create", "POST /api/v1/auth/login", "cookie"] {
+            assert!(detail.contains(way), "{detail}");
+        }
+    }
+
     async fn no_forged_token_is_accepted(db: TestStore) {
         let app = TestApp::start(db).await;
         let (ours, theirs) = (app.organisation("Ours").await, app.organisation("Theirs").await);

@@ -89,6 +89,37 @@ fn the_doctor_sees_what_there_is_and_makes_nothing() {
     assert_eq!(find(&after, "database")["state"], "problem");
 }
 
+/// What the doctor says of tenants.
+fn who_gets_in(dir: &Path) -> String {
+    let found = json(dir, &["doctor", "--json"]);
+    let tenants = found.as_array().unwrap().iter().find(|finding| finding["what"] == "tenants");
+    tenants.unwrap()["detail"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_doctor_says_truly_who_can_get_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let mut server = Server::start(dir, &["--demo"]);
+    server.read_until("API key");
+    server.stop();
+    let found = who_gets_in(dir);
+    assert!(found.starts_with("1; `connectus serve --demo` prints the sandbox's login"), "{found}");
+    assert!(!found.contains("nobody"), "{found}");
+
+    let other = tempfile::tempdir().unwrap();
+    let dir = other.path();
+    json(dir, &["tenant", "create", "Acme", "--json"]);
+    assert!(who_gets_in(dir).starts_with("1; nobody can sign in yet"), "{}", who_gets_in(dir));
+    let key = json(dir, &["token", "create", "--tenant", "Acme", "--role", "viewer", "--json"]);
+    assert!(who_gets_in(dir).starts_with("1; API keys get in, nobody"), "{}", who_gets_in(dir));
+    let key = key["id"].as_str().unwrap();
+    assert!(run(dir, &["token", "revoke", "--tenant", "Acme", key]).status.success());
+    assert!(who_gets_in(dir).starts_with("1; nobody can sign in yet"), "{}", who_gets_in(dir));
+    user_create(dir, "ann@example.org", "correct horse battery");
+    assert_eq!(who_gets_in(dir), "1");
+}
+
 #[test]
 fn the_api_is_printed_without_any_data() {
     let folder = tempfile::tempdir().unwrap();

@@ -22,7 +22,7 @@ pub enum Keep {
     /// By a bearer access token and a refresh token, in the body.
     #[default]
     Tokens,
-    /// By a cookie that scripts cannot read; for the console.
+    /// By a cookie that scripts cannot read; for browsers.
     Cookie,
 }
 
@@ -43,9 +43,9 @@ pub struct Me {
     pub plan: String,
     /// Every permission of the caller.
     pub permissions: Vec<&'static str>,
-    /// `console`, `token`, `api_key` or `service`.
+    /// `console` (the session cookie), `token`, `api_key` or `service`.
     pub via: &'static str,
-    /// For the console: what calls that change something send as `X-CSRF-Token`.
+    /// With a cookie: what calls that change something send as `X-CSRF-Token`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub csrf_token: Option<String>,
 }
