@@ -165,6 +165,43 @@ mod tests {
     }
 
     #[test]
+    fn the_guide_has_every_setting_with_its_default_and_all_its_names() {
+        const GUIDE: &str = include_str!("../../../../docs/guides/configuration.md");
+        for (path, default) in manual::settings() {
+            let start = format!("| `{path}` |");
+            let row = GUIDE.lines().find(|line| line.starts_with(&start));
+            let row = row.unwrap_or_else(|| panic!("{path} is not in the guide"));
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            let others = ALIASES.iter().filter(|(_, of)| of == path).map(|(name, _)| *name);
+            let mut names: Vec<String> =
+                others.map(str::to_owned).chain([full_name(path)]).collect();
+            // Of one that has two names, the one that wins comes first.
+            names.reverse();
+            names.dedup();
+            assert_eq!(cells[2], code(&names), "{path}");
+            let shown = match default {
+                Value::Array(items) => code(&items.iter().map(text_of).collect::<Vec<_>>()),
+                value if text_of(value).is_empty() => String::new(),
+                value => code(&[text_of(value)]),
+            };
+            assert_eq!(cells[3], shown, "{path}");
+        }
+        for name in [ENVIRONMENT, "XDG_DATA_HOME"] {
+            assert!(GUIDE.contains(name), "{name}");
+        }
+        let rows = GUIDE.lines().filter(|line| line.starts_with("| `")).count();
+        assert_eq!(rows, manual::settings().len(), "a row of a setting that there is not");
+    }
+
+    fn code(words: &[String]) -> String {
+        words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+    }
+
+    fn text_of(value: &Value) -> String {
+        value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    }
+
+    #[test]
     fn every_setting_has_one_full_name() {
         let mut names: Vec<_> = manual::settings().keys().map(|path| full_name(path)).collect();
         let all = names.len();
