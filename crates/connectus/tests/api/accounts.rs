@@ -51,12 +51,16 @@ both! {
         let viewer = app.person(&ours, "viewer@example.org", Role::Viewer).await;
         let path = |id| format!("/api/v1/users/{id}");
         let promote = json!({"role": "owner"});
+        let owners_key = json!({"name": "theirs", "role": "owner"});
+        let owners_key = Call::post("/api/v1/api-keys").bearer(ours.owner()).json(&owners_key);
+        let owners_key = app.send(owners_key).await.expect(201);
         for call in [
             Call::post("/api/v1/users").json(&person("x@example.org", "owner")),
             Call::patch(&path(&viewer.id)).json(&promote),
             Call::patch(&path(&owner.id)).json(&json!({"role": "viewer"})),
             Call::delete(&path(&owner.id)),
             Call::post("/api/v1/api-keys").json(&json!({"name": "k", "role": "owner"})),
+            Call::delete(owners_key.header("location")),
         ] {
             app.send(call.bearer(admin)).await.refused(403, "forbidden");
         }

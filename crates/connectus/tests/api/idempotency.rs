@@ -54,6 +54,25 @@ both! {
         assert_eq!(again.header("idempotent-replayed"), "true");
     }
 
+    async fn a_key_stands_for_one_object_and_one_version_of_it(db: TestStore) {
+        let app = TestApp::start(db).await;
+        let ours = app.organisation("Ours").await;
+        let body = |name| json!({"provider": "hubspot", "name": name});
+        let mut paths = Vec::new();
+        for name in ["a", "b"] {
+            let call = Call::post("/api/v1/integrations").bearer(ours.owner()).json(&body(name));
+            paths.push(app.send(call).await.expect(201).header("location").to_owned());
+        }
+        let rename = |path: &str, version: &str| {
+            let call = Call::patch(path).bearer(ours.owner()).key("k").header("if-match", version);
+            app.send(call.json(&json!({"name": "c"})))
+        };
+        rename(&paths[0], "\"1\"").await.expect(200);
+        rename(&paths[0], "\"1\"").await.expect(200);
+        rename(&paths[0], "\"2\"").await.refused(422, "idempotency_mismatch");
+        rename(&paths[1], "\"1\"").await.refused(422, "idempotency_mismatch");
+    }
+
     async fn what_was_refused_frees_its_key(db: TestStore) {
         let app = TestApp::start(db).await;
         let ours = app.organisation("Ours").await;

@@ -74,6 +74,25 @@ both! {
         attempt(&app, "ann@example.org", PASSWORD, "203.0.113.10").await.expect(200);
     }
 
+    /// An account of one's own must not buy further guesses at those of others.
+    async fn a_success_does_not_clear_the_address(db: TestStore) {
+        let app = started(db).await;
+        let spray = async |from: usize, to: usize| {
+            let guesses = (from..to).map(|index| {
+                let app = &app;
+                async move {
+                    let email = format!("person{index}@example.org");
+                    attempt(app, &email, "wrong password", "203.0.113.9").await.status
+                }
+            });
+            let answers = futures::future::join_all(guesses).await;
+            answers.iter().filter(|answer| **answer == 401).count()
+        };
+        assert_eq!(spray(0, 40).await, 40);
+        attempt(&app, "ann@example.org", PASSWORD, "203.0.113.9").await.expect(200);
+        assert_eq!(spray(40, 60).await, 10);
+    }
+
     async fn refused_sign_ins_are_in_the_audit_log(db: TestStore) {
         let app = TestApp::start(db).await;
         let ours = app.organisation("Ours").await;
