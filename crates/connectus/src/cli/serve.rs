@@ -51,8 +51,8 @@ pub async fn run(command: Serve, global: Global) -> Result<ExitCode> {
 /// How the first owner gets in.
 fn setup(url: &str, token: &str) -> String {
     format!(
-        "\nThis installation has no owner yet. Become the owner with this one-time link, good for \
-         24 hours:\n  {url}/setup?token={token}"
+        "\nThis installation has no owner yet. Become the owner with this one-time link, good \
+         for 24 hours:\n  {url}/setup?token={token}"
     )
 }
 
