@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{
     Connections,
-    create::{self, put_endpoint},
+    create::{put_endpoint, start_budget},
     known_plan,
     revocation::{self, Revocation},
 };
@@ -58,7 +58,7 @@ impl Connections {
         }
         let pack = &known_plan(&integration.provider)?.pack;
         put_endpoint(tx, ctx, self.0.store.sealer(), pack, id, &Secrets::new()).await?;
-        create::start_budget(tx, pack, &mut integration).await?;
+        start_budget(tx, pack, &mut integration).await?;
         integration.status = IntegrationStatus::Disconnected;
         integration.last_error = None;
         tx.update_integration(&integration).await?;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use connectus_connect::{Guarded, Plan, Secrets, Settings, oauth};
 use connectus_core::{
-    Result, TenantCtx, audit::Outcome, integration::Integration, provider::AuthMethod,
+    IntegrationId, Result, TenantCtx, audit::Outcome, integration::Integration,
+    provider::AuthMethod,
 };
 use connectus_store::{Conn, Store};
 use futures::FutureExt;
@@ -16,8 +17,8 @@ use super::{Connections, authorize, settings_of, vault};
 pub struct Revocation {
     store: Store,
     http: Guarded,
-    of: Integration,
     ctx: TenantCtx,
+    id: IntegrationId,
     plan: Arc<Plan>,
     settings: Settings,
     secrets: Secrets,
@@ -46,8 +47,8 @@ impl Connections {
         let (store, http) = (self.0.store.clone(), self.0.http.clone());
         let secrets = vault::open_credential(conn, ctx, store.sealer(), &stored).await.ok()?;
         secrets.get("refresh_token").or_else(|| secrets.get("access_token"))?;
-        let (of, ctx) = (of.clone(), ctx.clone());
-        Some(Revocation { store, http, of, ctx, plan, settings, secrets })
+        let (ctx, id) = (ctx.clone(), of.id.clone());
+        Some(Revocation { store, http, ctx, id, plan, settings, secrets })
     }
 
     /// Gives a token back in the background: whoever let go of it does not wait for the provider.
@@ -70,7 +71,7 @@ impl Revocation {
         let code = outcome.as_ref().err().map(|error| error.code.name());
         let detail = json!({"revocation": result, "code": code});
         let end = if outcome.is_ok() { Outcome::Success } else { Outcome::Failure };
-        let (ctx, id) = (self.ctx, self.of.id);
+        let (ctx, id) = (self.ctx, self.id);
         let recorded = self
             .store
             .write(move |tx| {

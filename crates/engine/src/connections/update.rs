@@ -143,7 +143,7 @@ impl Edit {
         integration: &mut Integration,
         entered: Option<CredentialChange>,
     ) -> Result<()> {
-        let id = &integration.id.clone();
+        let id = &integration.id;
         let origin = settings_of(integration)?.credential_origin();
         let stored = tx.credential(&self.ctx, id).await?;
         let moved = stored.as_ref().is_some_and(|stored| stored.origin != origin);

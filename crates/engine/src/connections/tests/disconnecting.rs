@@ -1,7 +1,5 @@
 //! Letting go of a credential, and of a whole integration: erased here, given back there.
 
-use std::pin::pin;
-
 use connectus_connect::CredentialSource;
 use connectus_core::{
     Code, Error,
@@ -13,6 +11,11 @@ use connectus_store::audit::AuditFilter;
 use connectus_testkit::both;
 use futures::FutureExt;
 use secrecy::ExposeSecret;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    sync::oneshot,
+};
 
 use super::{
     super::{CredentialChange, IntegrationChange},
@@ -45,6 +48,50 @@ impl Rig {
         let mut conn = self.db.store.read().await.unwrap();
         let found = conn.audit_page(&self.ctx, &filter, Default::default()).await.unwrap();
         found.items.into_iter().map(|row| row.record).collect()
+    }
+}
+
+/// A provider that says when it was asked for a token and gives it when told to.
+async fn slow_provider() -> (String, oneshot::Receiver<()>, oneshot::Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let ((asking, asked), (answer, answering)) = (oneshot::channel(), oneshot::channel());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut heard = [0; 4096];
+        assert!(stream.read(&mut heard).await.unwrap() > 0);
+        asking.send(()).unwrap();
+        answering.await.unwrap();
+        let body = r#"{"access_token": "late", "refresh_token": "late", "expires_in": 1800}"#;
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+        stream.write_all((head + body).as_bytes()).await.unwrap();
+        while stream.read(&mut heard).await.unwrap_or(0) > 0 {}
+    });
+    (address, asked, answer)
+}
+
+/// What the browser brings back of a round trip that was begun just now.
+async fn returned(
+    connections: &Connections,
+    ctx: &TenantCtx,
+    id: &IntegrationId,
+) -> AuthorizeReturn {
+    let begin = BeginAuthorize {
+        provider: "hubspot".into(),
+        integration: id.clone(),
+        session: SessionKey::of("login 1"),
+        redirect_uri: REDIRECT.into(),
+        return_to: String::new(),
+    };
+    let url = connections.begin_authorize(ctx, begin).await.unwrap();
+    let (_, rest) = url.split_once("&state=").unwrap();
+    AuthorizeReturn {
+        provider: "hubspot".into(),
+        session: SessionKey::of("login 1"),
+        state: rest.split('&').next().unwrap().to_owned(),
+        code: Some(SecretString::from("code")),
+        refusal: None,
+        redirect_uri: REDIRECT.into(),
     }
 }
 
@@ -133,18 +180,7 @@ both! {
     async fn what_was_under_way_does_not_bring_it_back(db: TestStore) {
         let rig = Rig::new(&db).await;
         let id = rig.connected("hubspot").await;
-        // A person is at the provider, and comes back while another lets go of the credential.
-        let back = rig.approve("hubspot", &id).await;
-        rig.handle().clear_calls();
-        let mut finish = pin!(rig.connections.finish_authorize(&rig.ctx, back));
-        while rig.exchanges() == 0 {
-            assert!(futures::poll!(&mut finish).is_pending());
-            tokio::task::yield_now().await;
-        }
         rig.disconnect(&id).await.unwrap();
-        assert_eq!(finish.await.unwrap_err().code, Code::BadRequest);
-        assert!(rig.view(&id).await.credential.is_none());
-
         // A sync that was reading fails, another one had its last page already.
         let problem = Problem {
             integration: Some(id.clone()),
@@ -160,6 +196,35 @@ both! {
         });
         succeed.await.unwrap();
         assert_eq!(rig.view(&id).await.integration.status, IntegrationStatus::Disconnected);
+    }
+
+    async fn a_return_that_is_late_does_not_bring_it_back(db: TestStore) {
+        seed_providers(&db.store).await.unwrap();
+        let ctx = db.tenant("Ours").await.unwrap();
+        let (provider, asked, answer) = slow_provider().await;
+        let policy = EgressPolicy::allowing([provider.as_str()]).unwrap();
+        let connections = Connections::new(db.store.clone(), Guarded::new(policy));
+        let settings = json!({"base_url": format!("http://{provider}")});
+        let new = NewIntegration {
+            provider: "hubspot".into(),
+            name: "Ours".into(),
+            credentials: secrets(&json!({"client_id": "c", "client_secret": "s"})),
+            settings: settings.as_object().unwrap().clone(),
+            sync_config: Map::new(),
+        };
+        let id = connections.create(&ctx, new).await.unwrap().integration.id;
+        let back = returned(&connections, &ctx, &id).await;
+        // While the code is exchanged, someone else lets go of the credential.
+        let let_go = async {
+            asked.await.unwrap();
+            connections.disconnect(&ctx, &id, |_| Ok(())).await.unwrap();
+            answer.send(()).unwrap();
+        };
+        let (finished, ()) = futures::join!(connections.finish_authorize(&ctx, back), let_go);
+        assert_eq!(finished.unwrap_err().code, Code::BadRequest);
+        let view = connections.view(&ctx, &id).await.unwrap();
+        assert_eq!(view.integration.status, IntegrationStatus::Disconnected);
+        assert!(view.credential.is_none());
     }
 
     async fn only_its_tenant_lets_go_of_it_and_only_of_the_version_it_saw(db: TestStore) {
