@@ -27,8 +27,9 @@ pub fn init(settings: &config::Log, env: &Env) -> Result<()> {
 }
 
 /// The filter stands before everything and not on the one layer: a filter of a layer remembers, per
-/// thread, what it said last, and drops the next event after a library asked through the `log` crate
-/// whether it may log, as sqlx does of PostgreSQL's notices and, at level debug, of statements.
+/// thread, what it said last, and drops the next event after a library asked through the crate
+/// `log` whether it may log, as sqlx does of PostgreSQL's notices and, at level debug, of
+/// statements.
 fn subscriber<F>(level: &str, lines: Lines<F>) -> Result<impl Subscriber + Send + Sync>
 where
     F: Fn(&str) + Send + Sync + 'static,
