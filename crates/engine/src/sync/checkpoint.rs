@@ -125,7 +125,8 @@ pub(crate) async fn write(
     if plan.rejected_open > 0 {
         settled.extend(rows.iter().map(|row| row.source_key().to_owned()));
     }
-    let Sorted { records, filled, mut written } = sort_out(tx.env(), rows, decisions, &mut refused)?;
+    let sorted = sort_out(tx.env(), rows, decisions, &mut refused)?;
+    let Sorted { records, filled, mut written } = sorted;
     if !records.is_empty() || !filled.is_empty() {
         let (source, origin) = (flow.id.as_str(), Some(&flow.integration));
         tx.upsert_records(ctx, &flow.destination, &records, source, origin).await?;
