@@ -1,24 +1,29 @@
 //! The effect ledger: what was sent to the outside world, under which key, and what came back.
 
-use connectus_core::{RunId, TenantCtx};
+use connectus_core::TenantCtx;
 use serde_json::Value;
 use sqlx::FromRow;
 
 use crate::{
     conn::{Conn, Tx},
     error::StoreResult,
-    sql::{on, sql},
+    rows::Cell,
+    runs::OfRun,
+    sql::{on, rows, sql},
 };
 
 sql! {
-    SEND = "INSERT INTO effects (tenant_id, key, run_id, step_id, action, kind, state, created_at, \
-            updated_at) VALUES ($1, $2, $3, $4, $5, $6, 'sent', $7, $7) \
-            ON CONFLICT (tenant_id, key) DO UPDATE SET \
-            state = 'sent', attempts = effects.attempts + 1, updated_at = excluded.updated_at";
-    ANSWER = "UPDATE effects SET state = $3, answer = $4, updated_at = $5 \
-              WHERE tenant_id = $1 AND key = $2";
     GET = "SELECT key, step_id, action, kind, state, attempts, answer FROM effects \
            WHERE tenant_id = $1 AND key = $2";
+}
+
+rows! {
+    SEND = "INSERT INTO effects (tenant_id, key, run_id, step_id, action, kind, state, created_at, \
+            updated_at) ", "tttttttii",
+           " ON CONFLICT (tenant_id, key) DO UPDATE SET \
+            state = 'sent', attempts = effects.attempts + 1, updated_at = excluded.updated_at";
+    ANSWER = "UPDATE effects SET state = v.column3, answer = v.column4, updated_at = v.column5 \
+              FROM (", "tttti", ") AS v WHERE tenant_id = v.column1 AND key = v.column2";
 }
 
 /// What is known of an effect.
@@ -86,56 +91,57 @@ struct Row {
 }
 
 impl Tx {
-    /// Records that an effect is about to be sent, once more or for the first time.
+    /// Records that effects are about to be sent, once more or for the first time.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn send_effect(
-        &mut self,
-        ctx: &TenantCtx,
-        run: &RunId,
-        effect: &NewEffect,
-    ) -> StoreResult<()> {
+    pub async fn send_effects(&mut self, effects: &[OfRun<'_, &NewEffect>]) -> StoreResult<()> {
         let now = self.env.now().0;
-        on!(self, c => sqlx::query(SEND)
-            .bind(ctx.tenant().as_str())
-            .bind(&effect.key)
-            .bind(run.as_str())
-            .bind(&effect.step_id)
-            .bind(&effect.action)
-            .bind(effect.kind)
-            .bind(now)
-            .execute(c)
-            .await
-            .map(drop)?);
-        Ok(())
+        let cells: Vec<Cell<'_>> = effects
+            .iter()
+            .flat_map(|OfRun { tenant, run, what: effect }| {
+                [
+                    Cell::Text(tenant.as_str()),
+                    Cell::Text(&effect.key),
+                    Cell::Text(run.as_str()),
+                    Cell::Text(&effect.step_id),
+                    Cell::Text(&effect.action),
+                    Cell::Text(effect.kind),
+                    Cell::Text("sent"),
+                    Cell::Int(now),
+                    Cell::Int(now),
+                ]
+            })
+            .collect();
+        self.with_rows(&SEND, &cells).await
     }
 
-    /// Records what came back.
+    /// Records what came back, by key.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn answer_effect(
+    pub async fn answer_effects(
         &mut self,
-        ctx: &TenantCtx,
-        key: &str,
-        answer: &Answer,
+        answers: &[OfRun<'_, (&str, &Answer)>],
     ) -> StoreResult<()> {
         let now = self.env.now().0;
-        let said = match answer {
-            Answer::Done(said) => Some(said.to_string()),
-            Answer::Refused | Answer::Unknown => None,
-        };
-        on!(self, c => sqlx::query(ANSWER)
-            .bind(ctx.tenant().as_str())
-            .bind(key)
-            .bind(answer.state())
-            .bind(said)
-            .bind(now)
-            .execute(c)
-            .await
-            .map(drop)?);
-        Ok(())
+        let cells: Vec<Cell<'_>> = answers
+            .iter()
+            .flat_map(|OfRun { tenant, what: (key, answer), .. }| {
+                let said = match answer {
+                    Answer::Done(said) => Some(said.to_string()),
+                    Answer::Refused | Answer::Unknown => None,
+                };
+                [
+                    Cell::Text(tenant.as_str()),
+                    Cell::Text(key),
+                    Cell::Text(answer.state()),
+                    Cell::MaybeText(said),
+                    Cell::Int(now),
+                ]
+            })
+            .collect();
+        self.with_rows(&ANSWER, &cells).await
     }
 }
 

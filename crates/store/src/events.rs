@@ -1,7 +1,9 @@
 //! Events: appended in the transaction that made them true.
 
+use std::collections::{BTreeMap, HashMap};
+
 use connectus_core::{
-    EventId, Page, Result, TenantCtx, TenantId, Timestamp,
+    Error, EventId, Page, Result, TenantCtx, TenantId, Timestamp,
     event::{Event, EventType},
     page::Listing,
 };
@@ -11,19 +13,36 @@ use sqlx::FromRow;
 use crate::{
     conn::{Conn, Tx},
     error::StoreResult,
-    sql::{on, sql},
+    rows::Cell,
+    sql::{on, rows, sql},
 };
 
 sql! {
-    NEXT_SEQ = "UPDATE tenants SET event_seq = event_seq + 1 WHERE id = $1 RETURNING event_seq";
-    INSERT = "INSERT INTO events (tenant_id, seq, id, type, subject, data, at) \
-              VALUES ($1, $2, $3, $4, $5, $6, $7)";
     AFTER = "SELECT seq, id, type, subject, data, at FROM events \
              WHERE tenant_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
     OF_SUBJECT = "SELECT seq, id, type, subject, data, at FROM events \
                   WHERE tenant_id = $1 AND subject = $2 ORDER BY seq DESC LIMIT $3 OFFSET $4";
     COUNT_OF_SUBJECT = "SELECT COUNT(*) FROM events WHERE tenant_id = $1 AND subject = $2";
     LAST_SEQ = "SELECT event_seq FROM tenants WHERE id = $1";
+}
+
+rows! {
+    ADVANCE = "UPDATE tenants SET event_seq = event_seq + v.column2 FROM (", "ti", ") AS v \
+               WHERE id = v.column1 RETURNING id, event_seq";
+    INSERT = "INSERT INTO events (tenant_id, seq, id, type, subject, data, at) ", "titttti", "";
+}
+
+/// An event about to be appended.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// Whose event it is.
+    pub tenant: TenantId,
+    /// Its type.
+    pub kind: EventType,
+    /// What it is about.
+    pub subject: String,
+    /// What there is to say.
+    pub data: Value,
 }
 
 #[derive(FromRow)]
@@ -63,40 +82,66 @@ impl Tx {
         subject: impl Into<String>,
         data: Value,
     ) -> Result<()> {
-        let tenant = ctx.tenant().clone();
-        let mut event = Event {
-            seq: 0,
-            id: self.env.id(),
-            tenant,
-            kind,
-            subject: subject.into(),
-            data,
-            at: self.env.now(),
-        };
-        event.seq = self.conn.append_event(&event).await?;
-        self.emitted.push(event);
+        let (tenant, subject) = (ctx.tenant().clone(), subject.into());
+        self.emit_all(vec![NewEvent { tenant, kind, subject, data }]).await
+    }
+
+    /// Appends events, in their order; subscribers hear of them after the commit.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn emit_all(&mut self, events: Vec<NewEvent>) -> Result<()> {
+        let mut seqs = self.conn.advance_events(&events).await?;
+        let mut numbered = Vec::with_capacity(events.len());
+        for NewEvent { tenant, kind, subject, data } in events {
+            let seq = seqs.get_mut(tenant.as_str()).ok_or_else(|| Error::not_found("tenant"))?;
+            *seq += 1;
+            let seq = u64::try_from(*seq).unwrap_or_default();
+            let (id, at) = (self.env.id(), self.env.now());
+            numbered.push(Event { seq, id, tenant, kind, subject, data, at });
+        }
+        self.conn.append_events(&numbered).await?;
+        self.emitted.extend(numbered);
         Ok(())
     }
 }
 
 impl Conn {
-    async fn append_event(&mut self, event: &Event) -> StoreResult<u64> {
-        let tenant = event.tenant.as_str();
-        let (seq,): (i64,) =
-            on!(self, c => sqlx::query_as(NEXT_SEQ).bind(tenant).fetch_one(c).await?);
-        let data = event.data.to_string();
-        on!(self, c => sqlx::query(INSERT)
-            .bind(tenant)
-            .bind(seq)
-            .bind(event.id.as_str())
-            .bind(event.kind.name())
-            .bind(&event.subject)
-            .bind(&data)
-            .bind(event.at.0)
-            .execute(c)
-            .await
-            .map(drop)?);
-        Ok(u64::try_from(seq).unwrap_or_default())
+    /// Makes room for events. Returns the number before the first one, by tenant.
+    async fn advance_events(&mut self, events: &[NewEvent]) -> StoreResult<HashMap<String, i64>> {
+        // In one order, so that two transactions never wait for each other.
+        let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
+        for event in events {
+            *counts.entry(event.tenant.as_str()).or_default() += 1;
+        }
+        let cells: Vec<Cell<'_>> = counts
+            .iter()
+            .flat_map(|(tenant, count)| [Cell::Text(tenant), Cell::Int(*count)])
+            .collect();
+        let last: Vec<(String, i64)> = self.rows_returned(&ADVANCE, &cells).await?;
+        let before = |(tenant, last): (String, i64)| {
+            let count = counts.get(tenant.as_str()).copied().unwrap_or_default();
+            (tenant, last - count)
+        };
+        Ok(last.into_iter().map(before).collect())
+    }
+
+    async fn append_events(&mut self, events: &[Event]) -> StoreResult<()> {
+        let cells: Vec<Cell<'_>> = events
+            .iter()
+            .flat_map(|event| {
+                [
+                    Cell::Text(event.tenant.as_str()),
+                    Cell::Int(i64::try_from(event.seq).unwrap_or(i64::MAX)),
+                    Cell::Text(event.id.as_str()),
+                    Cell::Text(event.kind.name()),
+                    Cell::Text(&event.subject),
+                    Cell::Owned(event.data.to_string()),
+                    Cell::Int(event.at.0),
+                ]
+            })
+            .collect();
+        self.with_rows(&INSERT, &cells).await
     }
 
     /// Events after a position, oldest first, `limit` at most.

@@ -8,19 +8,18 @@ use sqlx::FromRow;
 use crate::{
     conn::{Conn, Tx},
     error::StoreResult,
-    sql::{on, sql},
+    rows::Cell,
+    runs::OfRun,
+    sql::{on, rows, sql},
 };
 
 sql! {
-    APPEND = "INSERT INTO journal (tenant_id, run_id, seq, event, at) VALUES ($1, $2, $3, $4, $5)";
     READ = "SELECT event FROM journal WHERE tenant_id = $1 AND run_id = $2 ORDER BY seq";
     PUT_SIGNAL = "INSERT INTO run_signals (tenant_id, run_id, id, name, value, sent_at) \
                   VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant_id, run_id, id) DO NOTHING";
     SIGNALS = "SELECT id, name, value FROM run_signals \
                WHERE tenant_id = $1 AND run_id = $2 ORDER BY sent_at, id";
-    DROP_SIGNAL = "DELETE FROM run_signals WHERE tenant_id = $1 AND run_id = $2 AND id = $3";
     COUNT_SIGNALS = "SELECT COUNT(*) FROM run_signals WHERE tenant_id = $1 AND run_id = $2";
-    DROP_SIGNALS = "DELETE FROM run_signals WHERE tenant_id = $1 AND run_id = $2";
     WAKE_RUN = "UPDATE runs SET \
                 due_at = CASE WHEN status = 'waiting' THEN $3 ELSE due_at END, \
                 status = CASE WHEN status = 'waiting' THEN 'queued' ELSE status END \
@@ -28,6 +27,12 @@ sql! {
     FORGET = "DELETE FROM journal WHERE tenant_id = $1 AND run_id = $2";
     CONTINUE = "UPDATE runs SET continued = $3 WHERE tenant_id = $1 AND id = $2";
     CONTINUED = "SELECT continued FROM runs WHERE tenant_id = $1 AND id = $2";
+}
+
+rows! {
+    APPEND = "INSERT INTO journal (tenant_id, run_id, seq, event, at) ", "ttiti", "";
+    DROP_READ = "DELETE FROM run_signals WHERE (tenant_id, run_id, id) IN (", "ttt", ")";
+    DROP_ALL = "DELETE FROM run_signals WHERE (tenant_id, run_id) IN (", "tt", ")";
 }
 
 /// A signal that the run has not read yet.
@@ -49,28 +54,26 @@ struct SignalRow {
 }
 
 impl Tx {
-    /// Appends one entry at position `seq`, from 0.
+    /// Appends entries, each at its position in the journal of its run, from 0.
     ///
     /// # Errors
-    /// `conflict` when the position is taken, which means that two engines work on the run.
-    pub async fn append_journal(
-        &mut self,
-        ctx: &TenantCtx,
-        run: &RunId,
-        seq: u64,
-        event: &str,
-    ) -> StoreResult<()> {
+    /// `conflict` when a position is taken, which means that two engines work on the run.
+    pub async fn append_journal(&mut self, entries: &[OfRun<'_, (u64, &str)>]) -> StoreResult<()> {
         let at = self.env.now().0;
-        on!(self, c => sqlx::query(APPEND)
-            .bind(ctx.tenant().as_str())
-            .bind(run.as_str())
-            .bind(i64::try_from(seq).unwrap_or(i64::MAX))
-            .bind(event)
-            .bind(at)
-            .execute(c)
-            .await
-            .map(drop)?);
-        Ok(())
+        let cells: Vec<Cell<'_>> = entries
+            .iter()
+            .flat_map(|OfRun { tenant, run, what: (seq, entry) }| {
+                let seq = i64::try_from(*seq).unwrap_or(i64::MAX);
+                [
+                    Cell::Text(tenant.as_str()),
+                    Cell::Text(run.as_str()),
+                    Cell::Int(seq),
+                    Cell::Text(entry),
+                    Cell::Int(at),
+                ]
+            })
+            .collect();
+        self.with_rows(&APPEND, &cells).await
     }
 
     /// Begins a run's next generation: its journal is empty again, and `continued` is what a replay
@@ -127,25 +130,32 @@ impl Tx {
         Ok(true)
     }
 
-    /// Removes the signals of a run that will read no more.
+    /// Removes the signals of runs that will read no more.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn drop_signals(&mut self, ctx: &TenantCtx, run: &RunId) -> StoreResult<()> {
-        on!(self, c => sqlx::query(DROP_SIGNALS)
-            .bind(ctx.tenant().as_str()).bind(run.as_str()).execute(c).await.map(drop)?);
-        Ok(())
+    pub async fn drop_signals(&mut self, of: &[OfRun<'_, ()>]) -> StoreResult<()> {
+        let cells: Vec<Cell<'_>> = of
+            .iter()
+            .flat_map(|OfRun { tenant, run, .. }| {
+                [Cell::Text(tenant.as_str()), Cell::Text(run.as_str())]
+            })
+            .collect();
+        self.with_rows(&DROP_ALL, &cells).await
     }
 
-    /// Removes a signal that is in the journal now.
+    /// Removes signals that are in the journal now, by identifier.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn drop_signal(&mut self, ctx: &TenantCtx, run: &RunId, id: &str) -> StoreResult<()> {
-        on!(self, c => sqlx::query(DROP_SIGNAL)
-            .bind(ctx.tenant().as_str()).bind(run.as_str()).bind(id)
-            .execute(c).await.map(drop)?);
-        Ok(())
+    pub async fn drop_read_signals(&mut self, signals: &[OfRun<'_, &str>]) -> StoreResult<()> {
+        let cells: Vec<Cell<'_>> = signals
+            .iter()
+            .flat_map(|OfRun { tenant, run, what }| {
+                [Cell::Text(tenant.as_str()), Cell::Text(run.as_str()), Cell::Text(what)]
+            })
+            .collect();
+        self.with_rows(&DROP_READ, &cells).await
     }
 }
 

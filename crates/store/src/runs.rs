@@ -16,11 +16,14 @@ use crate::{
 
 mod claims;
 mod ready;
+mod turns;
 
 pub(crate) use claims::STATEMENTS as CLAIM_STATEMENTS;
 pub use claims::{Claimed, RunClaim, RunNote};
 pub use ready::Mail;
 pub(crate) use ready::STATEMENTS as READY_STATEMENTS;
+pub(crate) use turns::ROWS as TURN_ROWS;
+pub use turns::{Ending, OfRun, Rest};
 
 macro_rules! columns {
     () => {

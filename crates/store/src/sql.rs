@@ -1,5 +1,7 @@
 //! The two macros that carry "one SQL text, two databases", and the list of all statements.
 
+use crate::rows::Rows;
+
 /// Runs one body on whichever database is behind a connection. The body is checked for both.
 macro_rules! on {
     ($conn:expr, $c:ident => $body:expr) => {
@@ -41,6 +43,28 @@ macro_rules! dialects {
     };
 }
 pub(crate) use dialects;
+
+/// Declares the statements of one file that take many rows at once: text before the rows, the
+/// types of a row's columns, text after them. The rows' columns are called `column1`, `column2` and so on.
+macro_rules! rows {
+    ($($name:ident = $before:expr, $columns:expr, $after:expr;)*) => {
+        $(static $name: $crate::rows::Rows = $crate::rows::Rows::new($before, $columns, $after);)*
+        /// Every statement of this file that takes many rows at once.
+        pub(crate) static ROWS: &[(&str, &$crate::rows::Rows)] =
+            &[$((stringify!($name), &$name),)*];
+    };
+}
+pub(crate) use rows;
+
+/// Every statement that takes many rows at once, by file.
+pub static MANY_ROWS: &[(&str, &[(&str, &Rows)])] = &[
+    ("effects", crate::effects::ROWS),
+    ("events", crate::events::ROWS),
+    ("journal", crate::journal::ROWS),
+    ("runs/turns", crate::runs::TURN_ROWS),
+    ("steps", crate::steps::ROWS),
+    ("workflows", crate::workflows::ROWS),
+];
 
 /// Every statement that differs between the databases, by file.
 pub const DIFFERING: &[(&str, &[(&str, Dialects)])] = &[

@@ -8,28 +8,37 @@ use sqlx::FromRow;
 use crate::{
     conn::{Conn, Tx},
     error::StoreResult,
-    sql::{on, sql},
+    rows::Cell,
+    runs::OfRun,
+    sql::{on, rows, sql},
 };
 
 sql! {
-    BEGIN = "INSERT INTO run_steps (tenant_id, run_id, step_id, position, name, action, status, \
-             attempts, input, compensation, started_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8, $9, $10) \
-             ON CONFLICT (tenant_id, run_id, step_id) DO UPDATE SET \
-             status = 'running', attempts = excluded.attempts, next_attempt_at = NULL, \
-             finished_at = NULL";
-    END = "UPDATE run_steps SET status = $4, output = $5, error = $6, next_attempt_at = $7, \
-           finished_at = $8 WHERE tenant_id = $1 AND run_id = $2 AND step_id = $3";
     OF_RUN = "SELECT step_id, position, name, action, status, attempts, input, output, error, \
               compensation, next_attempt_at, started_at, finished_at FROM run_steps \
               WHERE tenant_id = $1 AND run_id = $2 ORDER BY position";
-    ATTEMPT = "INSERT INTO step_attempts (tenant_id, run_id, step_id, attempt, error, started_at, \
-               finished_at) VALUES ($1, $2, $3, $4, $5, $6, $7) \
-               ON CONFLICT (tenant_id, run_id, step_id, attempt) DO NOTHING";
     FORGET = "DELETE FROM run_steps WHERE tenant_id = $1 AND run_id = $2";
     FORGET_ATTEMPTS = "DELETE FROM step_attempts WHERE tenant_id = $1 AND run_id = $2";
+    // A step that was done at the first attempt says all there is to say about that attempt.
     ATTEMPTS = "SELECT step_id, attempt, error, started_at, finished_at FROM step_attempts \
-                WHERE tenant_id = $1 AND run_id = $2 ORDER BY started_at, step_id, attempt";
+                WHERE tenant_id = $1 AND run_id = $2 \
+                UNION ALL \
+                SELECT step_id, attempts, NULL, started_at, finished_at FROM run_steps \
+                WHERE tenant_id = $1 AND run_id = $2 AND status = 'completed' AND attempts = 1 \
+                ORDER BY 4, 1, 2";
+}
+
+rows! {
+    BEGIN = "INSERT INTO run_steps (tenant_id, run_id, step_id, position, name, action, attempts, \
+             input, compensation, started_at, status) ", "tttittitbit",
+            " ON CONFLICT (tenant_id, run_id, step_id) DO UPDATE SET \
+             status = 'running', attempts = excluded.attempts, next_attempt_at = NULL, \
+             finished_at = NULL";
+    END = "UPDATE run_steps SET status = v.column4, output = v.column5, error = v.column6, \
+           next_attempt_at = v.column7, finished_at = v.column8 FROM (", "ttttttii", ") AS v \
+           WHERE tenant_id = v.column1 AND run_id = v.column2 AND step_id = v.column3";
+    ATTEMPT = "INSERT INTO step_attempts (tenant_id, run_id, step_id, attempt, error, started_at, \
+               finished_at) ", "tttitii", " ON CONFLICT (tenant_id, run_id, step_id, attempt) DO NOTHING";
 }
 
 /// A step of a run.
@@ -112,6 +121,17 @@ pub struct StepEnd {
     pub next_attempt_at: Option<Timestamp>,
 }
 
+impl StepEnd {
+    /// Status, output and error as they are stored.
+    fn told(&self) -> StoreResult<(&'static str, Option<String>, Option<String>)> {
+        Ok(match (&self.outcome, self.next_attempt_at) {
+            (Ok(output), _) => ("completed", Some(output.to_string()), None),
+            (Err(error), Some(_)) => ("retrying", None, Some(serde_json::to_string(error)?)),
+            (Err(error), None) => ("failed", None, Some(serde_json::to_string(error)?)),
+        })
+    }
+}
+
 #[derive(FromRow)]
 struct Row {
     step_id: String,
@@ -163,74 +183,67 @@ struct AttemptRecord {
 }
 
 impl Tx {
-    /// Records the intent of an attempt, before anything leaves.
+    /// Records the intent of attempts, before anything leaves. A step comes up once.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn begin_step(
-        &mut self,
-        ctx: &TenantCtx,
-        run: &RunId,
-        step: &StepBegin,
-    ) -> StoreResult<()> {
+    pub async fn begin_steps(&mut self, steps: &[OfRun<'_, &StepBegin>]) -> StoreResult<()> {
         let now = self.env.now().0;
-        on!(self, c => sqlx::query(BEGIN)
-            .bind(ctx.tenant().as_str())
-            .bind(run.as_str())
-            .bind(&step.step_id)
-            .bind(step.position)
-            .bind(&step.name)
-            .bind(&step.action)
-            .bind(i64::from(step.attempt))
-            .bind(step.input.to_string())
-            .bind(step.compensation)
-            .bind(now)
-            .execute(c)
-            .await
-            .map(drop)?);
-        Ok(())
+        let cells: Vec<Cell<'_>> = steps
+            .iter()
+            .flat_map(|OfRun { tenant, run, what: step }| {
+                [
+                    Cell::Text(tenant.as_str()),
+                    Cell::Text(run.as_str()),
+                    Cell::Text(&step.step_id),
+                    Cell::Int(step.position),
+                    Cell::Text(&step.name),
+                    Cell::Text(&step.action),
+                    Cell::Int(i64::from(step.attempt)),
+                    Cell::Owned(step.input.to_string()),
+                    Cell::Flag(step.compensation),
+                    Cell::Int(now),
+                    Cell::Text("running"),
+                ]
+            })
+            .collect();
+        self.with_rows(&BEGIN, &cells).await
     }
 
-    /// Records how an attempt ended.
+    /// Records how attempts ended. A step comes up once.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn end_step(
-        &mut self,
-        ctx: &TenantCtx,
-        run: &RunId,
-        end: &StepEnd,
-    ) -> StoreResult<()> {
-        let (tenant, now) = (ctx.tenant().as_str(), self.env.now().0);
-        let (status, output, error) = match (&end.outcome, end.next_attempt_at) {
-            (Ok(output), _) => ("completed", Some(output.to_string()), None),
-            (Err(error), Some(_)) => ("retrying", None, Some(serde_json::to_string(error)?)),
-            (Err(error), None) => ("failed", None, Some(serde_json::to_string(error)?)),
-        };
-        on!(self, c => sqlx::query(END)
-            .bind(tenant)
-            .bind(run.as_str())
-            .bind(&end.step_id)
-            .bind(status)
-            .bind(output.as_deref())
-            .bind(error.as_deref())
-            .bind(end.next_attempt_at.map(|at| at.0))
-            .bind(end.next_attempt_at.is_none().then_some(now))
-            .execute(c)
-            .await
-            .map(drop)?);
-        on!(self, c => sqlx::query(ATTEMPT)
-            .bind(tenant)
-            .bind(run.as_str())
-            .bind(&end.step_id)
-            .bind(i64::from(end.attempt))
-            .bind(error.as_deref())
-            .bind(end.started_at.0)
-            .bind(now)
-            .execute(c)
-            .await
-            .map(drop)?);
-        Ok(())
+    pub async fn end_steps(&mut self, ends: &[OfRun<'_, &StepEnd>]) -> StoreResult<()> {
+        let now = self.env.now().0;
+        let (mut steps, mut attempts) = (Vec::with_capacity(ends.len() * 8), Vec::new());
+        for OfRun { tenant, run, what: end } in ends {
+            let (status, output, error) = end.told()?;
+            let is_first = end.attempt == 1 && error.is_none();
+            if !is_first {
+                attempts.extend([
+                    Cell::Text(tenant.as_str()),
+                    Cell::Text(run.as_str()),
+                    Cell::Text(&end.step_id),
+                    Cell::Int(i64::from(end.attempt)),
+                    Cell::MaybeText(error.clone()),
+                    Cell::Int(end.started_at.0),
+                    Cell::Int(now),
+                ]);
+            }
+            steps.extend([
+                Cell::Text(tenant.as_str()),
+                Cell::Text(run.as_str()),
+                Cell::Text(&end.step_id),
+                Cell::Text(status),
+                Cell::MaybeText(output),
+                Cell::MaybeText(error),
+                Cell::MaybeInt(end.next_attempt_at.map(|at| at.0)),
+                Cell::MaybeInt(end.next_attempt_at.is_none().then_some(now)),
+            ]);
+        }
+        self.with_rows(&END, &steps).await?;
+        self.with_rows(&ATTEMPT, &attempts).await
     }
 
     /// Forgets the steps of a run that starts over: their ids come again.

@@ -1,5 +1,7 @@
 //! Workflows and their immutable definitions.
 
+use std::collections::BTreeMap;
+
 use connectus_core::{
     IntegrationId, Page, TenantCtx, TenantId, Timestamp, UserId, WorkflowId, page::Listing,
     run::WorkflowStatus,
@@ -11,7 +13,8 @@ use sqlx::FromRow;
 use crate::{
     conn::{Conn, Tx},
     error::StoreResult,
-    sql::{on, sql},
+    rows::Cell,
+    sql::{on, rows, sql},
 };
 
 macro_rules! columns {
@@ -54,11 +57,15 @@ sql! {
                 WHERE tenant_id = $1 AND id = $2 AND next_due_at = $4";
     BREAK = "UPDATE workflows SET status = 'error', next_due_at = NULL, updated_at = $3, \
              version = version + 1 WHERE tenant_id = $1 AND id = $2";
-    COUNT_EXECUTION = "UPDATE workflows SET execution_count = execution_count + 1, \
-                       success_count = success_count + $3 WHERE tenant_id = $1 AND id = $2";
     PUT_DEFINITION = "INSERT INTO workflow_definitions (tenant_id, hash, definition, created_at) \
                       VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, hash) DO NOTHING";
     DEFINITION = "SELECT definition FROM workflow_definitions WHERE tenant_id = $1 AND hash = $2";
+}
+
+rows! {
+    COUNT_EXECUTIONS = "UPDATE workflows SET execution_count = execution_count + v.column3, \
+                        success_count = success_count + v.column4 FROM (", "ttii", ") AS v \
+                        WHERE tenant_id = v.column1 AND id = v.column2";
 }
 
 /// A workflow as stored: the form it was written in, and the definition that it means.
@@ -208,20 +215,28 @@ impl Tx {
         Ok(touched == 1)
     }
 
-    /// Counts a run that ended.
+    /// Counts executions that have ended, by workflow and whether they ended well.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn count_execution(
+    pub async fn count_executions(
         &mut self,
-        ctx: &TenantCtx,
-        workflow: &str,
-        success: bool,
+        ended: impl IntoIterator<Item = (&TenantId, &str, bool)>,
     ) -> StoreResult<()> {
-        on!(self, c => sqlx::query(COUNT_EXECUTION)
-            .bind(ctx.tenant().as_str()).bind(workflow).bind(i64::from(success))
-            .execute(c).await.map(drop)?);
-        Ok(())
+        // In one order, so that two transactions never wait for each other.
+        let mut counts: BTreeMap<(&str, &str), (i64, i64)> = BTreeMap::new();
+        for (tenant, workflow, success) in ended {
+            let (all, well) = counts.entry((tenant.as_str(), workflow)).or_default();
+            *all += 1;
+            *well += i64::from(success);
+        }
+        let cells: Vec<Cell<'_>> = counts
+            .into_iter()
+            .flat_map(|((tenant, workflow), (all, well))| {
+                [Cell::Text(tenant), Cell::Text(workflow), Cell::Int(all), Cell::Int(well)]
+            })
+            .collect();
+        self.with_rows(&COUNT_EXECUTIONS, &cells).await
     }
 
     /// Plans when a schedule fires next, if it is still planned for `slot`. False when someone

@@ -7,20 +7,28 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use connectus_store::{Database, SQL_DIALECTS, SQL_STATEMENTS};
+use connectus_store::{Database, SQL_DIALECTS, SQL_ROWS, SQL_STATEMENTS};
 use connectus_testkit::both;
 use sqlx::{Connection, Executor, PgConnection, SqlSafeStr, SqliteConnection};
 
-fn statements(postgres: bool) -> Vec<(String, &'static str)> {
-    let shared = SQL_STATEMENTS
-        .iter()
-        .flat_map(|(file, list)| list.iter().map(move |(name, text)| (file, *name, *text)));
+fn statements(postgres: bool) -> Vec<(String, String)> {
+    let shared = SQL_STATEMENTS.iter().flat_map(|(file, list)| {
+        list.iter().map(move |(name, text)| (file, *name, (*text).to_owned()))
+    });
+    let many = SQL_ROWS.iter().flat_map(|(file, list)| {
+        list.iter().flat_map(move |(name, rows)| rows.samples().map(|text| (file, *name, text)))
+    });
     let differing = SQL_DIALECTS.iter().flat_map(|(file, list)| {
         list.iter().map(move |(name, text)| {
-            (file, *name, if postgres { text.postgres } else { text.sqlite })
+            let text = if postgres { text.postgres } else { text.sqlite };
+            (file, *name, text.to_owned())
         })
     });
-    shared.chain(differing).map(|(file, name, text)| (format!("{file}.{name}"), text)).collect()
+    shared
+        .chain(many)
+        .chain(differing)
+        .map(|(file, name, text)| (format!("{file}.{name}"), text))
+        .collect()
 }
 
 both! {
@@ -31,7 +39,7 @@ both! {
                 let url = format!("sqlite://{}", path.display());
                 let mut conn = SqliteConnection::connect(&url).await.unwrap();
                 for (name, text) in statements(false) {
-                    if let Err(error) = conn.prepare(text.into_sql_str()).await {
+                    if let Err(error) = conn.prepare(sqlx::AssertSqlSafe(text).into_sql_str()).await {
                         refused.push(format!("{name}: {error}"));
                     }
                 }
@@ -39,7 +47,7 @@ both! {
             Database::Postgres(url) => {
                 let mut conn = PgConnection::connect(url).await.unwrap();
                 for (name, text) in statements(true) {
-                    if let Err(error) = conn.prepare(text.into_sql_str()).await {
+                    if let Err(error) = conn.prepare(sqlx::AssertSqlSafe(text).into_sql_str()).await {
                         refused.push(format!("{name}: {error}"));
                     }
                 }
@@ -81,6 +89,7 @@ fn every_file_with_statements_is_listed() {
         holding("dialects! {"),
         listed(SQL_DIALECTS.iter().map(|(file, _)| *file).collect())
     );
+    assert_eq!(holding("rows! {"), listed(SQL_ROWS.iter().map(|(file, _)| *file).collect()));
 }
 
 #[test]
@@ -123,9 +132,11 @@ fn every_statement_on_tenant_rows_binds_the_tenant() {
         .filter(|(name, _)| !spanning.iter().any(|prefix| name.starts_with(prefix)))
         .filter(|(_, text)| {
             // A tenant's own row is found by its identifier.
-            let own_row = text.contains(" tenants ") && text.contains("WHERE id = $1");
+            let own = text.contains("WHERE id = $1") || text.contains("WHERE id = v.column1");
+            let own_row = text.contains(" tenants ") && own;
             let inserts = text.starts_with("INSERT") && text.contains("tenant_id");
-            !(own_row || inserts || is_held_to_a_tenant(text))
+            let each = text.contains("WHERE (tenant_id, run_id");
+            !(own_row || inserts || each || is_held_to_a_tenant(text))
         })
         .collect();
     assert!(loose.is_empty(), "not held to one tenant: {loose:#?}");
@@ -133,12 +144,12 @@ fn every_statement_on_tenant_rows_binds_the_tenant() {
 
 /// Whether a condition that always counts says which tenant: `WHERE tenant_id = $1 AND ...`.
 fn is_held_to_a_tenant(text: &str) -> bool {
-    const CONDITION: &str = "tenant_id = $";
-    text.match_indices(CONDITION).any(|(at, _)| {
+    let conditions = ["tenant_id = $", "tenant_id = v.column1"];
+    conditions.into_iter().flat_map(|condition| text.match_indices(condition)).any(|(at, known)| {
         let (before, condition) = text.split_at(at);
         let alias = |b: &str| b.trim_end_matches(|c: char| c.is_ascii_alphanumeric()).len();
         let before = before.strip_suffix('.').map_or(before, |b| &b[..alias(b)]);
-        let after = condition[CONDITION.len()..].trim_start_matches(|c: char| c.is_ascii_digit());
+        let after = condition[known.len()..].trim_start_matches(|c: char| c.is_ascii_digit());
         let counts = ["WHERE ", "AND ", "ON "].iter().any(|word| before.ends_with(word));
         counts && !after.starts_with(" OR ")
     })

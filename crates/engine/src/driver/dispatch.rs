@@ -153,7 +153,7 @@ impl Engine {
 
     fn take(&self, claimed: Claimed, queue: &'static str, over: CancellationToken) {
         let nudge = self.active.begin(&claimed.claim, queue);
-        let (engine, job) = (self.clone(), Job::new(&self.parts, claimed));
+        let (engine, job) = (self.clone(), Job::new(&self.parts, &self.committer, claimed));
         self.tasks.spawn(async move {
             over.run_until_cancelled(engine.work_on(&job, &nudge)).await;
             engine.active.end(&job.claim);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use connectus_core::{Code, Error, TenantCtx, run::Run};
 use connectus_store::runs::{Claimed, RunClaim};
 
+use super::commit::Committer;
 use crate::parts::Parts;
 
 /// A claimed run with everything that work on it needs. Cheap to clone.
@@ -15,13 +16,16 @@ pub(super) struct Job {
     /// The run as it was when it was claimed.
     pub run: Arc<Run>,
     pub claim: RunClaim,
+    /// What its turns are committed by.
+    pub committer: Committer,
 }
 
 impl Job {
-    pub fn new(parts: &Parts, claimed: Claimed) -> Self {
+    pub fn new(parts: &Parts, committer: &Committer, claimed: Claimed) -> Self {
         let Claimed { run, claim } = claimed;
         let ctx = TenantCtx::system(run.tenant.clone());
-        Self { parts: parts.clone(), ctx, run: Arc::new(run), claim }
+        let (parts, committer) = (parts.clone(), committer.clone());
+        Self { parts, ctx, run: Arc::new(run), claim, committer }
     }
 }
 

@@ -6,10 +6,12 @@
 //! - [`owner`]: one engine works on a database; the next one picks up what it left.
 //! - [`dispatch`] claims runs that are due and [`work`]s on them: [`session`] on workflows,
 //!   [`sync_run`] on syncs. Every write names its claim, so that a claim taken over is harmless.
+//! - [`turn`] is what a session writes at once; [`commit`] writes those of many runs together.
 //! - [`settle`] is how runs end and rest; [`step`] is one attempt of one step.
 
 mod active;
 mod backoff;
+mod commit;
 mod dispatch;
 mod job;
 mod owner;
@@ -17,6 +19,7 @@ mod session;
 mod settle;
 mod step;
 mod sync_run;
+mod turn;
 mod work;
 
 use std::{
@@ -31,7 +34,7 @@ use tokio::sync::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::settle::CHILD_SIGNAL;
-use self::{active::Active, owner::Reign};
+use self::{active::Active, commit::Committer, owner::Reign};
 use crate::parts::Parts;
 
 /// Signals a run may have that it has not read yet.
@@ -44,6 +47,7 @@ const RELEASE_WITHIN: Duration = Duration::from_secs(2);
 pub struct Engine {
     parts: Parts,
     active: Arc<Active>,
+    committer: Committer,
     reign: Arc<Mutex<Option<Reign>>>,
     /// Whether there may be claimed runs that nobody works on.
     strays: Arc<AtomicBool>,
@@ -57,6 +61,7 @@ impl Engine {
         Self {
             parts,
             active: Arc::default(),
+            committer: Committer::default(),
             reign: Arc::default(),
             strays: Arc::default(),
             tasks: TaskTracker::new(),

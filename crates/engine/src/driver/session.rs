@@ -5,7 +5,7 @@
 //! steps; only then do the steps begin. A process that dies in between repeats at most the steps
 //! whose answers are not in the journal, under the same idempotency keys.
 
-mod batch;
+pub(super) mod batch;
 mod generation;
 mod load;
 mod obey;

@@ -8,7 +8,12 @@ use connectus_core::{
     event::EventType,
     run::{Failure, Run, RunKind, RunStatus},
 };
-use connectus_store::{Tx, journal::PendingSignal, runs::RunNote};
+use connectus_store::{
+    Tx,
+    events::NewEvent,
+    journal::PendingSignal,
+    runs::{Ending, OfRun, RunNote},
+};
 use serde_json::{Value, json};
 
 use super::job::{Job, lost};
@@ -61,9 +66,10 @@ pub(super) fn started(run: &Run) -> Option<(EventType, Value)> {
     run.started_at.is_none().then_some((kind, data))
 }
 
-/// Locks the run's row and makes sure that the run is still this engine's.
-pub(super) async fn hold(tx: &mut Tx, job: &Job, note: &RunNote) -> Result<()> {
-    if tx.hold_run(&job.claim, note).await? { Ok(()) } else { Err(lost()) }
+/// An event about a run.
+pub(super) fn event(job: &Job, kind: EventType, data: Value) -> NewEvent {
+    let (tenant, subject) = (job.ctx.tenant().clone(), job.run.id.to_string());
+    NewEvent { tenant, kind, subject, data }
 }
 
 /// Marks a run as begun, once.
@@ -73,44 +79,73 @@ pub(super) async fn begin(job: &Job) -> Result<()> {
         .store
         .write(move |tx| {
             Box::pin(async move {
-                hold(tx, &owned, &RunNote::default()).await?;
-                if let Some((kind, data)) = started(&owned.run) {
-                    tx.emit(&owned.ctx, kind, owned.run.id.as_str(), data).await?;
+                if tx.hold_runs(&[(&owned.claim, &RunNote::default())]).await?.is_empty() {
+                    return Err(lost());
                 }
-                Ok(())
+                let started = started(&owned.run).map(|(kind, data)| event(&owned, kind, data));
+                tx.emit_all(started.into_iter().collect()).await
             })
         })
         .await
 }
 
-/// Ends a run within a transaction. Its last statements lock the tenant: nothing but events of
-/// this run may follow.
-pub(super) async fn end(tx: &mut Tx, job: &Job, outcome: &Outcome) -> Result<()> {
-    let Job { ctx, run, .. } = job;
-    let (output, error) = outcome.parts();
-    if !tx.finish_run(&job.claim, outcome.status(), output, error.as_ref()).await? {
+/// Ends runs within a transaction; their rows are locked already, or locked now. Returns the
+/// events that say so, which come last: they lock the tenants.
+///
+/// # Errors
+/// `conflict` when another engine has one of them; what the database says.
+pub(super) async fn end(tx: &mut Tx, ends: &[(&Job, &Outcome)]) -> Result<Vec<NewEvent>> {
+    if ends.is_empty() {
+        return Ok(Vec::new());
+    }
+    let endings: Vec<_> = ends
+        .iter()
+        .map(|(job, outcome)| {
+            let (output, error) = outcome.parts();
+            (&job.claim, Ending { status: outcome.status(), output, error })
+        })
+        .collect();
+    if tx.finish_runs(&endings).await?.len() < ends.len() {
         return Err(lost());
     }
-    tx.drop_signals(ctx, &run.id).await?;
-    if let Some((parent, step)) = &run.parent {
-        let value = json!({ "output": output, "error": error });
-        // A parent that has ended meanwhile no longer waits.
-        tx.put_signal(ctx, parent, &child_signal(&run.id, step, value)).await?;
+    let runs: Vec<_> = ends
+        .iter()
+        .map(|(job, _)| OfRun { tenant: job.ctx.tenant(), run: &job.run.id, what: () })
+        .collect();
+    tx.drop_signals(&runs).await?;
+    for (job, outcome) in ends {
+        tell_parent(tx, job, outcome).await?;
     }
-    if run.kind == RunKind::Workflow {
+    let workflows = ends.iter().filter(|(job, _)| job.run.kind == RunKind::Workflow);
+    let counted = workflows.map(|(job, outcome)| {
         let success = matches!(outcome, Outcome::Completed(_));
-        tx.count_execution(ctx, &run.subject_id, success).await?;
+        (job.ctx.tenant(), job.run.subject_id.as_str(), success)
+    });
+    tx.count_executions(counted).await?;
+    Ok(ends.iter().map(|(job, outcome)| ended(job, outcome)).collect())
+}
+
+/// A parent that has ended meanwhile no longer waits.
+async fn tell_parent(tx: &mut Tx, job: &Job, outcome: &Outcome) -> Result<()> {
+    if let Some((parent, step)) = &job.run.parent {
+        let (output, error) = outcome.parts();
+        let value = json!({ "output": output, "error": error });
+        tx.put_signal(&job.ctx, parent, &child_signal(&job.run.id, step, value)).await?;
     }
+    Ok(())
+}
+
+fn ended(job: &Job, outcome: &Outcome) -> NewEvent {
+    let (_, error) = outcome.parts();
+    let status = if error.is_none() { "success" } else { "failure" };
+    metrics::counter!("connectus_runs_total", "kind" => job.run.kind.name(), "status" => status)
+        .increment(1);
     let data = json!({
-        "subject_id": run.subject_id,
+        "subject_id": job.run.subject_id,
         "status": outcome.status(),
         "error": error,
     });
-    tx.emit(ctx, outcome.event(run.kind), run.id.as_str(), data).await?;
-    let status = if error.is_none() { "success" } else { "failure" };
-    metrics::counter!("connectus_runs_total", "kind" => run.kind.name(), "status" => status)
-        .increment(1);
-    Ok(())
+    event(job, outcome.event(job.run.kind), data)
 }
 
 /// Signals whose name begins so tell a run that a child of it has ended; nobody else may send them.
@@ -123,7 +158,15 @@ fn child_signal(child: &RunId, step: &str, value: Value) -> PendingSignal {
 /// Ends a run in a transaction of its own.
 pub(super) async fn finish(job: &Job, outcome: Outcome) -> Result<()> {
     let owned = job.clone();
-    job.parts.store.write(move |tx| Box::pin(async move { end(tx, &owned, &outcome).await })).await
+    job.parts
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                let events = end(tx, &[(&owned, &outcome)]).await?;
+                tx.emit_all(events).await
+            })
+        })
+        .await
 }
 
 /// Ends a run as failed without asking its interpreter: nothing is undone, and the runs it started
@@ -135,7 +178,8 @@ pub(super) async fn give_up(job: &Job, error: &Error) -> Result<()> {
         .write(move |tx| {
             Box::pin(async move {
                 tx.request_children_cancel(&owned.ctx, &owned.run.id).await?;
-                end(tx, &owned, &Outcome::Failed(failure, None)).await
+                let events = end(tx, &[(&owned, &Outcome::Failed(failure, None))]).await?;
+                tx.emit_all(events).await
             })
         })
         .await

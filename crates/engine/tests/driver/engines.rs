@@ -5,7 +5,7 @@ use std::time::Duration;
 use connectus_core::{Code, RunId, Timestamp, run::RunStatus};
 use connectus_engine::Engine;
 use connectus_sandbox::{Fault, FaultKind};
-use connectus_store::runs::{Claimed, RunNote};
+use connectus_store::runs::{Claimed, Ending, Rest, RunNote};
 use connectus_testkit::{TestStore, both};
 use serde_json::json;
 
@@ -59,17 +59,20 @@ both! {
             .write(move |tx| {
                 Box::pin(async move {
                     let note = RunNote::default();
+                    let rest = Rest { due: tx.env().now(), cancelled: false };
+                    let failed = Ending { status: RunStatus::Failed, output: None, error: None };
                     Ok([
-                        tx.hold_run(&first.claim, &note).await?,
-                        tx.rest_run(&first.claim, tx.env().now(), 0).await?,
-                        tx.finish_run(&first.claim, RunStatus::Failed, None, None).await?,
-                        tx.hold_run(&second.claim, &note).await?,
+                        tx.hold_runs(&[(&first.claim, &note)]).await?.len(),
+                        tx.rest_runs(&[(&first.claim, &rest)]).await?.len(),
+                        usize::from(tx.rest_run(&first.claim, rest.due, 0).await?),
+                        tx.finish_runs(&[(&first.claim, failed)]).await?.len(),
+                        tx.hold_runs(&[(&first.claim, &note), (&second.claim, &note)]).await?.len(),
                     ])
                 })
             })
             .await
             .unwrap();
-        assert_eq!(held, [false, false, false, true]);
+        assert_eq!(held, [0, 0, 0, 0, 1]);
     }
 
     async fn a_run_that_kills_its_process_again_and_again_is_given_up(db: TestStore) {

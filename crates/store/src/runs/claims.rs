@@ -1,10 +1,7 @@
 //! The engine's hold on runs. A run is claimed before it is worked on; every write of the engine
 //! names its claim and does nothing once another engine has claimed the run.
 
-use connectus_core::{
-    RunId, TenantId, Timestamp,
-    run::{Failure, Run, RunStatus},
-};
+use connectus_core::{RunId, TenantId, Timestamp, run::Run};
 use serde_json::Value;
 use sqlx::FromRow;
 
@@ -48,17 +45,8 @@ macro_rules! held {
 sql! {
     CLAIM_RESTED = claim!("waiting", "due_at", "due_at");
     CLAIM_QUEUED = claim!("queued", "COALESCE(due_at, 0)", "priority DESC, due_at");
-    HOLD = concat!(
-        "UPDATE runs SET started_at = COALESCE(started_at, $4), \
-         progress = COALESCE($5, progress), \
-         crashes = CASE WHEN $6 THEN 0 ELSE crashes END",
-        held!());
     REST = concat!("UPDATE runs SET status = 'waiting', due_at = $4, attempts = $5", held!());
     PUT_BACK = concat!("UPDATE runs SET status = 'queued'", held!());
-    FINISH = concat!(
-        "UPDATE runs SET status = $4, output = $5, error = $6, finished_at = $7, \
-         started_at = COALESCE(started_at, $7)",
-        held!());
 }
 
 /// The right to work on a run, until the run is claimed anew.
@@ -133,28 +121,6 @@ impl Tx {
         Ok(claimed)
     }
 
-    /// Writes down how a claimed run is doing. On PostgreSQL this locks its row, so that what is
-    /// sent to the run meanwhile is either visible to the statements that follow, or finds the run
-    /// as this transaction leaves it. False when the claim is void.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn hold_run(&mut self, claim: &RunClaim, note: &RunNote) -> StoreResult<bool> {
-        let now = self.env.now().0;
-        let progress = note.progress.as_ref().map(Value::to_string);
-        let touched = on!(self, c => sqlx::query(HOLD)
-            .bind(claim.tenant.as_str())
-            .bind(claim.run.as_str())
-            .bind(claim.number)
-            .bind(now)
-            .bind(progress)
-            .bind(note.advanced)
-            .execute(c)
-            .await?
-            .rows_affected());
-        Ok(touched == 1)
-    }
-
     /// Puts a claimed run to rest until `due_at`, noting how many attempts in a row have failed.
     /// A run that is due in the far future rests until a signal. False when the claim is void.
     ///
@@ -187,33 +153,5 @@ impl Tx {
             .bind(claim.tenant.as_str()).bind(claim.run.as_str()).bind(claim.number)
             .execute(c).await.map(drop)?);
         Ok(())
-    }
-
-    /// Ends a claimed run. False when the claim is void.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn finish_run(
-        &mut self,
-        claim: &RunClaim,
-        status: RunStatus,
-        output: Option<&Value>,
-        error: Option<&Failure>,
-    ) -> StoreResult<bool> {
-        let now = self.env.now().0;
-        let output = output.map(Value::to_string);
-        let error = error.map(serde_json::to_string).transpose()?;
-        let touched = on!(self, c => sqlx::query(FINISH)
-            .bind(claim.tenant.as_str())
-            .bind(claim.run.as_str())
-            .bind(claim.number)
-            .bind(status.name())
-            .bind(output)
-            .bind(error)
-            .bind(now)
-            .execute(c)
-            .await?
-            .rows_affected());
-        Ok(touched == 1)
     }
 }

@@ -6,6 +6,7 @@ use connectus_core::{
     workflow::{ChildOutcome, Cmd, Event, Policy, RunError, Span},
 };
 use connectus_store::{
+    effects::NewEffect,
     journal::PendingSignal,
     steps::{StepBegin, StepEnd},
 };
@@ -183,19 +184,23 @@ impl Session<'_> {
                 self.position += 1;
                 self.position
             });
-            batch.begins.push(Begin {
-                step: StepBegin {
-                    step_id: id.clone(),
-                    position,
-                    name: step.name.clone(),
-                    action: step.action.clone(),
-                    attempt: step.failed + 1,
-                    input: step.input.clone(),
-                    compensation: step.compensation,
-                },
+            let kind = actions::effect_kind(&step.action);
+            let effect = (kind != actions::LOCAL).then(|| NewEffect {
                 key: effect_key(&self.job.run, &step.key_suffix),
-                kind: actions::effect_kind(&step.action),
+                step_id: id.clone(),
+                action: step.action.clone(),
+                kind,
             });
+            let begin = StepBegin {
+                step_id: id.clone(),
+                position,
+                name: step.name.clone(),
+                action: step.action.clone(),
+                attempt: step.failed + 1,
+                input: step.input.clone(),
+                compensation: step.compensation,
+            };
+            batch.begins.push(Begin { step: begin, kind, effect });
         }
     }
 

@@ -1,0 +1,153 @@
+//! Statements that take many rows at once: what many runs write in one commit costs one statement,
+//! not one each.
+//!
+//! Rows travel as values, a placeholder each. A text is made per number of rows, and only for a
+//! few numbers, so that every text stays prepared; what does not fit is split.
+
+use std::sync::OnceLock;
+
+use sqlx::{FromRow, postgres::PgRow, sqlite::SqliteRow};
+
+use crate::{
+    conn::{Conn, Split},
+    error::StoreResult,
+};
+
+/// Numbers of rows that have a text of their own, the largest first.
+const SIZES: [usize; 11] = [64, 32, 16, 8, 7, 6, 5, 4, 3, 2, 1];
+
+/// A statement over any number of rows.
+pub struct Rows {
+    before: &'static str,
+    columns: &'static str,
+    after: &'static str,
+    texts: [OnceLock<String>; SIZES.len()],
+}
+
+impl Rows {
+    /// The statement `before` + `VALUES` + `after`, with a letter for the type of each column: `t`
+    /// for text, `i` for an integer, `b` for a boolean.
+    pub(crate) const fn new(
+        before: &'static str,
+        columns: &'static str,
+        after: &'static str,
+    ) -> Self {
+        Self { before, columns, after, texts: [const { OnceLock::new() }; SIZES.len()] }
+    }
+
+    /// Its text for the largest number of rows up to `wanted`, and that number.
+    fn text(&'static self, wanted: usize) -> (&'static str, usize) {
+        let index = SIZES.iter().position(|size| *size <= wanted).unwrap_or(SIZES.len() - 1);
+        let (rows, place) = (SIZES[index], &self.texts[index]);
+        (place.get_or_init(|| self.written_for(rows)), rows)
+    }
+
+    fn written_for(&self, rows: usize) -> String {
+        let row = |row: usize| {
+            let cells = self.columns.chars().enumerate().map(|(column, kind)| {
+                let place = row * self.columns.len() + column + 1;
+                match kind {
+                    // The first row tells PostgreSQL the types of all.
+                    'i' if row == 0 => format!("CAST(${place} AS BIGINT)"),
+                    'b' if row == 0 => format!("CAST(${place} AS BOOLEAN)"),
+                    _ => format!("${place}"),
+                }
+            });
+            format!("({})", cells.collect::<Vec<_>>().join(", "))
+        };
+        let values = (0..rows).map(row).collect::<Vec<_>>().join(", ");
+        format!("{}VALUES {values}{}", self.before, self.after)
+    }
+
+    /// Its texts for one row and for several, for whoever checks that the databases take them.
+    pub fn samples(&self) -> [String; 2] {
+        [self.written_for(1), self.written_for(3)]
+    }
+}
+
+/// One value of a row.
+#[derive(Clone, Debug)]
+pub(crate) enum Cell<'v> {
+    Text(&'v str),
+    Owned(String),
+    Int(i64),
+    Flag(bool),
+    MaybeText(Option<String>),
+    MaybeInt(Option<i64>),
+}
+
+macro_rules! bound {
+    ($query:expr, $cells:expr) => {
+        $cells.iter().fold($query, |query, cell| match cell {
+            Cell::Text(text) => query.bind(*text),
+            Cell::Owned(text) => query.bind(text.as_str()),
+            Cell::Int(number) => query.bind(*number),
+            Cell::Flag(flag) => query.bind(*flag),
+            Cell::MaybeText(text) => query.bind(text.as_deref()),
+            Cell::MaybeInt(number) => query.bind(*number),
+        })
+    };
+}
+
+impl Conn {
+    /// Runs a statement over rows, given one after the other.
+    pub(crate) async fn with_rows(
+        &mut self,
+        statement: &'static Rows,
+        cells: &[Cell<'_>],
+    ) -> StoreResult<()> {
+        let mut rest = cells;
+        while !rest.is_empty() {
+            let (text, rows) = statement.text(rest.len() / statement.columns.len());
+            let (now, later) = rest.split_at((rows * statement.columns.len()).min(rest.len()));
+            match self.split() {
+                Split::Sqlite(c) => bound!(sqlx::query(text), now).execute(c).await.map(drop)?,
+                Split::Postgres(c) => bound!(sqlx::query(text), now).execute(c).await.map(drop)?,
+            }
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Runs a statement over rows and reads what it returns.
+    pub(crate) async fn rows_returned<T>(
+        &mut self,
+        statement: &'static Rows,
+        cells: &[Cell<'_>],
+    ) -> StoreResult<Vec<T>>
+    where
+        T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        let (mut rest, mut returned) = (cells, Vec::new());
+        while !rest.is_empty() {
+            let (text, rows) = statement.text(rest.len() / statement.columns.len());
+            let (now, later) = rest.split_at((rows * statement.columns.len()).min(rest.len()));
+            returned.extend(match self.split() {
+                Split::Sqlite(c) => bound!(sqlx::query_as(text), now).fetch_all(c).await?,
+                Split::Postgres(c) => bound!(sqlx::query_as(text), now).fetch_all(c).await?,
+            });
+            rest = later;
+        }
+        Ok(returned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static TWO_WIDE: Rows = Rows::new("INSERT INTO t (a, b) ", "ti", " ON CONFLICT DO NOTHING");
+
+    #[test]
+    fn a_text_is_made_for_few_numbers_of_rows_and_once() {
+        let (text, rows) = TWO_WIDE.text(2);
+        assert_eq!(
+            text,
+            "INSERT INTO t (a, b) VALUES ($1, CAST($2 AS BIGINT)), ($3, $4) ON CONFLICT DO NOTHING"
+        );
+        assert_eq!(rows, 2);
+        assert!(std::ptr::eq(text, TWO_WIDE.text(2).0));
+        let taken: Vec<usize> = [1, 8, 15, 31, 100].map(|wanted| TWO_WIDE.text(wanted).1).to_vec();
+        assert_eq!(taken, [1, 8, 8, 16, 64]);
+    }
+}
