@@ -45,7 +45,8 @@ macro_rules! dialects {
 pub(crate) use dialects;
 
 /// Declares the statements of one file that take many rows at once: text before the rows, the
-/// types of a row's columns, text after them. The rows' columns are called `column1`, `column2` and so on.
+/// types of a row's columns, text after them. The rows' columns are called `column1`, `column2` and
+/// so on.
 macro_rules! rows {
     ($($name:ident = $before:expr, $columns:expr, $after:expr;)*) => {
         $(static $name: $crate::rows::Rows = $crate::rows::Rows::new($before, $columns, $after);)*

@@ -38,7 +38,8 @@ rows! {
            next_attempt_at = v.column7, finished_at = v.column8 FROM (", "ttttttii", ") AS v \
            WHERE tenant_id = v.column1 AND run_id = v.column2 AND step_id = v.column3";
     ATTEMPT = "INSERT INTO step_attempts (tenant_id, run_id, step_id, attempt, error, started_at, \
-               finished_at) ", "tttitii", " ON CONFLICT (tenant_id, run_id, step_id, attempt) DO NOTHING";
+               finished_at) ", "tttitii",
+              " ON CONFLICT (tenant_id, run_id, step_id, attempt) DO NOTHING";
 }
 
 /// A step of a run.

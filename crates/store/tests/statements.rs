@@ -39,7 +39,8 @@ both! {
                 let url = format!("sqlite://{}", path.display());
                 let mut conn = SqliteConnection::connect(&url).await.unwrap();
                 for (name, text) in statements(false) {
-                    if let Err(error) = conn.prepare(sqlx::AssertSqlSafe(text).into_sql_str()).await {
+                    let text = sqlx::AssertSqlSafe(text).into_sql_str();
+                    if let Err(error) = conn.prepare(text).await {
                         refused.push(format!("{name}: {error}"));
                     }
                 }
@@ -47,7 +48,8 @@ both! {
             Database::Postgres(url) => {
                 let mut conn = PgConnection::connect(url).await.unwrap();
                 for (name, text) in statements(true) {
-                    if let Err(error) = conn.prepare(sqlx::AssertSqlSafe(text).into_sql_str()).await {
+                    let text = sqlx::AssertSqlSafe(text).into_sql_str();
+                    if let Err(error) = conn.prepare(text).await {
                         refused.push(format!("{name}: {error}"));
                     }
                 }

@@ -58,8 +58,8 @@ rows! {
                     SELECT 1 FROM run_signals s \
                     WHERE s.tenant_id = v.column1 AND s.run_id = v.column2) RETURNING id");
     FINISH = "UPDATE runs SET status = v.column4, output = v.column5, error = v.column6, \
-              finished_at = v.column7, started_at = COALESCE(started_at, v.column7) FROM (", "ttittti",
-             concat!(held!(), " RETURNING id");
+              finished_at = v.column7, started_at = COALESCE(started_at, v.column7) FROM (",
+             "ttittti", concat!(held!(), " RETURNING id");
 }
 
 /// The cells that name a claim.
