@@ -30,6 +30,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 
 /// Connections that read at once. SQLite readers never block each other or the writer.
 const READERS: u32 = 8;
+/// Prepared statements kept by a connection: all there are, with those over many rows in each of
+/// their sizes.
+const STATEMENTS_KEPT: usize = 512;
 /// How long a caller waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -219,7 +222,7 @@ fn sqlite_options(path: &std::path::Path) -> SqliteConnectOptions {
         .busy_timeout(Duration::from_secs(5))
         .pragma("temp_store", "memory")
         .pragma("cache_size", "-8000")
-        .statement_cache_capacity(256)
+        .statement_cache_capacity(STATEMENTS_KEPT)
         .log_statements(tracing::log::LevelFilter::Trace)
 }
 
@@ -237,6 +240,8 @@ async fn open_sqlite(path: &std::path::Path, env: &Env, announcer: &Announcer) -
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .min_connections(0)
+        // A file that was open a moment ago needs no asking whether it still is.
+        .test_before_acquire(false)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_with(sqlite_options(path).read_only(true).create_if_missing(false))
         .await
@@ -251,7 +256,7 @@ async fn open_postgres(url: &str) -> Result<Backend> {
             Error::invalid("DATABASE_URL", "is not a PostgreSQL URL (postgres://user@host/name).")
         })?
         .log_statements(tracing::log::LevelFilter::Trace)
-        .statement_cache_capacity(256);
+        .statement_cache_capacity(STATEMENTS_KEPT);
     let pool = PgPoolOptions::new()
         .max_connections(READERS * 2)
         .acquire_timeout(ACQUIRE_TIMEOUT)
