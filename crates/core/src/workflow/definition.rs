@@ -137,6 +137,10 @@ impl Step {
     pub fn inner(&self) -> Vec<&[Self]> {
         match &self.kind {
             Kind::Branch(branch) => vec![&branch.then, &branch.r#else],
+            Kind::Switch(switch) => {
+                let cases = switch.cases.iter().map(|case| case.steps.as_slice());
+                cases.chain([switch.default.as_slice()]).collect()
+            }
             Kind::Parallel(parallel) => parallel.branches.iter().map(Vec::as_slice).collect(),
             Kind::ForEach(each) => vec![&each.steps],
             _ => Vec::new(),

@@ -1,6 +1,6 @@
 //! What a step can do: one type per kind.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value};
 
 use super::{Call, Span};
@@ -13,7 +13,9 @@ pub enum Kind<S> {
     Action(Call),
     /// Goes one of two ways.
     Branch(Branch<S>),
-    /// Goes several ways at once and waits for all.
+    /// Goes the first of several ways whose condition is true.
+    Switch(Switch<S>),
+    /// Goes several ways at once and waits for all, or for enough of them.
     Parallel(Parallel<S>),
     /// Repeats steps for every item of a list.
     ForEach(ForEach<S>),
@@ -35,9 +37,9 @@ pub enum Kind<S> {
 
 impl<S> Kind<S> {
     /// All types, as written.
-    pub const TYPES: [&'static str; 11] = [
-        "action", "branch", "parallel", "for_each", "wait", "approval", "set", "fail", "stop",
-        "workflow", "restart",
+    pub const TYPES: [&'static str; 12] = [
+        "action", "branch", "switch", "parallel", "for_each", "wait", "approval", "set", "fail",
+        "stop", "workflow", "restart",
     ];
 }
 
@@ -55,12 +57,85 @@ pub struct Branch<S> {
     pub r#else: Vec<S>,
 }
 
-/// `parallel`. Its output is the list of the branches' last outputs.
+/// `switch`: of its cases the first whose condition is true, else `default`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Switch<S> {
+    /// The ways, in the order in which they are tried.
+    pub cases: Vec<Case<S>>,
+    /// Steps when no condition is true.
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    pub default: Vec<S>,
+}
+
+/// One way of a `switch`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case<S> {
+    /// An expression.
+    pub when: String,
+    /// Steps when it is true.
+    #[serde(default = "Vec::new")]
+    pub steps: Vec<S>,
+}
+
+/// `parallel`. Its output is the list of the branches' last outputs, null for a branch that did not
+/// come to its end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parallel<S> {
     /// Step lists that run at once.
     pub branches: Vec<Vec<S>>,
+    /// How many of them must come to their end; the others are stopped then.
+    #[serde(default, skip_serializing_if = "WaitFor::is_all")]
+    pub wait_for: WaitFor,
+}
+
+/// How many branches a `parallel` waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WaitFor {
+    /// All: when one fails, the step fails.
+    #[default]
+    All,
+    /// The first so many, `any` being one: the step fails when too many have failed.
+    First(usize),
+}
+
+impl WaitFor {
+    fn is_all(&self) -> bool {
+        *self == Self::All
+    }
+
+    /// How many of these branches must come to their end.
+    pub(super) fn of(self, branches: usize) -> usize {
+        match self {
+            Self::All => branches,
+            Self::First(needed) => needed,
+        }
+    }
+}
+
+impl Serialize for WaitFor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::All => serializer.serialize_str("all"),
+            Self::First(1) => serializer.serialize_str("any"),
+            Self::First(needed) => needed.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for WaitFor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let number = value.as_u64().and_then(|number| usize::try_from(number).ok());
+        match (value.as_str(), number) {
+            (Some("all"), _) => Ok(Self::All),
+            (Some("any"), _) => Ok(Self::First(1)),
+            (_, Some(needed)) => Ok(Self::First(needed)),
+            _ => Err(de::Error::custom("must be `all`, `any` or a number of branches")),
+        }
+    }
 }
 
 /// `for_each`. Its output is the list of each item's last output.

@@ -23,8 +23,8 @@ pub use self::{
     call::Call,
     definition::{DEFINITION_VERSION, Definition, Step, Trigger, TriggerType},
     kinds::{
-        Approval, Branch, Fail, ForEach, Kind, OnDeadline, OnReject, Parallel, Restart, Set, Stop,
-        SubWorkflow, Wait,
+        Approval, Branch, Case, Fail, ForEach, Kind, OnDeadline, OnReject, Parallel, Restart, Set,
+        Stop, SubWorkflow, Switch, Wait, WaitFor,
     },
     machine::{
         ChildOutcome, Cmd, Compensation, Entry, Event, INTERP_VERSION, Interp, JOURNAL_VERSION,

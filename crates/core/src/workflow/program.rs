@@ -52,7 +52,8 @@ pub(super) struct Invocation {
 pub(super) enum Op {
     Action(Invocation),
     Branch { condition: Expr, then: BlockIx, otherwise: BlockIx },
-    Parallel(Vec<BlockIx>),
+    Switch { cases: Vec<(Expr, BlockIx)>, otherwise: BlockIx },
+    Parallel { branches: Vec<BlockIx>, needed: usize },
     ForEach { items: Items, alias: Option<Box<str>>, concurrency: usize, body: BlockIx },
     Pause(Span),
     Until(Template),

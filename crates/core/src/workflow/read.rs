@@ -4,8 +4,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{
-    Branch, Call, DEFINITION_VERSION, Definition, ForEach, Kind, MAX_DEPTH, Parallel, RetryPolicy,
-    Span, Step, Trigger,
+    Branch, Call, Case, DEFINITION_VERSION, Definition, ForEach, Kind, MAX_DEPTH, Parallel,
+    RetryPolicy, Span, Step, Switch, Trigger,
 };
 use crate::{Error, Result, error::FieldError};
 
@@ -142,10 +142,24 @@ impl Reader {
                     r#else: self.steps(&format!("{at}/else"), raw.r#else, depth),
                 })
             }
+            "switch" => {
+                let raw: Switch<Value> = self.take(at, own)?;
+                let cases = raw.cases.into_iter().enumerate();
+                Kind::Switch(Switch {
+                    cases: cases
+                        .map(|(i, case)| Case {
+                            when: case.when,
+                            steps: self.steps(&format!("{at}/cases/{i}/steps"), case.steps, depth),
+                        })
+                        .collect(),
+                    default: self.steps(&format!("{at}/default"), raw.default, depth),
+                })
+            }
             "parallel" => {
                 let raw: Parallel<Value> = self.take(at, own)?;
                 let branches = raw.branches.into_iter().enumerate();
                 Kind::Parallel(Parallel {
+                    wait_for: raw.wait_for,
                     branches: branches
                         .map(|(i, steps)| self.steps(&format!("{at}/branches/{i}"), steps, depth))
                         .collect(),

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Compiler;
 use crate::workflow::{
-    Approval, Branch, ForEach, Kind, MAX_LOOP_ITEMS, OnDeadline, Parallel, Step, Wait,
+    Approval, Branch, ForEach, Kind, MAX_LOOP_ITEMS, OnDeadline, Parallel, Step, Switch, Wait,
     check::{self, Reach},
     program::{ApprovalOp, Items, Op},
 };
@@ -20,6 +20,7 @@ impl Compiler {
         Some(match kind {
             Kind::Action(call) => Op::Action(self.call(at, call, reach)?),
             Kind::Branch(branch) => self.branch(at, branch, reach, depth)?,
+            Kind::Switch(switch) => self.switch(at, switch, reach, depth)?,
             Kind::Parallel(parallel) => self.parallel(at, parallel, reach, depth),
             Kind::ForEach(each) => self.for_each(at, each, reach, depth)?,
             Kind::Wait(wait) => self.wait(at, wait, reach)?,
@@ -70,6 +71,30 @@ impl Compiler {
         Some(Op::Branch { condition: condition?, then, otherwise })
     }
 
+    fn switch(
+        &mut self,
+        at: &str,
+        switch: &Switch<Step>,
+        reach: &mut Reach,
+        depth: usize,
+    ) -> Option<Op> {
+        self.fan_out(&format!("{at}/cases"), switch.cases.len());
+        let before = reach.clone();
+        let mut cases = Vec::with_capacity(switch.cases.len());
+        for (index, case) in switch.cases.iter().enumerate() {
+            let at = format!("{at}/cases/{index}");
+            let when = self.expr(&format!("{at}/when"), &case.when, &before);
+            let mut inside = before.clone();
+            let block = self.block(&format!("{at}/steps"), &case.steps, &mut inside, depth);
+            reach.steps.extend(inside.steps);
+            cases.push(when.map(|when| (when, block)));
+        }
+        let mut inside = before;
+        let otherwise = self.block(&format!("{at}/default"), &switch.default, &mut inside, depth);
+        reach.steps.extend(inside.steps);
+        Some(Op::Switch { cases: cases.into_iter().collect::<Option<_>>()?, otherwise })
+    }
+
     fn parallel(
         &mut self,
         at: &str,
@@ -85,7 +110,11 @@ impl Compiler {
             blocks.push(self.block(&format!("{at}/branches/{index}"), steps, &mut inside, depth));
             reach.steps.extend(inside.steps);
         }
-        Op::Parallel(blocks)
+        let (all, needed) = (blocks.len(), parallel.wait_for.of(blocks.len()));
+        if all > 0 && !(1..=all).contains(&needed) {
+            self.fault(format!("{at}/wait_for"), format!("must be `all`, `any` or 1 to {all}"));
+        }
+        Op::Parallel { branches: blocks, needed }
     }
 
     fn for_each(

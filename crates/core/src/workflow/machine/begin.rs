@@ -64,9 +64,19 @@ impl Interp {
             Op::Workflow { workflow, input } => self.child(at, node, workflow, input),
             Op::Branch { condition, then, otherwise } => {
                 let block = if self.data.test(env, condition)? { *then } else { *otherwise };
-                Ok(self.group(at, &[block], true))
+                Ok(self.group(at, &[block], 1, true))
             }
-            Op::Parallel(blocks) => Ok(self.group(at, blocks, false)),
+            Op::Switch { cases, otherwise } => {
+                let mut way = *otherwise;
+                for (when, block) in cases {
+                    if self.data.test(env, when)? {
+                        way = *block;
+                        break;
+                    }
+                }
+                Ok(self.group(at, &[way], 1, true))
+            }
+            Op::Parallel { branches, needed } => Ok(self.group(at, branches, *needed, false)),
             Op::ForEach { .. } => self.begin_loop(at, node),
             Op::Pause(span) => Ok(self.timer(at, span.after(self.now))),
             Op::Until(time) => self.until(at, time),
@@ -164,9 +174,9 @@ impl Interp {
         id
     }
 
-    /// Begins blocks that end together.
-    fn group(&mut self, at: Place<'_>, blocks: &[BlockIx], single: bool) -> Begun {
-        let mut group = Group::new(blocks.len(), single);
+    /// Begins blocks that end together, once `needed` of them have come to their end.
+    fn group(&mut self, at: Place<'_>, blocks: &[BlockIx], needed: usize, single: bool) -> Begun {
+        let mut group = Group::new(blocks.len(), needed, single);
         group.running = blocks.len();
         let step = self.wait(at, State::Group(group));
         for (slot, block) in blocks.iter().enumerate() {
@@ -197,7 +207,7 @@ impl Interp {
             return Ok(Begun::Ended(Ok(Value::Array(Vec::new()))));
         }
         let first = (*concurrency).min(items.len());
-        let mut group = Group::new(items.len(), false);
+        let mut group = Group::new(items.len(), items.len(), false);
         group.items = items.into_iter().enumerate();
         let step = self.wait(at, State::Group(group));
         for _ in 0..first {

@@ -120,9 +120,15 @@ impl Interp {
             *slot = block.last;
         }
         group.running -= 1;
-        if group.running == 0 {
-            let output = group.output();
-            self.finish(parent, Ok(output));
+        group.needed = group.needed.saturating_sub(1);
+        if group.needed > 0 {
+            return;
+        }
+        group.enough = true;
+        if group.running > 0 {
+            self.stop_group(parent);
+        } else {
+            self.end_group(parent);
         }
     }
 
@@ -133,24 +139,43 @@ impl Interp {
         if frame.parent == RUN {
             return self.end(End::Fail(error));
         }
-        let cancelling = self.stop_inside(frame.parent);
         let Some(StepFrame { state: State::Group(group), .. }) = self.step_mut(frame.parent) else {
             return;
         };
-        group.cancelling = cancelling;
+        if let Some(spare) = group.spare.checked_sub(1) {
+            group.spare = spare;
+            group.running -= 1;
+            return;
+        }
         group.failure = Some(error);
-        self.fail_group(frame.parent);
+        self.stop_group(frame.parent);
     }
 
-    /// Fails a step with blocks, if it is to fail and nothing inside it is pending any more.
-    fn fail_group(&mut self, step: FrameId) {
+    /// Stops what still runs inside a step with blocks: it is decided how the step ends.
+    fn stop_group(&mut self, step: FrameId) {
+        let cancelling = self.stop_inside(step);
+        if let Some(StepFrame { state: State::Group(group), .. }) = self.step_mut(step) {
+            group.cancelling = cancelling;
+            self.end_group(step);
+        }
+    }
+
+    /// Ends a step with blocks, if it is decided how and nothing inside is pending any more.
+    fn end_group(&mut self, step: FrameId) {
         let Some(StepFrame { state: State::Group(group), .. }) = self.step_mut(step) else {
             return;
         };
-        if group.cancelling == 0
-            && let Some(error) = group.failure.take()
-        {
-            self.finish(step, Err(error));
+        if group.cancelling > 0 {
+            return;
+        }
+        let outcome = match group.failure.take() {
+            Some(error) => Err(error),
+            None if group.enough => Ok(group.output()),
+            None => return,
+        };
+        let early = group.running > 0;
+        self.finish(step, outcome);
+        if early {
             self.data.close_unused(self.frames.values().map(|frame| frame.env));
         }
     }
@@ -175,6 +200,6 @@ impl Interp {
             return;
         };
         group.cancelling -= 1;
-        self.fail_group(frame.parent);
+        self.end_group(frame.parent);
     }
 }

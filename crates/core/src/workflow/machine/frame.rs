@@ -76,29 +76,39 @@ pub(super) struct Group {
     pub(super) results: Vec<Value>,
     /// Blocks that run.
     pub(super) running: usize,
+    /// Blocks that must still come to their end.
+    pub(super) needed: usize,
+    /// Blocks that may still fail.
+    pub(super) spare: usize,
     /// Whether the output is the one result, or the list of all.
     pub(super) single: bool,
     /// Items not begun, with the place each has in the list.
     pub(super) items: std::iter::Enumerate<std::vec::IntoIter<Value>>,
     /// Set once a block failed: the step fails with it when nothing inside is pending any more.
     pub(super) failure: Option<RunError>,
+    /// Set once enough blocks have come to their end: the step ends with them when nothing inside
+    /// is pending any more.
+    pub(super) enough: bool,
     /// Steps inside that are being cancelled.
     pub(super) cancelling: usize,
 }
 
 impl Group {
-    pub(super) fn new(slots: usize, single: bool) -> Self {
+    pub(super) fn new(slots: usize, needed: usize, single: bool) -> Self {
         Self {
             results: vec![Value::Null; slots],
             running: 0,
+            needed,
+            spare: slots.saturating_sub(needed),
             single,
             items: Vec::new().into_iter().enumerate(),
             failure: None,
+            enough: false,
             cancelling: 0,
         }
     }
 
-    /// The step's output when all blocks have ended.
+    /// The step's output when enough blocks have ended.
     pub(super) fn output(&mut self) -> Value {
         let mut results = std::mem::take(&mut self.results);
         if self.single { results.pop().unwrap_or_default() } else { Value::Array(results) }

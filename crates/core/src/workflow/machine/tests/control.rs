@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::driver::{Run, act, compile, error, outcome, whole};
 use crate::{
     Timestamp,
-    workflow::{Cmd, Event},
+    workflow::{Cmd, Definition, Event, Program},
 };
 
 fn completed(command: &Cmd) -> &Value {
@@ -84,6 +84,72 @@ fn parallel_branches_start_together_and_answers_come_in_any_order() {
     assert_eq!(run.input("a2"), &json!("A"));
     run.done("a2", json!("A2"));
     assert_eq!(run.input("end"), &json!(["A2", "B"]));
+}
+
+#[test]
+fn a_switch_goes_the_first_way_that_is_true() {
+    let steps = json!([
+        {"id": "size", "type": "switch", "cases": [
+            {"when": "trigger.n > 100", "steps": [act("huge", json!({}))]},
+            {"when": "trigger.n > 10", "steps": [act("big", json!({}))]},
+            {"when": "trigger.n > 5"},
+         ], "default": [act("small", json!({}))]},
+        act("after", json!({"got": "{{ steps.size.output|default('nothing') }}"})),
+    ]);
+    for (n, way) in [(500, "huge"), (50, "big"), (1, "small")] {
+        let (_, ran) = outcome(&steps, json!({"n": n}), &[]);
+        assert_eq!(ran, [way, "after"]);
+    }
+    assert_eq!(outcome(&steps, json!({"n": 7}), &[]).1, ["after"]);
+}
+
+fn racing(wait_for: &Value) -> Value {
+    json!([
+        {"id": "p", "type": "parallel", "wait_for": wait_for, "branches": [
+            [act("a", json!({}))],
+            [act("b", json!({})), {"id": "nap", "type": "wait", "for": "1h"}],
+            [act("c", json!({}))],
+        ]},
+        act("end", json!("{{ steps.p.output }}")),
+    ])
+}
+
+#[test]
+fn the_first_branch_ends_a_race_and_the_others_are_stopped() {
+    let mut run = Run::start(&compile(&racing(&json!("any"))), json!({}));
+    run.done("b", json!("B"));
+    let stops = run.done("c", json!("C"));
+    let cancel = |id: &str| Cmd::Cancel { id: id.to_owned() };
+    assert_eq!(stops, [cancel("a"), cancel("nap")]);
+    assert_eq!(run.interp.pending(), ["a"], "what may have been done is waited for");
+    run.failed("a", "cancelled");
+    assert_eq!(run.input("end"), &json!([null, null, "C"]));
+}
+
+#[test]
+fn a_race_bears_as_many_failures_as_it_has_branches_to_spare() {
+    let program = compile(&racing(&json!(2)));
+    let mut run = Run::start(&program, json!({}));
+    assert_eq!(run.failed("a", "one"), [], "two can still come to their end");
+    run.done("c", json!("C"));
+    run.done("b", json!("B"));
+    run.feed(Event::Fired { id: "nap".to_owned() });
+    assert_eq!(run.input("end"), &json!([null, null, "C"]), "a wait has no output");
+    let mut run = Run::start(&program, json!({}));
+    run.failed("a", "one");
+    run.failed("c", "two");
+    run.done("b", json!("B"));
+    let failed = error(run.commands.last().unwrap());
+    assert_eq!((failed.failure.code.as_str(), failed.step.as_deref()), ("two", Some("c")));
+}
+
+#[test]
+fn a_race_has_as_many_branches_as_it_waits_for() {
+    for wrong in [json!(0), json!(4), json!("some"), json!(1.5)] {
+        let definition = json!({"version": 1, "name": "t", "steps": racing(&wrong)});
+        let fault = Definition::read(&definition).and_then(Program::compile).unwrap_err();
+        assert_eq!(fault.fields[0].field, "/steps/0/wait_for", "{wrong}: {:?}", fault.fields);
+    }
 }
 
 #[test]

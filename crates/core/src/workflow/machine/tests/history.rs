@@ -32,8 +32,20 @@ fn step() -> impl Strategy<Value = Value> {
             (block.clone(), any::<bool>()).prop_map(|(then, way)| {
                 json!({"type": "branch", "condition": way.to_string(), "then": then})
             }),
-            prop::collection::vec(block.clone(), 1..3)
-                .prop_map(|branches| json!({"type": "parallel", "branches": branches})),
+            (prop::collection::vec(block.clone(), 1..4), 0..4_usize).prop_map(
+                |(branches, needed)| {
+                    let needed = needed.min(branches.len());
+                    let needed = if needed == 0 { json!("all") } else { json!(needed) };
+                    json!({"type": "parallel", "branches": branches, "wait_for": needed})
+                }
+            ),
+            (prop::collection::vec(block.clone(), 1..3), block.clone(), any::<bool>()).prop_map(
+                |(ways, default, way)| {
+                    let case = |steps| json!({"when": way.to_string(), "steps": steps});
+                    let cases: Vec<Value> = ways.into_iter().map(case).collect();
+                    json!({"type": "switch", "cases": cases, "default": default})
+                }
+            ),
             (block, 0..4_usize, 1..3_usize).prop_map(|(steps, items, concurrency)| {
                 json!({"type": "for_each", "items": vec![0; items], "concurrency": concurrency,
                     "steps": steps})
@@ -59,7 +71,10 @@ fn named(steps: &mut Value, next: &mut usize) {
         if step["type"] == "set" {
             step["vars"] = json!({"n": *next});
         }
-        for inner in ["then", "steps"] {
+        for case in step.get_mut("cases").and_then(Value::as_array_mut).into_iter().flatten() {
+            named(&mut case["steps"], next);
+        }
+        for inner in ["then", "steps", "default"] {
             if let Some(inner) = step.get_mut(inner) {
                 named(inner, next);
             }
