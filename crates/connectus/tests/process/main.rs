@@ -7,6 +7,7 @@
 
 mod connectus;
 mod demo;
+mod full_disk;
 mod operator;
 mod start;
 mod takeover;
