@@ -10,6 +10,7 @@ pub mod connections;
 pub mod driver;
 pub mod flows;
 pub mod health;
+pub mod history;
 pub mod parts;
 pub mod programs;
 pub mod schedule;

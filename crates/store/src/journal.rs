@@ -1,7 +1,7 @@
 //! The journal of a run: the order in which it learnt things. Only the engine that works on the
 //! run appends to it.
 
-use connectus_core::{RunId, TenantCtx};
+use connectus_core::{Page, RunId, TenantCtx, page::Listing};
 use serde_json::Value;
 use sqlx::FromRow;
 
@@ -15,6 +15,9 @@ use crate::{
 
 sql! {
     READ = "SELECT event FROM journal WHERE tenant_id = $1 AND run_id = $2 ORDER BY seq";
+    PAGE = "SELECT seq, event FROM journal WHERE tenant_id = $1 AND run_id = $2 \
+            ORDER BY seq LIMIT $3 OFFSET $4";
+    LENGTH = "SELECT COUNT(*) FROM journal WHERE tenant_id = $1 AND run_id = $2";
     PUT_SIGNAL = "INSERT INTO run_signals (tenant_id, run_id, id, name, value, sent_at) \
                   VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant_id, run_id, id) DO NOTHING";
     SIGNALS = "SELECT id, name, value FROM run_signals \
@@ -168,6 +171,31 @@ impl Conn {
         let rows: Vec<(String,)> = on!(self, c => sqlx::query_as(READ)
             .bind(ctx.tenant().as_str()).bind(run.as_str()).fetch_all(c).await?);
         Ok(rows.into_iter().map(|(event,)| event).collect())
+    }
+
+    /// A part of the journal of a run, in order, and how long it is: entries with their positions,
+    /// from 1.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn journal_page(
+        &mut self,
+        ctx: &TenantCtx,
+        run: &RunId,
+        page: Page,
+    ) -> StoreResult<Listing<(u64, String)>> {
+        let (length,): (i64,) = on!(self, c => sqlx::query_as(LENGTH)
+            .bind(ctx.tenant().as_str()).bind(run.as_str()).fetch_one(c).await?);
+        let rows: Vec<(i64, String)> = on!(self, c => sqlx::query_as(PAGE)
+            .bind(ctx.tenant().as_str())
+            .bind(run.as_str())
+            .bind(i64::from(page.limit))
+            .bind(i64::try_from(page.offset).unwrap_or(i64::MAX))
+            .fetch_all(c)
+            .await?);
+        let place = |seq: i64| u64::try_from(seq).unwrap_or_default() + 1;
+        let items = rows.into_iter().map(|(seq, event)| (place(seq), event)).collect();
+        Ok(Listing { items, total_count: u64::try_from(length).unwrap_or_default() })
     }
 
     /// What the present generation of a run began with; `None` for the first one.

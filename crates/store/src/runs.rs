@@ -1,8 +1,7 @@
 //! Runs: durable executions of every kind.
 
 use connectus_core::{
-    Env, Page, Result, RunId, TenantCtx, TenantId, Timestamp,
-    page::Listing,
+    Env, Result, RunId, TenantCtx, TenantId, Timestamp,
     run::{Run, RunKind, RunStatus},
 };
 use serde_json::Value;
@@ -16,12 +15,15 @@ use crate::{
 
 mod claims;
 mod ready;
+mod search;
 mod turns;
 
 pub(crate) use claims::STATEMENTS as CLAIM_STATEMENTS;
 pub use claims::{Claimed, RunClaim, RunNote};
 pub use ready::Mail;
 pub(crate) use ready::STATEMENTS as READY_STATEMENTS;
+pub(crate) use search::STATEMENTS as SEARCH_STATEMENTS;
+pub use search::{Cursor, RunFilter, RunPage};
 pub(crate) use turns::ROWS as TURN_ROWS;
 pub use turns::{Ending, OfRun, Rest};
 
@@ -34,15 +36,6 @@ macro_rules! columns {
     };
 }
 use columns;
-
-macro_rules! filter {
-    () => {
-        " FROM runs WHERE tenant_id = $1 \
-         AND (CAST($2 AS TEXT) IS NULL OR kind = $2) \
-         AND (CAST($3 AS TEXT) IS NULL OR status = $3) \
-         AND (CAST($4 AS TEXT) IS NULL OR subject_id = $4)"
-    };
-}
 
 sql! {
     INSERT = "INSERT INTO runs (tenant_id, id, kind, queue, priority, status, subject_id, \
@@ -60,9 +53,6 @@ sql! {
     OPEN_OF_SUBJECT = concat!(
         "SELECT ", columns!(), " FROM runs WHERE tenant_id = $1 AND subject_id = $2 \
          AND status IN ('queued', 'running', 'waiting') ORDER BY created_at LIMIT 1");
-    LIST = concat!(
-        "SELECT ", columns!(), filter!(), " ORDER BY created_at DESC, id DESC LIMIT $5 OFFSET $6");
-    COUNT = concat!("SELECT COUNT(*)", filter!());
     PROGRESS = "UPDATE runs SET progress = $3, attempts = 0, crashes = 0 \
                 WHERE tenant_id = $1 AND id = $2";
     CANCEL = "UPDATE runs SET cancel_requested = TRUE, due_at = $3, \
@@ -72,17 +62,6 @@ sql! {
                        status = CASE WHEN status = 'waiting' THEN 'queued' ELSE status END \
                        WHERE tenant_id = $1 AND parent_run_id = $2 \
                        AND status IN ('queued', 'running', 'waiting')";
-}
-
-/// Which runs a listing wants.
-#[derive(Clone, Debug, Default)]
-pub struct RunFilter {
-    /// Only this kind.
-    pub kind: Option<RunKind>,
-    /// Only this status.
-    pub status: Option<RunStatus>,
-    /// Only runs of this workflow or data flow.
-    pub subject_id: Option<String>,
 }
 
 /// A run to be accepted.
@@ -361,33 +340,5 @@ impl Conn {
         let row: Option<Row> = on!(self, c => sqlx::query_as(OPEN_OF_SUBJECT)
             .bind(ctx.tenant().as_str()).bind(subject).fetch_optional(c).await?);
         row.map(Row::run).transpose()
-    }
-
-    /// Runs that match, newest first.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn runs(
-        &mut self,
-        ctx: &TenantCtx,
-        filter: &RunFilter,
-        page: Page,
-    ) -> StoreResult<Listing<Run>> {
-        let tenant = ctx.tenant().as_str();
-        let (kind, status) = (filter.kind.map(RunKind::name), filter.status.map(RunStatus::name));
-        let subject = filter.subject_id.as_deref();
-        let (total,): (i64,) = on!(self, c => sqlx::query_as(COUNT)
-            .bind(tenant).bind(kind).bind(status).bind(subject).fetch_one(c).await?);
-        let rows: Vec<Row> = on!(self, c => sqlx::query_as(LIST)
-            .bind(tenant)
-            .bind(kind)
-            .bind(status)
-            .bind(subject)
-            .bind(i64::from(page.limit))
-            .bind(i64::try_from(page.offset).unwrap_or(i64::MAX))
-            .fetch_all(c)
-            .await?);
-        let items = rows.into_iter().map(Row::run).collect::<StoreResult<_>>()?;
-        Ok(Listing { items, total_count: u64::try_from(total).unwrap_or_default() })
     }
 }

@@ -102,6 +102,7 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
     ("runs", crate::runs::STATEMENTS),
     ("runs/claims", crate::runs::CLAIM_STATEMENTS),
     ("runs/ready", crate::runs::READY_STATEMENTS),
+    ("runs/search", crate::runs::SEARCH_STATEMENTS),
     ("setup_links", crate::setup_links::STATEMENTS),
     ("steps", crate::steps::STATEMENTS),
     ("tenants", crate::tenants::STATEMENTS),

@@ -16,4 +16,5 @@ mod bad_input;
 mod data_flow;
 mod new_lead_alert;
 mod provider_faults;
+mod runs;
 mod secrets;

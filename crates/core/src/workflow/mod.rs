@@ -28,7 +28,7 @@ pub use self::{
     },
     machine::{
         ChildOutcome, Cmd, Compensation, Entry, Event, INTERP_VERSION, Interp, JOURNAL_VERSION,
-        Policy, RunError,
+        Pending, Policy, RunError, Snapshot,
     },
     nearest::no_such_action,
     program::Program,

@@ -33,6 +33,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub(crate) use self::session::Continued;
 pub use self::settle::CHILD_SIGNAL;
 use self::{active::Active, commit::Committer, owner::Reign};
 use crate::parts::Parts;

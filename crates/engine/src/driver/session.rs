@@ -12,6 +12,7 @@ mod obey;
 pub(super) mod open;
 
 pub(super) use self::batch::effect_key;
+pub(crate) use self::generation::Continued;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -43,7 +43,7 @@ both! {
         db.sim.clock.set(slot.plus_secs(86_400));
         rig.engine.run_until_idle().await.unwrap();
         assert_eq!(runs(&rig).await, 2);
-        let filter = RunFilter { status: Some(RunStatus::Completed), ..RunFilter::default() };
+        let filter = RunFilter { status: vec![RunStatus::Completed], ..RunFilter::default() };
         let done = rig
             .parts
             .store

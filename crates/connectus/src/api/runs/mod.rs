@@ -2,10 +2,13 @@
 
 pub mod approve;
 pub mod cancel;
+pub mod filter;
 pub mod get;
+pub mod journal;
 pub mod list;
 pub mod retry;
 pub mod signal;
+pub mod state;
 
 use connectus_core::{
     Error, Result, RunId, TenantCtx,
@@ -25,6 +28,10 @@ pub(super) fn operations() -> Vec<Operation> {
     operations! {
         "runs.list" = list, Needs(WorkflowsRead), aliases ["/integrations/executions"];
         "runs.get" = get, Needs(WorkflowsRead), aliases ["/integrations/executions/{id}"];
+        "runs.journal" = journal, Needs(WorkflowsRead),
+            aliases ["/integrations/executions/{id}/journal"];
+        "runs.state" = state, Needs(WorkflowsRead),
+            aliases ["/integrations/executions/{id}/state"];
         "runs.cancel" = cancel, Needs(WorkflowsRun),
             aliases ["/integrations/executions/{id}/cancel"];
         "runs.retry" = retry, Needs(WorkflowsRun),

@@ -169,6 +169,19 @@ impl Data {
         Some(value)
     }
 
+    /// What expressions see as `run`, `input` and `vars`.
+    pub(super) fn seen(&self) -> (&Value, &Value, &Value) {
+        (&self.run, &self.input, &self.vars)
+    }
+
+    /// How steps ended that expressions can see, by path.
+    pub(super) fn ended(&self) -> impl Iterator<Item = (String, &Value)> {
+        let of = |env: &'_ Env, id: &str| format!("{}{id}", env.prefix);
+        self.envs
+            .values()
+            .flat_map(move |env| env.steps.iter().map(move |(id, ended)| (of(env, id), ended)))
+    }
+
     pub(super) fn test(&self, env: EnvId, expr: &Expr) -> Result<bool, RunError> {
         expr.test(&View { data: self, env }).map_err(refused)
     }

@@ -21,6 +21,13 @@ pub(super) struct Undoing {
     input: Result<Value, RunError>,
 }
 
+impl Undoing {
+    /// The path of the step.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+}
+
 impl Interp {
     /// Decides how the run ends and stops everything inside it.
     pub(super) fn end(&mut self, end: End) {

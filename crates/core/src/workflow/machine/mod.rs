@@ -7,6 +7,7 @@ mod end;
 mod event;
 mod finish;
 mod frame;
+mod snapshot;
 mod waits;
 
 use std::{
@@ -19,6 +20,7 @@ use serde_json::{Value, json};
 pub use self::{
     command::{Cmd, Compensation, Policy, RunError},
     event::{ChildOutcome, Entry, Event, JOURNAL_VERSION},
+    snapshot::{Pending, Snapshot},
 };
 use self::{
     data::{Data, EnvId},

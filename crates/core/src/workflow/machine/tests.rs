@@ -6,3 +6,4 @@ mod history;
 mod journal;
 mod saga;
 mod signals;
+mod snapshot;

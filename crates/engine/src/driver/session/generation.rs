@@ -11,7 +11,7 @@ use super::{Batch, Session};
 
 /// What a generation after the first began with, as stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(in crate::driver) struct Continued {
+pub(crate) struct Continued {
     /// The version of this form.
     v: u32,
     pub generation: u32,

@@ -2,20 +2,28 @@
 
 use std::{collections::HashMap, process::ExitCode};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use connectus_core::{
     Page, Result, RunId, TenantCtx,
     run::{Run, RunStatus},
 };
-use connectus_store::{Store, runs::RunFilter, steps::StepRow};
+use connectus_store::{Store, steps::StepRow};
 use serde_json::json;
 
 use super::{Global, find, follow, output};
 
+mod history;
+mod search;
+
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Runs {
+    #[command(subcommand)]
+    action: Option<Action>,
     /// One run, with its steps; the newest runs without it.
     run: Option<String>,
+    #[command(flatten)]
+    search: search::Search,
     /// Follow the run to its end; without a run, tell of every change until interrupted.
     #[arg(long)]
     follow: bool,
@@ -30,7 +38,22 @@ pub struct Runs {
     json: bool,
 }
 
-pub async fn run(command: Runs, global: Global) -> Result<ExitCode> {
+/// What to do with runs instead of listing them.
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Everything a run learnt, in order.
+    Journal(history::Journal),
+    /// A run as it was at a position of its journal.
+    State(history::State),
+}
+
+pub async fn run(mut command: Runs, global: Global) -> Result<ExitCode> {
+    if let Some(action) = command.action.take() {
+        return match action {
+            Action::Journal(command) => history::journal(command, global).await,
+            Action::State(command) => history::state(command, global).await,
+        };
+    }
     let (_, opened) = global.open().await?;
     let store = &opened.store;
     let code = match &command.run {
@@ -58,9 +81,10 @@ pub async fn run(command: Runs, global: Global) -> Result<ExitCode> {
 /// The newest runs of each tenant.
 async fn newest(store: &Store, command: &Runs) -> Result<Vec<Run>> {
     let page = Page { limit: command.limit, offset: 0 };
+    let filter = command.search.read()?;
     let mut runs = Vec::new();
     for ctx in find::tenants(store, command.tenant.as_deref()).await? {
-        let found = store.read().await?.runs(&ctx, &RunFilter::default(), page).await?;
+        let found = store.read().await?.runs(&ctx, &filter, page).await?;
         runs.extend(found.items);
     }
     Ok(runs)

@@ -1,0 +1,49 @@
+//! Which runs are meant, as options.
+
+use clap::Args;
+use connectus_core::Result;
+use connectus_store::runs::RunFilter;
+
+use crate::api::runs::filter;
+
+#[derive(Debug, Args)]
+pub struct Search {
+    /// Only this status, or several with commas between.
+    #[arg(long)]
+    status: Option<String>,
+    /// Only `workflow` or `sync`.
+    #[arg(long)]
+    kind: Option<String>,
+    /// Only runs of this workflow or data flow, by identifier.
+    #[arg(long)]
+    of: Option<String>,
+    /// Only runs that this started: `manual`, `schedule`, `webhook`, `retry`, ...
+    #[arg(long)]
+    trigger: Option<String>,
+    /// Accepted from this time on (RFC 3339, or a day).
+    #[arg(long)]
+    from: Option<String>,
+    /// Accepted before this time (RFC 3339, or a day).
+    #[arg(long)]
+    until: Option<String>,
+    /// Only runs whose input, output or error holds this text.
+    #[arg(long)]
+    text: Option<String>,
+}
+
+impl Search {
+    /// The filter they mean.
+    pub fn read(&self) -> Result<RunFilter> {
+        let Self { status, kind, of, trigger, from, until, text } = self;
+        let search = filter::Search {
+            kind: kind.clone(),
+            status: status.clone(),
+            subject_id: of.clone(),
+            trigger: trigger.clone(),
+            from: from.clone(),
+            until: until.clone(),
+            text: text.clone(),
+        };
+        search.read()
+    }
+}
