@@ -198,7 +198,8 @@ impl OnDeadline {
 pub struct Approval {
     /// What the person is asked, a template.
     pub message: String,
-    /// Who may answer: roles, emails. Empty: whoever may run workflows.
+    /// Who may answer: e-mail addresses and roles, each role standing for those above it, too.
+    /// Empty: whoever may run workflows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvers: Vec<String>,
     /// Longest wait.

@@ -27,8 +27,8 @@ pub use self::{
         Stop, SubWorkflow, Switch, Wait, WaitFor,
     },
     machine::{
-        ChildOutcome, Cmd, Compensation, Entry, Event, INTERP_VERSION, Interp, JOURNAL_VERSION,
-        Pending, Policy, RunError, Snapshot,
+        Ask, ChildOutcome, Cmd, Compensation, Entry, Event, INTERP_VERSION, Interp,
+        JOURNAL_VERSION, Pending, Policy, RunError, Snapshot,
     },
     nearest::no_such_action,
     program::Program,

@@ -10,6 +10,7 @@
 //! - [`settle`] is how runs end and rest; [`step`] is one attempt of one step.
 
 mod active;
+mod approval;
 mod backoff;
 mod commit;
 mod dispatch;
@@ -34,8 +35,11 @@ use tokio::sync::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use self::session::Continued;
-pub use self::settle::CHILD_SIGNAL;
 use self::{active::Active, commit::Committer, owner::Reign};
+pub use self::{
+    approval::{APPROVAL_SIGNAL, Decision},
+    settle::CHILD_SIGNAL,
+};
 use crate::parts::Parts;
 
 /// Signals a run may have that it has not read yet.

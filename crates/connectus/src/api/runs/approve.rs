@@ -4,8 +4,8 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use connectus_engine::driver::Decision;
 use serde::Deserialize;
-use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::{
@@ -16,7 +16,8 @@ use crate::{
 /// A person's answer.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Decision {
+#[schema(as = Decision)]
+pub struct AnswerBody {
     /// The path of the step that asks.
     step: String,
     /// Yes or no.
@@ -27,21 +28,20 @@ pub struct Decision {
 }
 
 /// Answer a step that waits for a person.
+///
+/// Where the step names `approvers`, one of them must: a person by e-mail address, or anyone with the
+/// role or one above it.
 #[utoipa::path(post, path = "/api/v1/runs/{id}/approvals", tag = "runs",
-    params(("id" = String, Path)), request_body = Decision, responses((status = 204)))]
+    params(("id" = String, Path)), request_body = AnswerBody, responses((status = 204)))]
 pub async fn handle(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
-    Body(decision): Body<Decision>,
+    Body(answer): Body<AnswerBody>,
 ) -> ApiResult<StatusCode> {
     let run = super::named(&app, &caller.ctx, &id).await?;
-    let value = json!({
-        "approved": decision.approved,
-        "comment": decision.comment,
-        "by": caller.ctx.actor().label(),
-    });
-    let name = format!("approval:{}", decision.step);
-    app.engine.signal(&caller.ctx, &run.id, &name, value).await?;
+    let AnswerBody { step, approved, comment } = answer;
+    let decision = Decision { step, approved, comment };
+    app.engine.decide(&caller.ctx, run, decision).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,7 +5,7 @@ use axum::{
     http::StatusCode,
 };
 use connectus_core::Error;
-use connectus_engine::driver::CHILD_SIGNAL;
+use connectus_engine::driver::{APPROVAL_SIGNAL, CHILD_SIGNAL};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -37,7 +37,7 @@ pub async fn handle(
     Body(signal): Body<Signal>,
 ) -> ApiResult<StatusCode> {
     let run = super::named(&app, &caller.ctx, &id).await?;
-    let reserved = [CHILD_SIGNAL, "approval:"];
+    let reserved = [CHILD_SIGNAL, APPROVAL_SIGNAL];
     if reserved.iter().any(|prefix| signal.name.starts_with(prefix)) || signal.name.is_empty() {
         let message = "must not be empty or begin with `child:` or `approval:`";
         return Err(Error::invalid("name", message).into());

@@ -3,10 +3,13 @@
 use serde_json::Value;
 
 use super::Compiler;
-use crate::workflow::{
-    Approval, Branch, ForEach, Kind, MAX_LOOP_ITEMS, OnDeadline, Parallel, Step, Switch, Wait,
-    check::{self, Reach},
-    program::{ApprovalOp, Items, Op},
+use crate::{
+    access::Role,
+    workflow::{
+        Approval, Branch, ForEach, Kind, MAX_LOOP_ITEMS, OnDeadline, Parallel, Step, Switch, Wait,
+        check::{self, Reach},
+        program::{ApprovalOp, Items, Op},
+    },
 };
 
 impl Compiler {
@@ -181,6 +184,13 @@ impl Compiler {
 
     fn approval(&mut self, at: &str, approval: &Approval, reach: &Reach) -> Option<Op> {
         self.span(&format!("{at}/deadline"), approval.deadline);
+        for (index, approver) in approval.approvers.iter().enumerate() {
+            if approver.parse::<Role>().is_err() && !approver.contains('@') {
+                let roles = Role::ALL.map(Role::name).join(", ");
+                let message = format!("`{approver}` is no e-mail address and none of {roles}");
+                self.fault(format!("{at}/approvers/{index}"), message);
+            }
+        }
         Some(Op::Approval(Box::new(ApprovalOp {
             message: self.template(&format!("{at}/message"), &approval.message, reach)?,
             approvers: approval.approvers.clone(),

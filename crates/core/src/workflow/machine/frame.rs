@@ -3,9 +3,12 @@
 use serde_json::Value;
 
 use super::{RunError, data::EnvId};
-use crate::workflow::{
-    OnDeadline, OnReject,
-    program::{BlockIx, NodeIx},
+use crate::{
+    access::Role,
+    workflow::{
+        OnDeadline, OnReject,
+        program::{BlockIx, NodeIx},
+    },
 };
 
 /// Identifies a [`Frame`]. Numbers are never used twice, so their order is the order of beginning.
@@ -66,8 +69,31 @@ pub(super) struct SignalWait {
     pub(super) name: String,
     pub(super) has_deadline: bool,
     pub(super) on_deadline: OnDeadline,
-    /// What a `no` does, when this is an approval.
-    pub(super) on_reject: Option<OnReject>,
+    /// What is asked, when this is an approval.
+    pub(super) ask: Option<Ask>,
+}
+
+/// What an approval asks of people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// The question.
+    pub message: String,
+    /// Who may answer: roles and e-mail addresses. Empty: whoever may run workflows.
+    pub approvers: Vec<String>,
+    /// What a no does.
+    pub(super) on_reject: OnReject,
+}
+
+impl Ask {
+    /// Whether someone with this role and address may answer. A role stands for those above it,
+    /// too.
+    pub fn admits(&self, role: Role, email: Option<&str>) -> bool {
+        let is_named = |approver: &String| match approver.parse::<Role>() {
+            Ok(least) => role <= least,
+            Err(()) => email.is_some_and(|email| email.eq_ignore_ascii_case(approver)),
+        };
+        self.approvers.is_empty() || self.approvers.iter().any(is_named)
+    }
 }
 
 /// The blocks inside a branch, parallel or loop.

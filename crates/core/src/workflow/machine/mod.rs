@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 pub use self::{
     command::{Cmd, Compensation, Policy, RunError},
     event::{ChildOutcome, Entry, Event, JOURNAL_VERSION},
+    frame::Ask,
     snapshot::{Pending, Snapshot},
 };
 use self::{

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Cmd, FrameId, FrameKind, Interp, RunError, SignalWait, State, StepFrame,
+    Ask, Cmd, FrameId, FrameKind, Interp, RunError, SignalWait, State, StepFrame,
     begin::{Begun, Place},
 };
 use crate::{
@@ -18,7 +18,7 @@ const APPROVAL: &str = "approval:";
 impl SignalWait {
     /// What a signal makes of the step.
     pub(super) fn take(&self, value: Value) -> Result<Value, RunError> {
-        let rejects = self.on_reject == Some(OnReject::Fail);
+        let rejects = self.ask.as_ref().is_some_and(|ask| ask.on_reject == OnReject::Fail);
         if rejects && value.get("approved") != Some(&Value::Bool(true)) {
             let comment = value.get("comment").and_then(Value::as_str).unwrap_or_default();
             let message = match comment {
@@ -56,8 +56,18 @@ impl Interp {
         let message = self.data.text(at.env, &ask.message)?;
         let meta = json!({"message": message, "approvers": ask.approvers});
         let name = format!("{APPROVAL}{}", at.path);
-        let then = (ask.on_deadline, Some(ask.on_reject));
-        Ok(self.signal(at, name, ask.deadline, then, Some(meta)))
+        let approvers = ask.approvers.clone();
+        let asked = Ask { message, approvers, on_reject: ask.on_reject };
+        Ok(self.signal(at, name, ask.deadline, (ask.on_deadline, Some(asked)), Some(meta)))
+    }
+
+    /// What the approval at a path asks, if the run waits for its answer.
+    pub fn asks(&self, path: &str) -> Option<&Ask> {
+        let frame = self.frames.get(self.pending.get(path)?)?;
+        match &frame.kind {
+            FrameKind::Step(StepFrame { state: State::Signal(wait), .. }) => wait.ask.as_ref(),
+            _ => None,
+        }
     }
 
     pub(super) fn timer(&mut self, at: Place<'_>, when: Timestamp) -> Begun {
@@ -74,15 +84,11 @@ impl Interp {
         at: Place<'_>,
         name: String,
         deadline: Option<Span>,
-        (on_deadline, on_reject): (OnDeadline, Option<OnReject>),
+        (on_deadline, ask): (OnDeadline, Option<Ask>),
         meta: Option<Value>,
     ) -> Begun {
-        let wait = SignalWait {
-            name: name.clone(),
-            has_deadline: deadline.is_some(),
-            on_deadline,
-            on_reject,
-        };
+        let wait =
+            SignalWait { name: name.clone(), has_deadline: deadline.is_some(), on_deadline, ask };
         if let Some(value) = self.data.take_signal(&name) {
             return Begun::Ended(wait.take(value));
         }
