@@ -107,6 +107,12 @@ permissions! {
     HealthRead = "health:read", Viewer;
     /// Resolve health logs.
     HealthWrite = "health:write", Operator;
+    /// See subscriptions for outgoing webhooks and their deliveries, never their secrets.
+    WebhooksRead = "webhooks:read", Operator;
+    /// Replay deliveries.
+    WebhooksRun = "webhooks:run", Operator;
+    /// Say where events are sent; see a subscription's secret once.
+    WebhooksWrite = "webhooks:write", Admin;
     /// Read and verify the audit log.
     AuditRead = "audit:read", Admin;
     /// See users and API keys.
@@ -136,12 +142,22 @@ mod tests {
     fn each_role_adds_these_permissions() {
         let added: [(Role, &[&str]); 5] = [
             (Role::Owner, &["tenant:write"]),
-            (Role::Admin, &["audit:read", "users:read", "users:write"]),
+            (Role::Admin, &["webhooks:write", "audit:read", "users:read", "users:write"]),
             (
                 Role::Editor,
                 &["integrations:write", "flows:write", "records:write", "workflows:write"],
             ),
-            (Role::Operator, &["integrations:test", "flows:run", "workflows:run", "health:write"]),
+            (
+                Role::Operator,
+                &[
+                    "integrations:test",
+                    "flows:run",
+                    "workflows:run",
+                    "health:write",
+                    "webhooks:read",
+                    "webhooks:run",
+                ],
+            ),
             (
                 Role::Viewer,
                 &[

@@ -123,6 +123,18 @@ event_types! {
     RunCancelled = "run.cancelled";
     /// A provider's webhook was accepted.
     WebhookReceived = "webhook.received";
+    /// A subscription for outgoing webhooks was made.
+    SubscriptionCreated = "webhook_subscription.created";
+    /// A subscription was changed.
+    SubscriptionUpdated = "webhook_subscription.updated";
+    /// A subscription was deleted, with its deliveries.
+    SubscriptionDeleted = "webhook_subscription.deleted";
+    /// A subscription has a new secret; the one before signs along for a day.
+    SubscriptionSecretRotated = "webhook_subscription.secret_rotated";
+    /// A subscription was disabled because its address does not take deliveries.
+    SubscriptionDisabled = "webhook_subscription.disabled";
+    /// Every attempt of a delivery failed.
+    DeliveryDead = "delivery.dead";
 }
 
 impl EventType {

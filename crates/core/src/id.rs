@@ -122,6 +122,10 @@ ids! {
     HealthLogId = "hlog";
     /// A row of the audit log.
     AuditId = "aud";
+    /// Someone who wants to be told of events.
+    SubscriptionId = "wsub";
+    /// An event on its way to a subscriber.
+    DeliveryId = "dlv";
     /// One HTTP request.
     RequestId = "req";
 }

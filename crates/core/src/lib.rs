@@ -7,6 +7,7 @@ pub mod access;
 pub mod audit;
 pub mod canonical;
 pub mod collection;
+pub mod delivery;
 pub mod env;
 pub mod error;
 pub mod event;

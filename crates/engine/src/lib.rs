@@ -7,6 +7,7 @@
 pub mod actions;
 pub mod collections;
 pub mod connections;
+pub mod deliveries;
 pub mod driver;
 pub mod flows;
 pub mod health;

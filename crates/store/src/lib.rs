@@ -14,6 +14,7 @@ pub mod collections;
 pub mod conn;
 pub mod credentials;
 mod cursors;
+pub mod deliveries;
 pub mod drill;
 pub mod effects;
 mod error;
@@ -51,6 +52,7 @@ pub mod tenants;
 pub mod usage;
 pub mod users;
 pub mod webhook_endpoints;
+pub mod webhook_subscriptions;
 pub mod workflows;
 mod writer;
 

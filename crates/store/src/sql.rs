@@ -59,6 +59,7 @@ pub(crate) use rows;
 
 /// Every statement that takes many rows at once, by file.
 pub static MANY_ROWS: &[(&str, &[(&str, &Rows)])] = &[
+    ("deliveries/made", crate::deliveries::MADE_ROWS),
     ("effects", crate::effects::ROWS),
     ("events", crate::events::ROWS),
     ("journal", crate::journal::ROWS),
@@ -81,6 +82,9 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
     ("collections", crate::collections::STATEMENTS),
     ("credentials", crate::credentials::STATEMENTS),
     ("cursors", crate::cursors::STATEMENTS),
+    ("deliveries", crate::deliveries::STATEMENTS),
+    ("deliveries/made", crate::deliveries::MADE_STATEMENTS),
+    ("deliveries/tried", crate::deliveries::TRIED_STATEMENTS),
     ("effects", crate::effects::STATEMENTS),
     ("events", crate::events::STATEMENTS),
     ("figures", crate::figures::STATEMENTS),
@@ -109,5 +113,6 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
     ("usage", crate::usage::STATEMENTS),
     ("users", crate::users::STATEMENTS),
     ("webhook_endpoints", crate::webhook_endpoints::STATEMENTS),
+    ("webhook_subscriptions", crate::webhook_subscriptions::STATEMENTS),
     ("workflows", crate::workflows::STATEMENTS),
 ];

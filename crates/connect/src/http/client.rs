@@ -127,13 +127,19 @@ impl Guarded {
             .await
             .map_err(transport)?;
         let most = self.0.limits.body_bytes;
-        if response.content_length().is_some_and(|length| length > most as u64) {
+        let keep = request.keep.unwrap_or(usize::MAX);
+        let too_long = response.content_length().is_some_and(|length| length > most as u64);
+        if too_long && keep > most {
             return Err(too_large(most));
         }
         // Taken at once where the length is known, but never much on a stranger's word.
         let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(0);
-        let mut body = BytesMut::with_capacity(announced.min(TRUSTED_LENGTH));
+        let mut body = BytesMut::with_capacity(announced.min(TRUSTED_LENGTH).min(keep));
         while let Some(chunk) = response.chunk().await.map_err(transport)? {
+            if body.len() + chunk.len() >= keep {
+                body.extend_from_slice(chunk.get(..keep - body.len()).unwrap_or_default());
+                break;
+            }
             if body.len() + chunk.len() > most {
                 return Err(too_large(most));
             }

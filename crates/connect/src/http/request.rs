@@ -21,13 +21,16 @@ pub struct GuardedRequest {
     pub body: Bytes,
     /// The whole exchange may take this long; `None`: the client's limit.
     pub timeout: Option<Duration>,
+    /// Read only so many bytes of the answer and leave the rest; `None`: read all of it, and fail
+    /// when that is more than the client's limit.
+    pub keep: Option<usize>,
 }
 
 impl GuardedRequest {
     /// A request without headers or body.
     pub fn new(method: Method, url: impl Into<String>) -> Self {
         let (headers, body) = (HeaderMap::new(), Bytes::new());
-        Self { method, url: url.into(), headers, body, timeout: None }
+        Self { method, url: url.into(), headers, body, timeout: None, keep: None }
     }
 
     /// Adds a header.

@@ -1,6 +1,8 @@
-//! Who is calling us: signatures on raw bytes, in constant time, within a time window.
+//! Who is calling us: signatures on raw bytes, in constant time, within a time window. And what we
+//! send ourselves, signed.
 
 mod challenge;
+mod deliver;
 mod digest;
 mod events;
 mod outgoing;
@@ -12,6 +14,7 @@ use connectus_core::{Code, Error};
 use http::HeaderMap;
 
 pub use challenge::{Reply, challenge};
+pub use deliver::{EXCERPT_BYTES, Receipt, TIMEOUT, deliver};
 pub use events::{InboundEvent, MAX_EVENTS, events};
 pub use outgoing::{SignedHeaders, new_secret, sign};
 pub use verify::{TOLERANCE_SECS, verify};

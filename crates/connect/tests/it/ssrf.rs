@@ -18,6 +18,7 @@ use connectus_connect::{
     http::{GuardedRequest, Limits, Resolver},
     oauth::{self, OAuthClient, Pkce},
     packs,
+    webhook::{self, SignedHeaders},
 };
 use connectus_core::{Code, Result, Timestamp};
 use secrecy::SecretString;
@@ -225,6 +226,10 @@ async fn knock(http: &Guarded, url: &str) -> Vec<(&'static str, Result<()>)> {
     let mut doors = Vec::new();
     let request = GuardedRequest::new(http::Method::GET, url);
     doors.push(("request", http.send(request).await.map(drop)));
+
+    let signed = SignedHeaders { id: "m".into(), timestamp: "1".into(), signature: "v1,".into() };
+    let delivered = webhook::deliver(http, url, &signed, "{}").await;
+    doors.push(("delivery", delivered.map(drop)));
 
     let moved = Settings::from_json(&json!({"base_url": url})).unwrap();
     let plan = packs::find("hubspot").unwrap();

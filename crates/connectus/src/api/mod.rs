@@ -8,6 +8,7 @@ pub mod audit;
 pub mod auth;
 pub mod collections;
 pub mod data_flows;
+pub mod deliveries;
 pub mod events;
 pub mod health_logs;
 pub mod hooks;
@@ -19,6 +20,7 @@ pub mod system;
 pub mod tenant;
 pub mod usage;
 pub mod users;
+pub mod webhook_subscriptions;
 pub mod workflows;
 
 /// The table of operations.
@@ -40,6 +42,8 @@ pub fn operations() -> Vec<Operation> {
         workflows::operations(),
         runs::operations(),
         hooks::operations(),
+        webhook_subscriptions::operations(),
+        deliveries::operations(),
         events::operations(),
     ]
     .into_iter()

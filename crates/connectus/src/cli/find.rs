@@ -1,7 +1,12 @@
 //! Finds what an identifier names, whichever tenant it belongs to. The operator of a data directory
 //! may see all of them.
 
-use connectus_core::{Error, FlowId, Result, RunId, TenantCtx, flow::DataFlow, run::Run};
+use connectus_core::{
+    DeliveryId, Error, FlowId, Result, RunId, SubscriptionId, TenantCtx,
+    delivery::{Delivery, Subscription},
+    flow::DataFlow,
+    run::Run,
+};
 use connectus_store::Store;
 
 use crate::auth::admin;
@@ -37,6 +42,30 @@ pub async fn flow(store: &Store, text: &str) -> Result<(TenantCtx, DataFlow)> {
     for ctx in tenants(store, None).await? {
         if let Some(flow) = store.read().await?.flow(&ctx, &id).await? {
             return Ok((ctx, flow));
+        }
+    }
+    Err(unknown())
+}
+
+/// A webhook subscription with its tenant.
+pub async fn subscription(store: &Store, text: &str) -> Result<(TenantCtx, Subscription)> {
+    let unknown = || Error::not_found("webhook subscription");
+    let id = SubscriptionId::parse(text).ok_or_else(unknown)?;
+    for ctx in tenants(store, None).await? {
+        if let Some(found) = store.read().await?.subscription(&ctx, &id).await? {
+            return Ok((ctx, found));
+        }
+    }
+    Err(unknown())
+}
+
+/// A delivery with its tenant.
+pub async fn delivery(store: &Store, text: &str) -> Result<(TenantCtx, Delivery)> {
+    let unknown = || Error::not_found("delivery");
+    let id = DeliveryId::parse(text).ok_or_else(unknown)?;
+    for ctx in tenants(store, None).await? {
+        if let Some(found) = store.read().await?.delivery(&ctx, &id).await? {
+            return Ok((ctx, found));
         }
     }
     Err(unknown())

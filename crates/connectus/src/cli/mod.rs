@@ -14,6 +14,7 @@ mod sync;
 mod tenant;
 mod token;
 mod user;
+mod webhooks;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -79,6 +80,9 @@ enum Command {
     /// Make and revoke API keys.
     #[command(subcommand)]
     Token(token::Command),
+    /// Subscribe addresses to events, look at deliveries, send them again.
+    #[command(subcommand)]
+    Webhooks(webhooks::Command),
     /// Check the audit log.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -114,6 +118,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Tenant(command) => block_on(tenant::run(command, global)),
         Command::User(command) => block_on(user::run(command, global)),
         Command::Token(command) => block_on(token::run(command, global)),
+        Command::Webhooks(command) => block_on(webhooks::run(command, global)),
         Command::Audit(command) => block_on(audit::run(command, global)),
     }
 }

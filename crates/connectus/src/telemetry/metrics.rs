@@ -22,6 +22,8 @@ pub const WEBHOOKS_REFUSED: &str = "connectus_webhooks_refused_total";
 pub const RUNS: &str = "connectus_runs_total";
 /// Steps that ended, by status. Counted in the engine, too.
 pub const STEPS: &str = "connectus_steps_total";
+/// Attempts to deliver webhooks, by `outcome`.
+pub const DELIVERIES: &str = "connectus_delivery_attempts_total";
 /// Records that syncs went through, by outcome.
 pub const RECORDS: &str = "connectus_sync_records_total";
 /// Runs that have not ended, by queue and status.
@@ -70,6 +72,7 @@ fn describe() {
     metrics::describe_counter!(WEBHOOKS_REFUSED, "Webhooks refused, by error code");
     metrics::describe_counter!(RUNS, "Runs that ended, by kind and status");
     metrics::describe_counter!(STEPS, "Workflow steps that ended, by status");
+    metrics::describe_counter!(DELIVERIES, "Attempts to deliver webhooks, by outcome");
     metrics::describe_counter!(RECORDS, "Records that syncs went through, by outcome");
     metrics::describe_gauge!(QUEUE_DEPTH, "Runs that have not ended, by queue and status");
     metrics::describe_gauge!(RUNS_BUSY, "Runs this process works on now");

@@ -25,3 +25,4 @@ mod sessions;
 mod system;
 mod throttling;
 mod tokens;
+mod webhooks;

@@ -386,6 +386,7 @@ fn resource(name: &str) -> Option<&'static str> {
         "user" => Some("users"),
         "workflow" => Some("workflows"),
         "run" => Some("runs"),
+        "subscription" => Some("webhook-subscriptions"),
         "flow" | "data_flow" => Some("data-flows"),
         _ => None,
     }

@@ -3,8 +3,10 @@
 
 use connectus_core::{
     HealthLogId, Id as _,
+    event::EventType,
     health::{HealthLog, Severity},
 };
+use connectus_store::deliveries::NewDelivery;
 use serde_json::{Value, json};
 
 use super::{Call, Organisation, TestApp, organisation::PASSWORD};
@@ -35,6 +37,8 @@ pub async fn make(app: &TestApp, of: &Organisation, path: &str, name: &str) -> O
         ("workflows", "id") => created(app, of, "/api/v1/workflows").await,
         ("runs", "id") => run(app, of).await,
         ("health-logs", "id") => health_log(app, of).await,
+        ("webhook-subscriptions", "id") => created(app, of, "/api/v1/webhook-subscriptions").await,
+        ("deliveries", "id") => delivery(app, of).await,
         _ => return None,
     };
     Some(Named::Owned(id))
@@ -61,6 +65,8 @@ pub fn body(operation: &str) -> Option<Value> {
         }),
         "runs.signal" => json!({"name": "probe"}),
         "runs.approve" => json!({"step": "probe", "approved": true}),
+        "webhook_subscriptions.create" => json!({"url": "https://example.com/hooks"}),
+        "webhook_subscriptions.replay" => json!({"since": "2026-01-05T09:00:00Z"}),
         "health_logs.resolve" => json!({"resolved": true}),
         _ => return None,
     })
@@ -71,6 +77,7 @@ async fn created(app: &TestApp, of: &Organisation, path: &str) -> String {
     let operation = match path {
         "/api/v1/api-keys" => "api_keys.create",
         "/api/v1/integrations" => "integrations.create",
+        "/api/v1/webhook-subscriptions" => "webhook_subscriptions.create",
         _ => "workflows.create",
     };
     let body = body(operation).unwrap();
@@ -129,5 +136,22 @@ async fn health_log(app: &TestApp, of: &Organisation) -> String {
     let opened =
         app.db.store.write(move |tx| Box::pin(async move { Ok(tx.open_health_log(&log).await?) }));
     opened.await.unwrap();
+    id
+}
+
+/// A delivery that was made and not sent.
+async fn delivery(app: &TestApp, of: &Organisation) -> String {
+    let subscription = created(app, of, "/api/v1/webhook-subscriptions").await;
+    let store = &app.db.store;
+    let behind = store.read().await.unwrap().subscriptions_behind(10, 1_000).await.unwrap();
+    let mut behind = behind.into_iter();
+    let behind = behind.find(|one| one.subscription.as_str() == subscription).unwrap();
+    let new =
+        NewDelivery { id: store.env().id(), seq: behind.seq + 1, kind: EventType::UserCreated };
+    let (ctx, id) = (of.ctx.clone(), new.id.to_string());
+    let made = store.write(move |tx| {
+        Box::pin(async move { Ok(tx.make_deliveries(&ctx, &behind, new.seq, &[new]).await?) })
+    });
+    assert!(made.await.unwrap());
     id
 }

@@ -68,6 +68,10 @@ pub const fn severity_of(code: Code) -> Severity {
 /// What to do about an error that happened during an operation.
 pub fn suggestion(code: Code, operation: &str) -> &'static str {
     match (code, operation) {
+        (_, operation) if operation.starts_with("delivery ") => {
+            "The receiver of a webhook subscription did not take deliveries: mend it, enable the \
+             subscription again, then replay what failed."
+        }
         (Code::ReauthRequired | Code::Unauthenticated, _) => {
             "The provider no longer accepts the credential: connect the integration again. If it \
              happens often, check that the app's refresh token is not revoked elsewhere."

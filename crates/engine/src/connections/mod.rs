@@ -175,6 +175,11 @@ impl Connections {
         self.0.http.policy()
     }
 
+    /// The one guarded way out, for what is sent to others than providers.
+    pub(crate) fn http(&self) -> &Guarded {
+        &self.0.http
+    }
+
     async fn flush_and_log(&self) {
         if let Err(error) = self.flush_usage().await {
             tracing::warn!(action = "count_calls", status = "failure", code = error.code.name());

@@ -180,7 +180,7 @@ impl Engine {
     }
 }
 
-fn warn(action: &'static str, error: &Error, message: &'static str) {
+pub(super) fn warn(action: &'static str, error: &Error, message: &'static str) {
     tracing::warn!(
         action,
         service = "engine",

@@ -7,12 +7,14 @@
 //! - [`dispatch`] claims runs that are due and [`work`]s on them: [`session`] on workflows,
 //!   [`sync_run`] on syncs. Every write names its claim, so that a claim taken over is harmless.
 //! - [`turn`] is what a session writes at once; [`commit`] writes those of many runs together.
+//! - [`deliver`] is the loop that delivers events to subscribers.
 //! - [`settle`] is how runs end and rest; [`step`] is one attempt of one step.
 
 mod active;
 mod approval;
 mod backoff;
 mod commit;
+mod deliver;
 mod dispatch;
 mod job;
 mod owner;
@@ -40,7 +42,7 @@ pub use self::{
     approval::{APPROVAL_SIGNAL, Decision},
     settle::CHILD_SIGNAL,
 };
-use crate::parts::Parts;
+use crate::{deliveries::Courier, parts::Parts};
 
 /// Signals a run may have that it has not read yet.
 const MAX_UNREAD_SIGNALS: u64 = 1_000;
@@ -53,6 +55,7 @@ pub struct Engine {
     parts: Parts,
     active: Arc<Active>,
     committer: Committer,
+    courier: Courier,
     reign: Arc<Mutex<Option<Reign>>>,
     /// Whether there may be claimed runs that nobody works on.
     strays: Arc<AtomicBool>,
@@ -64,6 +67,7 @@ impl Engine {
     /// An engine that works on nothing yet.
     pub fn new(parts: Parts) -> Self {
         Self {
+            courier: Courier::new(parts.clone()),
             parts,
             active: Arc::default(),
             committer: Committer::default(),
@@ -90,6 +94,8 @@ impl Engine {
         }
         let engine = self.clone();
         self.tasks.spawn(async move { engine.dispatch_loop().await });
+        let engine = self.clone();
+        self.tasks.spawn(async move { engine.delivery_loop().await });
         Ok(())
     }
 
