@@ -6,6 +6,8 @@
 )]
 
 use connectus_core::{
+    delivery::{SCHEDULE, check_events},
+    event::EventType,
     expr::Expr,
     flow::Mapping,
     workflow::{Definition, Program, legacy::LegacyWorkflow},
@@ -13,6 +15,7 @@ use connectus_core::{
 use serde_json::{Value, json};
 
 const DATA_FLOWS: &str = include_str!("../../../docs/guides/data-flows.md");
+const WEBHOOKS: &str = include_str!("../../../docs/guides/webhooks.md");
 const WORKFLOWS: &str = include_str!("../../../docs/guides/workflows.md");
 
 /// The lines of all blocks of a language.
@@ -118,4 +121,25 @@ fn the_workflows_of_the_guide_compile() {
         assert!(shown.contains(&format!("\"type\":\"{kind}\"")), "no example of {kind}");
         assert!(WORKFLOWS.contains(&format!("\n### {kind}\n")), "no heading for {kind}");
     }
+}
+
+#[test]
+fn events_match_as_the_guide_says() {
+    let mut patterns = 0;
+    for example in examples(WEBHOOKS).iter().filter(|one| one.get("pattern").is_some()) {
+        let pattern = example["pattern"].as_str().unwrap();
+        let event = EventType::parse(example["event"].as_str().unwrap()).unwrap();
+        assert_eq!(event.matches(pattern), example["matches"] == true, "{example}");
+        assert!(check_events(&[pattern.to_owned()]).is_ok(), "{example}");
+        patterns += 1;
+    }
+    assert!(patterns >= 5);
+}
+
+#[test]
+fn deliveries_are_tried_when_the_guide_says() {
+    for (number, wait) in (1..).zip(SCHEDULE) {
+        assert!(WEBHOOKS.contains(&format!("\n| {number} | {wait} s |\n")), "attempt {number}");
+    }
+    assert!(!WEBHOOKS.contains("\n| 9 |"));
 }

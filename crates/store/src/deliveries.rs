@@ -197,11 +197,7 @@ impl Tx {
     ///
     /// # Errors
     /// What the database says.
-    pub async fn replay_delivery(
-        &mut self,
-        ctx: &TenantCtx,
-        id: &DeliveryId,
-    ) -> StoreResult<bool> {
+    pub async fn replay_delivery(&mut self, ctx: &TenantCtx, id: &DeliveryId) -> StoreResult<bool> {
         let now = self.env.now().0;
         let touched = on!(self, c => sqlx::query(REPLAY)
             .bind(ctx.tenant().as_str()).bind(id.as_str()).bind(now).execute(c).await?

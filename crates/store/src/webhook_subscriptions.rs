@@ -333,8 +333,7 @@ impl Conn {
     /// # Errors
     /// What the database says.
     pub async fn any_subscription(&mut self) -> StoreResult<bool> {
-        let (found,): (i64,) =
-            on!(self, c => sqlx::query_as(ANY_ENABLED).fetch_one(c).await?);
+        let (found,): (i64,) = on!(self, c => sqlx::query_as(ANY_ENABLED).fetch_one(c).await?);
         Ok(found > 0)
     }
 }

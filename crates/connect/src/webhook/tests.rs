@@ -383,3 +383,22 @@ fn every_scheme_names_the_secret_it_needs() {
     let error = verify(&triggers, &Secrets::new(), delivery, Timestamp(0)).unwrap_err();
     assert_eq!(error.code, Code::BadSignature, "without a secret nothing verifies");
 }
+
+/// The signatures of the guide, among them the specification's own.
+#[test]
+fn the_guide_s_signatures_are_ours() {
+    let guide = include_str!("../../../../docs/guides/webhooks.md");
+    let examples: Vec<serde_json::Value> = guide
+        .lines()
+        .filter(|line| line.starts_with("{\"secret\""))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(!examples.is_empty());
+    for example in examples {
+        let text = |name: &str| example[name].as_str().unwrap();
+        let at = Timestamp::from_secs(example["timestamp"].as_i64().unwrap());
+        let secrets = [SecretString::from(text("secret"))];
+        let signed = sign(&secrets, text("id"), at, text("body").as_bytes()).unwrap();
+        assert_eq!(signed.signature, text("signature"));
+    }
+}

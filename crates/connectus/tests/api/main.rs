@@ -21,6 +21,9 @@ mod idempotency;
 mod integrations;
 mod oauth;
 mod probes;
+#[path = "../../../connect/tests/it/server.rs"]
+#[expect(dead_code, reason = "a part of it is enough here")]
+mod receiver;
 mod sessions;
 mod system;
 mod throttling;

@@ -127,3 +127,32 @@ fn the_api_is_printed_without_any_data() {
     assert!(document["paths"]["/api/v1/events"]["get"]["x-permission"].is_string());
     assert!(!folder.path().join("data").exists());
 }
+
+#[test]
+fn addresses_are_subscribed_and_looked_after_from_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    json(dir, &["tenant", "create", "Acme", "--json"]);
+    let words = ["webhooks", "create", "--tenant", "Acme", "--event", "run.*", "--json"];
+    let create = |url: &'static str| [&words[..], &["--url", url]].concat();
+    assert!(refusal(dir, &create("https://10.0.0.1/")).contains("10.0.0.1"));
+    let made = json(dir, &create("https://example.com/hooks"));
+    let (id, secret) = (made["id"].as_str().unwrap(), made["secret"].as_str().unwrap());
+    assert!(secret.starts_with("whsec_"));
+    let rotated = json(dir, &["webhooks", "rotate-secret", id, "--json"]);
+    assert_ne!(rotated["secret"], made["secret"]);
+    run(dir, &["webhooks", "disable", id]);
+    let listed = run(dir, &["webhooks", "list", "--tenant", "Acme"]);
+    let listed = text(&listed.stdout);
+    assert!(listed.contains(id) && listed.contains("disabled: person"), "{listed}");
+    assert!(!listed.contains("whsec_"), "{listed}");
+    let replay = ["webhooks", "replay", id, "--since", "2026-01-05"];
+    assert!(refusal(dir, &replay).contains("disabled"));
+    run(dir, &["webhooks", "enable", id]);
+    let replayed = run(dir, &replay);
+    assert!(text(&replayed.stdout).contains("0 deliveries"));
+    assert_eq!(json(dir, &["webhooks", "deliveries", id, "--json"]).as_array().unwrap().len(), 0);
+    assert!(refusal(dir, &["webhooks", "replay", "dlv_nothing"]).contains("No such delivery"));
+    run(dir, &["webhooks", "delete", id]);
+    assert!(refusal(dir, &["webhooks", "enable", id]).contains("No such webhook subscription"));
+}

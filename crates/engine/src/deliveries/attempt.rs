@@ -55,8 +55,7 @@ async fn prepare(parts: &Parts, ctx: &TenantCtx, claim: &DeliveryClaim) -> Resul
     let subscription = subscription.ok_or_else(subscriptions::unknown)?;
     let event = conn.event_at(ctx, delivery.event_seq).await?;
     let event = event.ok_or_else(|| Error::not_found("event"))?;
-    let secrets =
-        subscriptions::secrets(&mut conn, &parts.store, ctx, &subscription.id).await?;
+    let secrets = subscriptions::secrets(&mut conn, &parts.store, ctx, &subscription.id).await?;
     let body = body(&event);
     let now = parts.env().now();
     let signed = webhook::sign(&secrets, delivery.id.as_str(), now, body.as_bytes())?;

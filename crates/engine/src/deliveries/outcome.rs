@@ -2,9 +2,7 @@
 
 use connectus_core::{
     Code, Error, Result, TenantCtx, Timestamp,
-    delivery::{
-        Attempt, DISABLE_AFTER_SECS, Delivery, DisabledReason, next_attempt,
-    },
+    delivery::{Attempt, DISABLE_AFTER_SECS, Delivery, DisabledReason, next_attempt},
     event::EventType,
 };
 use connectus_store::{

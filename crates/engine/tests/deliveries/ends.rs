@@ -2,9 +2,7 @@
 
 use connectus_core::{
     Code,
-    delivery::{
-        DISABLE_AFTER_SECS, DeliveryStatus, DisabledReason, SCHEDULE,
-    },
+    delivery::{DISABLE_AFTER_SECS, DeliveryStatus, DisabledReason, SCHEDULE},
     event::EventType,
 };
 use connectus_engine::deliveries::{

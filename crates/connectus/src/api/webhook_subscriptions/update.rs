@@ -45,7 +45,6 @@ pub async fn handle(
     let ChangeSubscription { url, events, description, enabled } = body;
     let change = SubscriptionChange { url, events, description, enabled };
     let policy = app.engine_parts.connections.egress();
-    let changed =
-        subscriptions::update(app.store(), policy, &caller.ctx, &before, change).await?;
+    let changed = subscriptions::update(app.store(), policy, &caller.ctx, &before, change).await?;
     Ok(super::answer(changed))
 }
