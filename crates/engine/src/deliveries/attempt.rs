@@ -25,7 +25,7 @@ pub(super) async fn make(parts: &Parts, ctx: &TenantCtx, claim: DeliveryClaim) {
         Ok(receipt) => (Some(receipt.status), receipt.excerpt.clone()),
         Err(_) => (None, String::new()),
     };
-    let failed = posted.and_then(verdict).err();
+    let failed = posted.as_ref().map_err(Clone::clone).and_then(verdict).err();
     let attempt = Attempt {
         number: claim.delivery.total_attempts.saturating_add(1),
         at,
@@ -81,7 +81,7 @@ async fn post(parts: &Parts, letter: Letter) -> Result<Receipt> {
 }
 
 /// What an answer means: 2xx is a success and nothing else is.
-fn verdict(receipt: Receipt) -> Result<()> {
+fn verdict(receipt: &Receipt) -> Result<()> {
     let status = receipt.status;
     let detail = match status {
         _ if receipt.is_taken() => return Ok(()),

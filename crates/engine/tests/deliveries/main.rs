@@ -4,7 +4,7 @@
 
 mod ends;
 #[path = "../../../connect/tests/it/server.rs"]
-#[allow(dead_code, reason = "a part of it is enough here")]
+#[expect(dead_code, reason = "a part of it is enough here")]
 mod server;
 mod signed;
 #[path = "../support/mod.rs"]

@@ -1,6 +1,9 @@
 //! A subscription as the API shows it: never its secret, but once.
 
-use connectus_core::{Timestamp, delivery::Subscription};
+use connectus_core::{
+    Timestamp,
+    delivery::{DisabledReason, Subscription},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -57,7 +60,7 @@ impl From<Subscription> for SubscriptionView {
             events: of.events,
             description: of.description,
             enabled: of.disabled.is_none(),
-            disabled_reason: of.disabled.map(|reason| reason.name()),
+            disabled_reason: of.disabled.map(DisabledReason::name),
             failing_since: time(of.failing_since),
             previous_secret_until: time(of.previous_secret_until),
             created_by: of.created_by.map(|id| id.to_string()),
