@@ -1,4 +1,4 @@
-//! How deliveries end that nobody takes: the schedule, dead letters, replay, disabled subscriptions.
+//! How deliveries end that nobody takes: the schedule, dead letters, replay, being disabled.
 
 use connectus_core::{
     Code,
@@ -60,12 +60,14 @@ both! {
         let delivery = post.deliveries(&subscription.id).await.remove(0);
         assert_eq!((post.sent(), delivery.status), (1, DeliveryStatus::Pending));
         let attempt = post.attempts(&delivery).await.remove(0);
-        assert_eq!((attempt.status, attempt.error.as_deref()), (Some(307), Some("provider_refused")));
+        let told = (attempt.status, attempt.error.as_deref());
+        assert_eq!(told, (Some(307), Some("provider_refused")));
         assert!(attempt.message.contains("Redirects are not followed"), "{}", attempt.message);
     }
 
     async fn five_days_of_failing_disable_and_enabling_goes_on(db: TestStore) {
-        let post = Post::open(&db, |n, _| Answer::status(if n < 100 { 503 } else { 200 }, "")).await;
+        let answers = |n| Answer::status(if n < 100 { 503 } else { 200 }, "");
+        let post = Post::open(&db, move |n, _| answers(n)).await;
         let (subscription, _) = post.subscribe(&["run.failed"]).await;
         let id = &subscription.id;
         post.emit(EventType::RunFailed, "run_0").await;
@@ -88,7 +90,9 @@ both! {
         let store = &post.rig.parts.store;
         let filter = HealthLogFilter { open: Some(true), ..HealthLogFilter::default() };
         let page = connectus_core::Page { limit: 10, offset: 0 };
-        let logs = store.read().await.unwrap().health_logs(post.ctx(), &filter, page).await.unwrap();
+        let mut conn = store.read().await.unwrap();
+        let logs = conn.health_logs(post.ctx(), &filter, page).await.unwrap();
+        drop(conn);
         assert_eq!(logs.total_count, 1);
         assert!(logs.items[0].message.contains(id.as_str()), "{:?}", logs.items[0]);
         assert!(logs.items[0].suggestion.contains("replay"), "{:?}", logs.items[0]);
