@@ -29,8 +29,8 @@ pub struct AnswerBody {
 
 /// Answer a step that waits for a person.
 ///
-/// Where the step names `approvers`, one of them must: a person by e-mail address, or anyone with the
-/// role or one above it.
+/// Where the step names `approvers`, one of them must: a person by e-mail address, or anyone with
+/// the role or one above it.
 #[utoipa::path(post, path = "/api/v1/runs/{id}/approvals", tag = "runs",
     params(("id" = String, Path)), request_body = AnswerBody, responses((status = 204)))]
 pub async fn handle(
