@@ -147,8 +147,9 @@ impl Journey {
     async fn read_list(&mut self, list: &str) -> Vec<String> {
         let (mut ids, mut offset) = (Vec::new(), 0);
         loop {
-            // Lists of events go by position, the others by offset.
-            let path = format!("/api/v1/{list}?limit=200&offset={offset}&after={offset}");
+            // The list of events goes by position, the others by offset.
+            let from = if list == "events/log" { "after" } else { "offset" };
+            let path = format!("/api/v1/{list}?limit=200&{from}={offset}");
             let page = self.owner(list, Call::get(&path)).await.expect(200).json();
             let items = page["items"].as_array().cloned().unwrap_or_default();
             let found = items.iter().filter_map(|item| item["id"].as_str()).map(str::to_owned);
