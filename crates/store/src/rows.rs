@@ -42,6 +42,17 @@ impl Rows {
         (place.get_or_init(|| self.written_for(rows)), rows)
     }
 
+    /// A text for as many of these rows as it has one for, their cells, and the cells left over.
+    fn split<'c, 'v>(
+        &'static self,
+        cells: &'c [Cell<'v>],
+    ) -> (&'static str, &'c [Cell<'v>], &'c [Cell<'v>]) {
+        let width = self.columns.len();
+        let (text, rows) = self.text(cells.len() / width);
+        let (now, later) = cells.split_at((rows * width).min(cells.len()));
+        (text, now, later)
+    }
+
     fn written_for(&self, rows: usize) -> String {
         let row = |row: usize| {
             let cells = self.columns.chars().enumerate().map(|(column, kind)| {
@@ -98,8 +109,7 @@ impl Conn {
     ) -> StoreResult<()> {
         let mut rest = cells;
         while !rest.is_empty() {
-            let (text, rows) = statement.text(rest.len() / statement.columns.len());
-            let (now, later) = rest.split_at((rows * statement.columns.len()).min(rest.len()));
+            let (text, now, later) = statement.split(rest);
             match self.split() {
                 Split::Sqlite(c) => bound!(sqlx::query(text), now).execute(c).await.map(drop)?,
                 Split::Postgres(c) => bound!(sqlx::query(text), now).execute(c).await.map(drop)?,
@@ -120,8 +130,7 @@ impl Conn {
     {
         let (mut rest, mut returned) = (cells, Vec::new());
         while !rest.is_empty() {
-            let (text, rows) = statement.text(rest.len() / statement.columns.len());
-            let (now, later) = rest.split_at((rows * statement.columns.len()).min(rest.len()));
+            let (text, now, later) = statement.split(rest);
             returned.extend(match self.split() {
                 Split::Sqlite(c) => bound!(sqlx::query_as(text), now).fetch_all(c).await?,
                 Split::Postgres(c) => bound!(sqlx::query_as(text), now).fetch_all(c).await?,
