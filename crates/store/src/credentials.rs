@@ -355,13 +355,7 @@ impl Tx {
         ctx: &TenantCtx,
         integration: &IntegrationId,
     ) -> StoreResult<bool> {
-        let rows = on!(self, c => sqlx::query(REMOVE)
-            .bind(ctx.tenant().as_str())
-            .bind(integration.as_str())
-            .execute(c)
-            .await?
-            .rows_affected());
-        Ok(rows > 0)
+        self.on_credential(REMOVE, ctx, integration).await
     }
 
     /// Makes a credential usable again that the provider accepted after all.
@@ -373,7 +367,17 @@ impl Tx {
         ctx: &TenantCtx,
         integration: &IntegrationId,
     ) -> StoreResult<bool> {
-        let rows = on!(self, c => sqlx::query(REVIVE)
+        self.on_credential(REVIVE, ctx, integration).await
+    }
+
+    /// Whether a statement about one credential met it.
+    async fn on_credential(
+        &mut self,
+        statement: &'static str,
+        ctx: &TenantCtx,
+        integration: &IntegrationId,
+    ) -> StoreResult<bool> {
+        let rows = on!(self, c => sqlx::query(statement)
             .bind(ctx.tenant().as_str())
             .bind(integration.as_str())
             .execute(c)

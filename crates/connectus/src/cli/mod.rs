@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod api;
 mod audit;
 mod config;
 mod doctor;
@@ -67,6 +68,8 @@ enum Command {
     Migrate,
     /// Print the OpenAPI document.
     Openapi,
+    /// Call any operation of the API, with or without a running server.
+    Api(api::Api),
     /// Sync a data flow and follow it to its end.
     Sync(sync::Sync),
     /// List runs, show one, follow one.
@@ -112,6 +115,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Config(command) => config::run(&command, &global),
         Command::Serve(command) => block_on(serve::run(command, global)),
         Command::Doctor { json } => block_on(doctor::run(json, global)),
+        Command::Api(command) => block_on(api::run(command, global)),
         Command::Sync(command) => block_on(sync::run(command, global)),
         Command::Runs(command) => block_on(runs::run(command, global)),
         Command::Migrate => block_on(migrate::run(global)),
@@ -179,5 +183,22 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_guide_lists_every_command_and_no_other() {
+        const GUIDE: &str = include_str!("../../../../docs/guides/command-line.md");
+        let listed: Vec<_> = GUIDE
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `connectus ")?.split_once('`'))
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        let known = Cli::command();
+        let known: Vec<_> = known.get_subcommands().map(|one| one.get_name().to_owned()).collect();
+        let sorted = |mut names: Vec<String>| {
+            names.sort();
+            names
+        };
+        assert_eq!(sorted(listed), sorted(known));
     }
 }

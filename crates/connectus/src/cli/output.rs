@@ -15,12 +15,18 @@ pub fn show(json: bool, answer: &impl Serialize, text: &str) -> Result<()> {
 
 /// Prints lines on standard output. A reader that has seen enough (`| head`) is no error.
 pub fn say(text: &str) -> Result<()> {
+    write(format!("{}\n", text.trim_end()).as_bytes()).map(|_| ())
+}
+
+/// Writes bytes to standard output at once. `false` once nobody reads any more.
+pub fn write(bytes: &[u8]) -> Result<bool> {
     let mut out = std::io::stdout().lock();
-    match writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => {
             Err(Error::new(Code::Unavailable, format!("Cannot write the answer: {error}.")))
         }
-        _ => Ok(()),
     }
 }
 

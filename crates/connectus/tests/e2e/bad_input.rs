@@ -13,14 +13,15 @@ use crate::support::{
 };
 
 /// Words that tell about the inside.
-const INSIDE: [&str; 14] = [
+const INSIDE: [&str; 15] = [
     "sqlx",
     "SELECT ",
     "INSERT ",
     "panicked",
     "unwrap",
     ".rs:",
-    "/work/",
+    "/crates/",
+    env!("CARGO_MANIFEST_DIR"),
     "/.cargo/",
     "/home/",
     "/tmp/",

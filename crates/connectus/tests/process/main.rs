@@ -5,6 +5,7 @@
     reason = "all of this is test code; clippy knows it of functions marked #[test] only"
 )]
 
+mod api;
 mod connectus;
 mod demo;
 mod full_disk;

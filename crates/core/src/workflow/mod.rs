@@ -27,8 +27,8 @@ pub use self::{
         Stop, SubWorkflow, Switch, Wait, WaitFor,
     },
     machine::{
-        Ask, ChildOutcome, Cmd, Compensation, Entry, Event, INTERP_VERSION, Interp,
-        JOURNAL_VERSION, Pending, Policy, RunError, Snapshot,
+        APPROVAL_SIGNAL, Ask, ChildOutcome, Cmd, Compensation, Entry, Event, INTERP_VERSION,
+        Interp, JOURNAL_VERSION, Pending, Policy, RunError, Snapshot,
     },
     nearest::no_such_action,
     program::Program,

@@ -1,13 +1,14 @@
 //! A person's answer to a run that asks.
 
-use connectus_core::{Code, Error, Result, TenantCtx, run::Run, workflow::Ask};
+use connectus_core::{
+    Code, Error, Result, TenantCtx,
+    run::Run,
+    workflow::{APPROVAL_SIGNAL, Ask},
+};
 use serde_json::json;
 
 use super::Engine;
 use crate::history::History;
-
-/// Begins the names of signals that answer approvals; nobody may send them otherwise.
-pub const APPROVAL_SIGNAL: &str = "approval:";
 
 /// A yes or no.
 #[derive(Clone, Debug)]

@@ -38,10 +38,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use self::session::Continued;
 use self::{active::Active, commit::Committer, owner::Reign};
-pub use self::{
-    approval::{APPROVAL_SIGNAL, Decision},
-    settle::CHILD_SIGNAL,
-};
+pub use self::{approval::Decision, settle::CHILD_SIGNAL};
 use crate::{deliveries::Courier, parts::Parts};
 
 /// Signals a run may have that it has not read yet.

@@ -4,8 +4,8 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use connectus_core::Error;
-use connectus_engine::driver::{APPROVAL_SIGNAL, CHILD_SIGNAL};
+use connectus_core::{Error, workflow::APPROVAL_SIGNAL};
+use connectus_engine::driver::CHILD_SIGNAL;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;

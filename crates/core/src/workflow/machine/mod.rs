@@ -22,6 +22,7 @@ pub use self::{
     event::{ChildOutcome, Entry, Event, JOURNAL_VERSION},
     frame::Ask,
     snapshot::{Pending, Snapshot},
+    waits::APPROVAL_SIGNAL,
 };
 use self::{
     data::{Data, EnvId},

@@ -12,8 +12,8 @@ use crate::{
     workflow::{OnDeadline, OnReject, Span, program::ApprovalOp},
 };
 
-/// Begins the names of signals that answer approvals.
-const APPROVAL: &str = "approval:";
+/// Begins the names of signals that answer approvals; nobody may send them otherwise.
+pub const APPROVAL_SIGNAL: &str = "approval:";
 
 impl SignalWait {
     /// What a signal makes of the step.
@@ -55,7 +55,7 @@ impl Interp {
     pub(super) fn approval(&mut self, at: Place<'_>, ask: &ApprovalOp) -> Result<Begun, RunError> {
         let message = self.data.text(at.env, &ask.message)?;
         let meta = json!({"message": message, "approvers": ask.approvers});
-        let name = format!("{APPROVAL}{}", at.path);
+        let name = format!("{APPROVAL_SIGNAL}{}", at.path);
         let approvers = ask.approvers.clone();
         let asked = Ask { message, approvers, on_reject: ask.on_reject };
         Ok(self.signal(at, name, ask.deadline, (ask.on_deadline, Some(asked)), Some(meta)))
@@ -118,7 +118,7 @@ impl Interp {
         // Who began to wait first is served first.
         let Some(frame) = self.pending.values().copied().filter(waits).min() else {
             // Nobody can agree to what has not been asked yet.
-            if !name.starts_with(APPROVAL) {
+            if !name.starts_with(APPROVAL_SIGNAL) {
                 self.data.keep_signal(name, value);
             }
             return;
