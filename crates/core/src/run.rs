@@ -142,6 +142,17 @@ impl Failure {
     }
 }
 
+/// The run that another one repeats.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Origin {
+    /// That run.
+    pub run: RunId,
+    /// How many entries of its journal were the past already; `None` when all begins anew.
+    pub position: Option<u64>,
+    /// The step from which it was asked to go on.
+    pub step: Option<String>,
+}
+
 /// One durable execution.
 #[derive(Clone, Debug, Serialize)]
 pub struct Run {
@@ -179,6 +190,8 @@ pub struct Run {
     pub started_by: String,
     /// The run and step that wait for this one to end.
     pub parent: Option<(RunId, String)>,
+    /// The run it repeats, and from where on.
+    pub origin: Option<Origin>,
     /// Attempts that failed and will be, or were, repeated. Steps count their own.
     pub attempts: u32,
     /// How often a process died while working on it.

@@ -2,7 +2,7 @@
 
 use connectus_core::{
     Env, Result, RunId, TenantCtx, TenantId, Timestamp,
-    run::{Run, RunKind, RunStatus},
+    run::{Origin, Run, RunKind, RunStatus},
 };
 use serde_json::Value;
 use sqlx::FromRow;
@@ -14,12 +14,14 @@ use crate::{
 };
 
 mod claims;
+mod copies;
 mod ready;
 mod search;
 mod turns;
 
 pub(crate) use claims::STATEMENTS as CLAIM_STATEMENTS;
 pub use claims::{Claimed, RunClaim, RunNote};
+pub(crate) use copies::{ROWS as COPY_ROWS, STATEMENTS as COPY_STATEMENTS};
 pub use ready::Mail;
 pub(crate) use ready::STATEMENTS as READY_STATEMENTS;
 pub(crate) use search::STATEMENTS as SEARCH_STATEMENTS;
@@ -32,7 +34,7 @@ macro_rules! columns {
         "tenant_id, id, kind, queue, priority, status, subject_id, definition_hash, \
          interp_version, dedupe_key, trigger, input, output, error, progress, started_by, \
          parent_run_id, parent_step_id, attempts, crashes, cancel_requested, due_at, created_at, \
-         started_at, finished_at"
+         started_at, finished_at, origin_run_id, origin_position, origin_step"
     };
 }
 use columns;
@@ -40,9 +42,10 @@ use columns;
 sql! {
     INSERT = "INSERT INTO runs (tenant_id, id, kind, queue, priority, status, subject_id, \
               definition_hash, interp_version, dedupe_key, trigger, input, started_by, due_at, \
-              created_at, parent_run_id, parent_step_id) \
+              created_at, parent_run_id, parent_step_id, origin_run_id, origin_position, \
+              origin_step) \
               VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
-              $16) \
+              $16, $17, $18, $19) \
               ON CONFLICT (tenant_id, dedupe_key) DO NOTHING";
     GET = concat!("SELECT ", columns!(), " FROM runs WHERE tenant_id = $1 AND id = $2");
     BY_DEDUPE_KEY = concat!(
@@ -87,6 +90,8 @@ pub struct NewRun {
     pub due_at: Option<Timestamp>,
     /// The run and step that wait for this one to end.
     pub parent: Option<(RunId, String)>,
+    /// The run it repeats, and from where on.
+    pub origin: Option<Origin>,
 }
 
 impl NewRun {
@@ -103,6 +108,7 @@ impl NewRun {
             priority: 0,
             due_at: None,
             parent: None,
+            origin: None,
         }
     }
 
@@ -126,6 +132,7 @@ impl NewRun {
             progress: None,
             started_by: ctx.actor().label(),
             parent: self.parent,
+            origin: self.origin,
             attempts: 0,
             crashes: 0,
             cancel_requested: false,
@@ -164,11 +171,19 @@ pub(crate) struct Row {
     created_at: i64,
     started_at: Option<i64>,
     finished_at: Option<i64>,
+    origin_run_id: Option<String>,
+    origin_position: Option<i64>,
+    origin_step: Option<String>,
 }
 
 impl Row {
     pub(crate) fn run(self) -> StoreResult<Run> {
         let json = |text: Option<String>| text.map(|text| serde_json::from_str(&text)).transpose();
+        let origin = self.origin_run_id.map(|run| Origin {
+            run: RunId::trusted(run),
+            position: self.origin_position.and_then(|position| u64::try_from(position).ok()),
+            step: self.origin_step,
+        });
         Ok(Run {
             tenant: TenantId::trusted(self.tenant_id),
             id: RunId::trusted(self.id),
@@ -187,6 +202,7 @@ impl Row {
             progress: json(self.progress)?,
             started_by: self.started_by,
             parent: self.parent_run_id.map(RunId::trusted).zip(self.parent_step_id),
+            origin,
             attempts: u32::try_from(self.attempts).unwrap_or_default(),
             crashes: u32::try_from(self.crashes).unwrap_or_default(),
             cancel_requested: self.cancel_requested,
@@ -215,6 +231,8 @@ impl Tx {
     }
 
     async fn insert_run_row(&mut self, run: &Run) -> StoreResult<bool> {
+        let position = run.origin.as_ref().and_then(|origin| origin.position);
+        let position = position.and_then(|position| i64::try_from(position).ok());
         let inserted = on!(self, c => sqlx::query(INSERT)
             .bind(run.tenant.as_str())
             .bind(run.id.as_str())
@@ -232,6 +250,9 @@ impl Tx {
             .bind(run.created_at.0)
             .bind(run.parent.as_ref().map(|(parent, _)| parent.as_str()))
             .bind(run.parent.as_ref().map(|(_, step)| step.as_str()))
+            .bind(run.origin.as_ref().map(|origin| origin.run.as_str()))
+            .bind(position)
+            .bind(run.origin.as_ref().and_then(|origin| origin.step.as_deref()))
             .execute(c)
             .await?
             .rows_affected());

@@ -15,7 +15,7 @@ use crate::{
 
 sql! {
     OF_RUN = "SELECT step_id, position, name, action, status, attempts, input, output, error, \
-              compensation, next_attempt_at, started_at, finished_at FROM run_steps \
+              compensation, reused, next_attempt_at, started_at, finished_at FROM run_steps \
               WHERE tenant_id = $1 AND run_id = $2 ORDER BY position";
     FORGET = "DELETE FROM run_steps WHERE tenant_id = $1 AND run_id = $2";
     FORGET_ATTEMPTS = "DELETE FROM step_attempts WHERE tenant_id = $1 AND run_id = $2";
@@ -65,6 +65,8 @@ pub struct StepRow {
     pub error: Option<Failure>,
     /// Whether it undoes another step.
     pub compensation: bool,
+    /// Whether it was not carried out by this run but taken over from the one it repeats.
+    pub reused: bool,
     /// When the next attempt is due.
     pub next_attempt_at: Option<Timestamp>,
     /// When it began.
@@ -145,6 +147,7 @@ struct Row {
     output: Option<String>,
     error: Option<String>,
     compensation: bool,
+    reused: bool,
     next_attempt_at: Option<i64>,
     started_at: i64,
     finished_at: Option<i64>,
@@ -167,6 +170,7 @@ impl Row {
             output: parsed(self.output)?,
             error: parsed(self.error)?,
             compensation: self.compensation,
+            reused: self.reused,
             next_attempt_at: self.next_attempt_at.map(Timestamp),
             started_at: Timestamp(self.started_at),
             finished_at: self.finished_at.map(Timestamp),

@@ -73,7 +73,7 @@ enum Command {
     /// Sync a data flow and follow it to its end.
     Sync(sync::Sync),
     /// List runs, show one, follow one.
-    Runs(runs::Runs),
+    Runs(Box<runs::Runs>),
     /// Make and list tenants.
     #[command(subcommand)]
     Tenant(tenant::Command),
@@ -117,7 +117,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Doctor { json } => block_on(doctor::run(json, global)),
         Command::Api(command) => block_on(api::run(command, global)),
         Command::Sync(command) => block_on(sync::run(command, global)),
-        Command::Runs(command) => block_on(runs::run(command, global)),
+        Command::Runs(command) => block_on(runs::run(*command, global)),
         Command::Migrate => block_on(migrate::run(global)),
         Command::Tenant(command) => block_on(tenant::run(command, global)),
         Command::User(command) => block_on(user::run(command, global)),

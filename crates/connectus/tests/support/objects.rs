@@ -63,6 +63,8 @@ pub fn body(operation: &str) -> Option<Value> {
             "trigger_type": "manual",
             "actions": [{"type": "create_contact", "target": "digisol_crm"}],
         }),
+        "runs.fork" => json!({"position": 0}),
+        "runs.rerun" => json!({"input": {}}),
         "runs.signal" => json!({"name": "probe"}),
         "runs.approve" => json!({"step": "probe", "approved": true}),
         "webhook_subscriptions.create" => json!({"url": "https://example.com/hooks"}),

@@ -9,6 +9,7 @@
 //! - [`turn`] is what a session writes at once; [`commit`] writes those of many runs together.
 //! - [`deliver`] is the loop that delivers events to subscribers.
 //! - [`settle`] is how runs end and rest; [`step`] is one attempt of one step.
+//! - [`repeat`] starts runs that go on from the past of another one.
 
 mod active;
 mod approval;
@@ -18,6 +19,7 @@ mod deliver;
 mod dispatch;
 mod job;
 mod owner;
+mod repeat;
 mod session;
 mod settle;
 mod step;
@@ -31,14 +33,14 @@ use std::{
 };
 
 use connectus_core::{Error, Result, RunId, TenantCtx, run::Run};
-use connectus_store::{journal::PendingSignal, runs::NewRun};
+use connectus_store::journal::PendingSignal;
 use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use self::session::Continued;
 use self::{active::Active, commit::Committer, owner::Reign};
-pub use self::{approval::Decision, settle::CHILD_SIGNAL};
+pub use self::{approval::Decision, repeat::Rerun, settle::CHILD_SIGNAL};
 use crate::{deliveries::Courier, parts::Parts};
 
 /// Signals a run may have that it has not read yet.
@@ -150,34 +152,6 @@ impl Engine {
             })
             .await?;
         self.state(ctx, run).await
-    }
-
-    /// Runs the same again, as a new run: same subject, same input, same definition.
-    ///
-    /// # Errors
-    /// `conflict` while the run has not ended.
-    pub async fn retry(&self, ctx: &TenantCtx, run: &Run) -> Result<Run> {
-        if !run.status.is_final() {
-            let detail = "The run has not ended yet. Cancel it first, or wait.";
-            return Err(Error::new(connectus_core::Code::Conflict, detail));
-        }
-        let (owner, before) = (ctx.clone(), run.clone());
-        self.parts
-            .store
-            .write(move |tx| {
-                Box::pin(async move {
-                    let new = NewRun {
-                        definition_hash: before.definition_hash,
-                        interp_version: before.interp_version,
-                        ..NewRun::new(before.kind, before.subject_id, "retry", before.input)
-                    };
-                    let (run, _) = tx.insert_run(&owner, new).await?;
-                    let detail = serde_json::json!({ "new_run": run.id });
-                    tx.audit(&owner, "run.retried", before.id.as_str(), detail).await?;
-                    Ok(run)
-                })
-            })
-            .await
     }
 
     /// A run as it stands.

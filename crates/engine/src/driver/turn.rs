@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use connectus_core::{Error, Result, RunId, WorkflowId, event::EventType, run::Failure};
+use connectus_core::{Error, Result, RunId, TenantCtx, WorkflowId, event::EventType, run::Failure};
 use connectus_store::{
     Tx,
     events::NewEvent,
@@ -133,7 +133,7 @@ async fn write_learnt(tx: &mut Tx, turns: &[&Turn]) -> Result<()> {
 async fn write_intents(tx: &mut Tx, turns: &[&Turn]) -> Result<()> {
     for turn in turns {
         for child in &turn.batch.children {
-            start_child(tx, &turn.job, child).await?;
+            start_child(tx, &turn.job.ctx, &turn.job.run.id, child).await?;
         }
     }
     let begins = each(turns, |batch| batch.begins.iter().map(|begin| &begin.step).collect());
@@ -161,9 +161,13 @@ fn told(turn: &Turn) -> Vec<NewEvent> {
 }
 
 /// Starts the workflow a step names, once. What cannot be started is answered at once.
-async fn start_child(tx: &mut Tx, job: &Job, child: &Child) -> Result<()> {
-    let Job { ctx, run, .. } = job;
-    let workflow = match named(tx, job, &child.workflow).await {
+pub(super) async fn start_child(
+    tx: &mut Tx,
+    ctx: &TenantCtx,
+    run: &RunId,
+    child: &Child,
+) -> Result<()> {
+    let workflow = match named(tx, ctx, run, &child.workflow).await {
         Ok(workflow) => workflow,
         Err(error) if error.is_transient() => return Err(error),
         Err(error) => {
@@ -172,21 +176,21 @@ async fn start_child(tx: &mut Tx, job: &Job, child: &Child) -> Result<()> {
                 name: format!("{CHILD_SIGNAL}{}", child.id),
                 value: json!({ "error": Failure::from(&error) }),
             };
-            return Ok(tx.put_signal(ctx, &run.id, &signal).await.map(drop)?);
+            return Ok(tx.put_signal(ctx, run, &signal).await.map(drop)?);
         }
     };
     let new = NewRun {
-        dedupe_key: Some(format!("child:{}/{}", run.id, child.key_suffix)),
-        parent: Some((run.id.clone(), child.id.clone())),
+        dedupe_key: Some(format!("child:{run}/{}", child.key_suffix)),
+        parent: Some((run.clone(), child.id.clone())),
         ..workflows::new_run(&workflow, "workflow", child.input.clone())
     };
     tx.insert_run(ctx, new).await.map(drop)
 }
 
-async fn named(tx: &mut Tx, job: &Job, name: &str) -> Result<WorkflowRow> {
-    let (mut above, mut nested) = (Some(job.run.id.clone()), 0);
+async fn named(tx: &mut Tx, ctx: &TenantCtx, run: &RunId, name: &str) -> Result<WorkflowRow> {
+    let (mut above, mut nested) = (Some(run.clone()), 0);
     while let Some(run) = above {
-        above = tx.parent_run(&job.ctx, &run).await?;
+        above = tx.parent_run(ctx, &run).await?;
         nested += 1;
         if nested >= MAX_NESTED_RUNS {
             let message = format!("runs may wait for each other {MAX_NESTED_RUNS} deep at most");
@@ -194,10 +198,10 @@ async fn named(tx: &mut Tx, job: &Job, name: &str) -> Result<WorkflowRow> {
         }
     }
     if let Some(id) = WorkflowId::parse(name)
-        && let Some(found) = tx.workflow(&job.ctx, &id).await?
+        && let Some(found) = tx.workflow(ctx, &id).await?
     {
         return Ok(found);
     }
-    let found = tx.workflow_by_name(&job.ctx, name).await?;
+    let found = tx.workflow_by_name(ctx, name).await?;
     found.ok_or_else(|| Error::not_found(&format!("workflow `{name}`")))
 }

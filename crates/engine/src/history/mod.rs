@@ -2,6 +2,7 @@
 //!
 //! A position counts what the run had learnt: 0 is before it began, 1 after the first entry.
 
+mod replica;
 mod told;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use connectus_core::{
 };
 use serde_json::Value;
 
+pub(crate) use self::replica::{Open, Replica};
 pub use self::told::{about, told};
 use crate::{driver::Continued, parts::Parts};
 
@@ -21,10 +23,12 @@ use crate::{driver::Continued, parts::Parts};
 pub struct History {
     /// The run.
     pub run: Run,
-    pub(crate) program: Arc<Program>,
+    program: Arc<Program>,
     /// What the present generation was given.
-    pub(crate) input: Value,
-    pub(crate) entries: Vec<Entry>,
+    input: Value,
+    /// What it began with, as stored, when it is not the first one.
+    pub(crate) continued: Option<Value>,
+    entries: Vec<Entry>,
 }
 
 /// A run at one position.
@@ -84,13 +88,13 @@ impl History {
         }
         let program = parts.programs.get(parts, ctx, &run.definition_hash).await?;
         let mut conn = parts.store.read().await?;
-        let continued = conn.continued(ctx, &run.id).await?.map(Continued::read).transpose()?;
+        let continued = conn.continued(ctx, &run.id).await?;
         let lines = conn.journal(ctx, &run.id).await?;
         drop(conn);
         let entries: Vec<Entry> =
             lines.iter().map(|line| Entry::from_json(line)).collect::<Result<_>>()?;
-        let (generation, input) = match continued {
-            Some(continued) => (continued.generation, continued.input),
+        let (generation, input) = match continued.clone().map(Continued::read).transpose()? {
+            Some(Continued { generation, input, .. }) => (generation, input),
             None => (0, run.input.clone()),
         };
         let began = entries.first().map(|entry| &entry.event);
@@ -100,7 +104,7 @@ impl History {
             let detail = "The run is starting over right now. Try again.";
             return Err(Error::new(Code::Conflict, detail).retry_after(1));
         }
-        Ok(Self { run, program, input, entries })
+        Ok(Self { run, program, input, continued, entries })
     }
 
     /// How many entries there are.
@@ -114,7 +118,7 @@ impl History {
     }
 
     /// A machine that has learnt nothing yet.
-    pub(crate) fn machine(&self) -> Interp {
+    fn machine(&self) -> Interp {
         Interp::new(self.program.clone(), self.input.clone())
     }
 

@@ -5,6 +5,7 @@ mod engines;
 mod generations;
 mod mail;
 mod provider;
+mod repeats;
 mod runs;
 #[path = "../support/mod.rs"]
 mod support;

@@ -46,6 +46,8 @@ pub struct StepView {
     error: Option<FailureView>,
     /// Whether it undoes another step.
     compensation: bool,
+    /// Whether this run did not carry it out, but took it over from the run it repeats.
+    reused: bool,
     /// Its attempts, oldest first; the one under way is not among them.
     attempts: Vec<AttemptView>,
     /// When the next attempt is due.
@@ -83,6 +85,7 @@ impl StepView {
             output: step.output,
             error: step.error.map(FailureView::of),
             compensation: step.compensation,
+            reused: step.reused,
             attempts,
             next_attempt_at: step.next_attempt_at.map(|at| at.to_string()),
             started_at: step.started_at.to_string(),

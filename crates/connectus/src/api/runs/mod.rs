@@ -3,17 +3,24 @@
 pub mod approve;
 pub mod cancel;
 pub mod filter;
+pub mod fork;
 pub mod get;
 pub mod journal;
 pub mod list;
+pub mod rerun;
 pub mod retry;
 pub mod signal;
 pub mod state;
 
+use axum::{
+    Json,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
 use connectus_core::{
     Error, Result, RunId, TenantCtx,
     access::Permission::{WorkflowsRead, WorkflowsRun},
-    run::{Failure, Run},
+    run::{Failure, Origin, Run},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -36,6 +43,10 @@ pub(super) fn operations() -> Vec<Operation> {
             aliases ["/integrations/executions/{id}/cancel"];
         "runs.retry" = retry, Needs(WorkflowsRun),
             aliases ["/integrations/executions/{id}/retry"];
+        "runs.rerun" = rerun, Needs(WorkflowsRun),
+            aliases ["/integrations/executions/{id}/rerun"];
+        "runs.fork" = fork, Needs(WorkflowsRun),
+            aliases ["/integrations/executions/{id}/fork"];
         "runs.signal" = signal, Needs(WorkflowsRun);
         "runs.approve" = approve, Needs(WorkflowsRun);
     }
@@ -58,6 +69,23 @@ impl FailureView {
     }
 }
 
+/// The run that another one repeats.
+#[derive(Serialize, ToSchema)]
+pub struct OriginView {
+    /// That run.
+    run: String,
+    /// How many entries of its journal were the past already; null when all began anew.
+    position: Option<u64>,
+    /// The step from which it was asked to go on.
+    step: Option<String>,
+}
+
+impl OriginView {
+    fn of(origin: Origin) -> Self {
+        Self { run: origin.run.to_string(), position: origin.position, step: origin.step }
+    }
+}
+
 /// A run.
 #[derive(Serialize, ToSchema)]
 pub struct RunView {
@@ -69,7 +97,7 @@ pub struct RunView {
     status: &'static str,
     /// The workflow or data flow.
     subject_id: String,
-    /// What started it: `manual`, `schedule`, `webhook`, `retry`, `workflow`.
+    /// What started it: `manual`, `schedule`, `webhook`, `workflow`, `retry`, `rerun`, `fork`.
     trigger: String,
     /// Who started it.
     started_by: String,
@@ -90,6 +118,8 @@ pub struct RunView {
     definition_hash: String,
     /// The run that waits for it.
     parent_run_id: Option<String>,
+    /// The run it repeats.
+    origin: Option<OriginView>,
     /// Attempts that failed and were repeated.
     attempts: u32,
     /// Whether someone asked to stop it.
@@ -125,6 +155,7 @@ impl RunView {
             queue: run.queue,
             definition_hash: run.definition_hash,
             parent_run_id: run.parent.map(|(parent, _)| parent.to_string()),
+            origin: run.origin.map(OriginView::of),
             attempts: run.attempts,
             cancel_requested: run.cancel_requested,
             due_at: resting.then(|| run.due_at.to_string()),
@@ -134,6 +165,12 @@ impl RunView {
             duration_ms: duration,
         }
     }
+}
+
+/// The answer to a call that started a run.
+fn started(run: Run) -> Response {
+    let location = [(header::LOCATION, format!("/api/v1/runs/{}", run.id))];
+    (StatusCode::ACCEPTED, location, Json(RunView::of(run))).into_response()
 }
 
 /// The run that a path names.

@@ -1,10 +1,8 @@
 //! `POST /api/v1/runs/{id}/retry`.
 
 use axum::{
-    Json,
     extract::{Path, State},
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 
 use super::RunView;
@@ -23,6 +21,5 @@ pub async fn handle(
 ) -> ApiResult<Response> {
     let run = super::named(&app, &caller.ctx, &id).await?;
     let again = app.engine.retry(&caller.ctx, &run).await?;
-    let location = [(header::LOCATION, format!("/api/v1/runs/{}", again.id))];
-    Ok((StatusCode::ACCEPTED, location, Json(RunView::of(again))).into_response())
+    Ok(super::started(again))
 }

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::{Global, find, follow, output};
 
+mod again;
 mod history;
 mod search;
 
@@ -45,6 +46,14 @@ enum Action {
     Journal(history::Journal),
     /// A run as it was at a position of its journal.
     State(history::State),
+    /// Ask a run to stop.
+    Cancel(again::One),
+    /// Run it again with the same input.
+    Retry(again::One),
+    /// Run it again from a step, or with another input.
+    Rerun(again::Rerun),
+    /// Go on from a past state of a run, as a new run.
+    Fork(again::Fork),
 }
 
 pub async fn run(mut command: Runs, global: Global) -> Result<ExitCode> {
@@ -52,6 +61,10 @@ pub async fn run(mut command: Runs, global: Global) -> Result<ExitCode> {
         return match action {
             Action::Journal(command) => history::journal(command, global).await,
             Action::State(command) => history::state(command, global).await,
+            Action::Cancel(command) => again::cancel(command, global).await,
+            Action::Retry(command) => again::retry(command, global).await,
+            Action::Rerun(command) => again::rerun(command, global).await,
+            Action::Fork(command) => again::fork(command, global).await,
         };
     }
     let (_, opened) = global.open().await?;
@@ -174,7 +187,8 @@ async fn steps(store: &Store, ctx: &TenantCtx, run: &RunId) -> Result<Vec<StepRo
 fn step_json(step: &StepRow) -> serde_json::Value {
     json!({
         "id": step.step_id, "name": step.name, "action": step.action, "status": step.status,
-        "attempts": step.attempts, "input": step.input, "output": step.output, "error": step.error,
+        "attempts": step.attempts, "reused": step.reused, "input": step.input,
+        "output": step.output, "error": step.error,
         "started_at": step.started_at, "finished_at": step.finished_at,
     })
 }

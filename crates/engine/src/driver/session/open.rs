@@ -180,6 +180,10 @@ impl Session<'_> {
             if step.flying || step.next_at > now {
                 continue;
             }
+            if step.position.is_none() {
+                // It may have been commanded long before: in a drain, in the run this one repeats.
+                step.since = now;
+            }
             let position = *step.position.get_or_insert_with(|| {
                 self.position += 1;
                 self.position
