@@ -4,7 +4,7 @@
 //! under way at that point has no answer there: the new run does it, under keys of its own.
 
 use connectus_core::{
-    Code, Error, Result, TenantCtx, WorkflowId,
+    Code, Error, FlowId, Result, TenantCtx, WorkflowId,
     event::EventType,
     run::{Failure, Origin, Run, RunKind, WorkflowStatus},
     workflow::Entry,
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::{Engine, session::batch::Child, settle::CHILD_SIGNAL, turn};
 use crate::{
+    flows,
     history::{History, Open, Replica},
     workflows,
 };
@@ -163,9 +164,13 @@ fn again(run: &Run, trigger: &str, from: Option<(usize, Option<String>)>) -> New
 /// Accepts the new run with all it takes over, in one transaction.
 async fn insert(tx: &mut Tx, ctx: &TenantCtx, before: &Run, repeat: Repeat) -> Result<Run> {
     let Repeat { new, action, past } = repeat;
-    let (run, is_new) = tx.insert_run(ctx, new).await?;
-    if !is_new {
-        return Ok(run);
+    let flow = match new.kind {
+        RunKind::Sync => Some(free_flow(tx, ctx, before).await?),
+        RunKind::Workflow => None,
+    };
+    let (run, _) = tx.insert_run(ctx, new).await?;
+    if let Some(flow) = flow {
+        tx.note_flow_run(ctx, &flow, &run.id).await?;
     }
     let mut waits = Vec::new();
     if let Some(past) = past.filter(|past| past.continued.is_some() || past.replica.has_begun()) {
@@ -182,6 +187,19 @@ async fn insert(tx: &mut Tx, ctx: &TenantCtx, before: &Run, repeat: Repeat) -> R
     tx.audit(ctx, action, before.id.as_str(), detail).await?;
     let stored = tx.run(ctx, &run.id).await?;
     Ok(stored.unwrap_or(run))
+}
+
+/// The data flow of a run, locked, if it is there and has no open run: it has one at a time.
+async fn free_flow(tx: &mut Tx, ctx: &TenantCtx, before: &Run) -> Result<FlowId> {
+    let gone = || Error::not_found("data flow");
+    let flow = FlowId::parse(&before.subject_id).ok_or_else(gone)?;
+    match flows::open_run(tx, ctx, &flow).await? {
+        None => Ok(flow),
+        Some(open) => {
+            let detail = format!("The data flow is being synced by run {} already.", open.id);
+            Err(Error::new(Code::Conflict, detail))
+        }
+    }
 }
 
 /// Writes what a run takes over and sets going what its interpreter has asked for already. Returns

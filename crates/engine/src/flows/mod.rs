@@ -9,6 +9,7 @@ mod trial;
 pub use edit::{FlowChange, MAX_FLOWS, NewFlow, create, delete, update};
 pub use preview::{MAX_PREVIEW_ROWS, Preview, PreviewKind, PreviewRow, preview};
 pub use replay::{Replay, StillRejected, replay_rejected};
+pub(crate) use start::open_run;
 pub use start::{start_due, sync_all, sync_now};
 pub use trial::{MappingTrial, Sample, test_mapping};
 

@@ -122,10 +122,7 @@ async fn start(
     trigger: &str,
     slot: Option<Timestamp>,
 ) -> Result<(Run, bool)> {
-    if tx.lock_flow(ctx, flow).await?.is_none() {
-        return Err(Error::not_found("data flow"));
-    }
-    if let Some(open) = tx.open_run_of(ctx, flow.as_str()).await? {
+    if let Some(open) = open_run(tx, ctx, flow).await? {
         return Ok((open, false));
     }
     let input = json!({ "flow": flow, "scheduled_at": slot });
@@ -134,4 +131,12 @@ async fn start(
     let (run, inserted) = tx.insert_run(ctx, new).await?;
     tx.note_flow_run(ctx, flow, &run.id).await?;
     Ok((run, inserted))
+}
+
+/// The open run of a flow, which is locked, so that no other can come before this one's.
+pub(crate) async fn open_run(tx: &mut Tx, ctx: &TenantCtx, flow: &FlowId) -> Result<Option<Run>> {
+    if tx.lock_flow(ctx, flow).await?.is_none() {
+        return Err(Error::not_found("data flow"));
+    }
+    Ok(tx.open_run_of(ctx, flow.as_str()).await?)
 }

@@ -1,6 +1,6 @@
 //! Starting: by hand, by the clock, never twice.
 
-use connectus_core::{Page, flow::FlowStatus, run::RunStatus};
+use connectus_core::{Code, Page, flow::FlowStatus, run::RunStatus};
 use connectus_engine::flows::{self, FlowChange};
 use connectus_store::runs::RunFilter;
 use connectus_testkit::both;
@@ -23,6 +23,18 @@ both! {
         assert_eq!(runs(&rig).await, 1);
         rig.engine.run_until_idle().await.unwrap();
         assert_ne!(rig.queued(&flow.id).await.id, first, "an ended run is not open");
+    }
+
+    async fn a_sync_is_repeated_only_while_none_is_open(db: TestStore) {
+        let rig = Rig::with_contacts(&db, 5).await;
+        let flow = rig.flow().await;
+        let ended = rig.sync(&flow.id).await;
+        let again = rig.engine.retry(&rig.ctx, &ended).await.unwrap();
+        assert_eq!(rig.reread(&flow.id).await.last_run, Some(again.id.clone()));
+        let third = rig.engine.retry(&rig.ctx, &ended).await.unwrap_err();
+        assert_eq!(third.code, Code::Conflict);
+        assert!(third.detail.contains(again.id.as_str()), "{third:?}");
+        assert_eq!(rig.queued(&flow.id).await.id, again.id, "nor does the clock start another");
     }
 
     async fn a_slot_starts_one_run_however_often_the_clock_ticks(db: TestStore) {
