@@ -8,6 +8,7 @@ pub mod audit;
 pub mod canonical;
 pub mod collection;
 pub mod delivery;
+pub mod difference;
 pub mod env;
 pub mod error;
 pub mod event;

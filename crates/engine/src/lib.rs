@@ -6,6 +6,7 @@
 
 pub mod actions;
 pub mod collections;
+pub mod compare;
 pub mod connections;
 pub mod deliveries;
 pub mod driver;

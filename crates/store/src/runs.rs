@@ -25,7 +25,7 @@ pub(crate) use copies::{ROWS as COPY_ROWS, STATEMENTS as COPY_STATEMENTS};
 pub use ready::Mail;
 pub(crate) use ready::STATEMENTS as READY_STATEMENTS;
 pub(crate) use search::STATEMENTS as SEARCH_STATEMENTS;
-pub use search::{Cursor, RunFilter, RunPage};
+pub use search::{Cursor, Only, RunFilter, RunPage};
 pub(crate) use turns::ROWS as TURN_ROWS;
 pub use turns::{Ending, OfRun, Rest};
 

@@ -8,9 +8,8 @@ use std::{
 
 use axum::{body::Body, extract::ConnectInfo};
 use clap::Args;
-use connectus_core::{Code, Error, Result, TenantCtx, access::Role};
+use connectus_core::{Code, Error, Result, access::Role};
 use connectus_engine::connections::seed_providers;
-use connectus_store::Store;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
@@ -58,7 +57,7 @@ pub struct Api {
 pub async fn run(command: Api, global: Global) -> Result<ExitCode> {
     let (config, opened) = global.open().await?;
     let store = &opened.store;
-    let ctx = tenant(store, command.tenant.as_deref()).await?;
+    let ctx = find::tenant(store, command.tenant.as_deref()).await?;
     let mut request = request(&command)?;
     let name = "connectus api".to_owned();
     let expires_at = Some(store.env().now().plus_secs(KEY_SECS));
@@ -85,23 +84,6 @@ pub async fn run(command: Api, global: Global) -> Result<ExitCode> {
     keys::revoke(store, ctx, key.id).await?;
     store.close().await;
     shown
-}
-
-/// The tenant that is named, or the only one.
-async fn tenant(store: &Store, named: Option<&str>) -> Result<TenantCtx> {
-    let mut found = find::tenants(store, named).await?;
-    match (found.pop(), found.is_empty()) {
-        (Some(only), true) => Ok(only),
-        (Some(_), false) => Err(Error::invalid(
-            "tenant",
-            "must be named, as there are several: --tenant with an identifier or a name. \
-             `connectus tenant list` shows them.",
-        )),
-        (None, _) => Err(Error::invalid(
-            "tenant",
-            "must be made first: `connectus tenant create NAME`, or `connectus serve --demo`.",
-        )),
-    }
 }
 
 /// The request as the command line describes it, without a credential.

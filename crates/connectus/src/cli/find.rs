@@ -23,6 +23,23 @@ pub async fn tenants(store: &Store, named: Option<&str>) -> Result<Vec<TenantCtx
     Ok(found)
 }
 
+/// The tenant that is named, or the only one.
+pub async fn tenant(store: &Store, named: Option<&str>) -> Result<TenantCtx> {
+    let mut found = tenants(store, named).await?;
+    match (found.pop(), found.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (Some(_), false) => Err(Error::invalid(
+            "tenant",
+            "must be named, as there are several: --tenant with an identifier or a name. \
+             `connectus tenant list` shows them.",
+        )),
+        (None, _) => Err(Error::invalid(
+            "tenant",
+            "must be made first: `connectus tenant create NAME`, or `connectus serve --demo`.",
+        )),
+    }
+}
+
 /// A run with its tenant.
 pub async fn run(store: &Store, text: &str) -> Result<(TenantCtx, Run)> {
     let unknown = || Error::not_found("run");

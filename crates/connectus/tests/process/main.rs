@@ -10,5 +10,6 @@ mod connectus;
 mod demo;
 mod full_disk;
 mod operator;
+mod runs;
 mod start;
 mod takeover;

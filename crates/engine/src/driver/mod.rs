@@ -10,10 +10,12 @@
 //! - [`deliver`] is the loop that delivers events to subscribers.
 //! - [`settle`] is how runs end and rest; [`step`] is one attempt of one step.
 //! - [`repeat`] starts runs that go on from the past of another one.
+//! - [`bulk`] stops or repeats many runs.
 
 mod active;
 mod approval;
 mod backoff;
+mod bulk;
 mod commit;
 mod deliver;
 mod dispatch;
@@ -40,7 +42,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use self::session::Continued;
 use self::{active::Active, commit::Committer, owner::Reign};
-pub use self::{approval::Decision, repeat::Rerun, settle::CHILD_SIGNAL};
+pub use self::{
+    approval::Decision,
+    bulk::{Bulk, MAX_AT_ONCE, Many, Meant},
+    repeat::Rerun,
+    settle::CHILD_SIGNAL,
+};
 use crate::{deliveries::Courier, parts::Parts};
 
 /// Signals a run may have that it has not read yet.

@@ -38,11 +38,24 @@ pub enum Rerun {
 }
 
 /// A run to be started, and what it takes over.
-struct Repeat {
+pub(super) struct Repeat {
     new: NewRun,
     /// What people did: `run.forked`.
     action: &'static str,
     past: Option<Past>,
+}
+
+impl Repeat {
+    /// All of it, with the same input.
+    pub fn whole(run: &Run) -> Self {
+        Self { new: again(run, "retry", None), action: "run.retried", past: None }
+    }
+
+    /// The same one, however often it is asked for.
+    pub fn once(mut self, key: String) -> Self {
+        self.new.dedupe_key = Some(key);
+        self
+    }
 }
 
 /// The past that a run begins with.
@@ -59,8 +72,7 @@ impl Engine {
     /// `conflict` while the run has not ended.
     pub async fn retry(&self, ctx: &TenantCtx, run: &Run) -> Result<Run> {
         has_ended(run)?;
-        let new = again(run, "retry", None);
-        self.repeat(ctx, run, Repeat { new, action: "run.retried", past: None }).await
+        self.repeat(ctx, run, Repeat::whole(run)).await
     }
 
     /// Goes on from a past state of a run, as a new run with the same input and definition.
@@ -162,13 +174,21 @@ fn again(run: &Run, trigger: &str, from: Option<(usize, Option<String>)>) -> New
 }
 
 /// Accepts the new run with all it takes over, in one transaction.
-async fn insert(tx: &mut Tx, ctx: &TenantCtx, before: &Run, repeat: Repeat) -> Result<Run> {
+pub(super) async fn insert(
+    tx: &mut Tx,
+    ctx: &TenantCtx,
+    before: &Run,
+    repeat: Repeat,
+) -> Result<Run> {
     let Repeat { new, action, past } = repeat;
     let flow = match new.kind {
         RunKind::Sync => Some(free_flow(tx, ctx, before).await?),
         RunKind::Workflow => None,
     };
-    let (run, _) = tx.insert_run(ctx, new).await?;
+    let (run, is_new) = tx.insert_run(ctx, new).await?;
+    if !is_new {
+        return Ok(run);
+    }
     if let Some(flow) = flow {
         tx.note_flow_run(ctx, &flow, &run.id).await?;
     }

@@ -1,6 +1,7 @@
 //! What every driver must do, on both databases.
 #![cfg(test)]
 
+mod bulk;
 mod engines;
 mod generations;
 mod mail;

@@ -2,7 +2,8 @@
 
 use connectus_core::{Code, Page, flow::FlowStatus, run::RunStatus};
 use connectus_engine::flows::{self, FlowChange};
-use connectus_store::runs::RunFilter;
+use connectus_sandbox::{Fault, FaultKind};
+use connectus_store::runs::{Only, RunFilter};
 use connectus_testkit::both;
 
 use crate::rig::{Rig, new_flow};
@@ -35,6 +36,22 @@ both! {
         assert_eq!(third.code, Code::Conflict);
         assert!(third.detail.contains(again.id.as_str()), "{third:?}");
         assert_eq!(rig.queued(&flow.id).await.id, again.id, "nor does the clock start another");
+    }
+
+    async fn a_failed_sync_is_a_dead_letter_until_a_later_one_makes_up_for_it(db: TestStore) {
+        let rig = Rig::with_contacts(&db, 5).await;
+        let flow = rig.flow().await;
+        rig.contacts().fault(Fault::on("GET", "/crm", FaultKind::Status { status: 403 }).times(1));
+        let failed = rig.sync(&flow.id).await;
+        assert_eq!(failed.status, RunStatus::Failed);
+        let dead = RunFilter { only: Some(Only::DeadLetters), ..RunFilter::default() };
+        let matching = async || {
+            let mut conn = rig.parts.store.read().await.unwrap();
+            conn.runs_matching(&rig.ctx, &dead).await.unwrap()
+        };
+        assert_eq!(matching().await, 1);
+        rig.queued(&flow.id).await;
+        assert_eq!(matching().await, 0);
     }
 
     async fn a_slot_starts_one_run_however_often_the_clock_ticks(db: TestStore) {

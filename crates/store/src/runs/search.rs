@@ -7,6 +7,7 @@ use connectus_core::{
     page::Listing,
     run::{Run, RunKind, RunStatus},
 };
+use serde::Serialize;
 
 use super::{Row, columns};
 use crate::{
@@ -24,20 +25,39 @@ macro_rules! filter {
          AND (CAST($5 AS TEXT) IS NULL OR trigger = $5) \
          AND created_at >= CAST($6 AS BIGINT) AND created_at < CAST($7 AS BIGINT) \
          AND (CAST($8 AS TEXT) IS NULL OR LOWER(input) LIKE LOWER($8) ESCAPE '!' \
-         OR LOWER(output) LIKE LOWER($8) ESCAPE '!' OR LOWER(error) LIKE LOWER($8) ESCAPE '!')"
+         OR LOWER(output) LIKE LOWER($8) ESCAPE '!' OR LOWER(error) LIKE LOWER($8) ESCAPE '!') \
+         AND (CAST($9 AS TEXT) IS NULL OR queue = $9) \
+         AND (CAST($10 AS TEXT) IS NULL OR ($10 = 'stoppable' AND NOT cancel_requested \
+         AND status IN ('queued', 'running', 'waiting')) OR ($10 = 'dead_letters' \
+         AND status = 'failed' AND parent_run_id IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM runs AS later WHERE later.tenant_id = runs.tenant_id AND later.origin_run_id = runs.id) \
+         AND NOT (kind = 'sync' AND EXISTS (SELECT 1 FROM runs AS later \
+         WHERE later.tenant_id = runs.tenant_id AND later.subject_id = runs.subject_id \
+         AND later.created_at >= runs.created_at AND later.id <> runs.id))))"
     };
 }
 
 sql! {
     LIST = concat!(
         "SELECT ", columns!(), filter!(),
-        " AND (CAST($9 AS BIGINT) IS NULL OR created_at < $9 OR (created_at = $9 AND id < $10)) \
-         ORDER BY created_at DESC, id DESC LIMIT $11 OFFSET $12");
+        " AND (CAST($11 AS BIGINT) IS NULL OR created_at < $11 OR (created_at = $11 AND id < $12)) \
+         ORDER BY created_at DESC, id DESC LIMIT $13 OFFSET $14");
     COUNT = concat!("SELECT COUNT(*)", filter!());
 }
 
+/// Runs of which something can be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Only {
+    /// Those that can be asked to stop: open, and not asked yet.
+    Stoppable,
+    /// Those that failed for good and that nothing has made up for: no other run repeats them, and
+    /// no run waited for them. A later sync of the same data flow makes up for a sync.
+    DeadLetters,
+}
+
 /// Which runs are wanted. What is not given does not matter.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct RunFilter {
     /// Only this kind.
     pub kind: Option<RunKind>,
@@ -54,6 +74,10 @@ pub struct RunFilter {
     /// Only runs whose input, output or error holds this text. The case of letters from A to Z does
     /// not matter, and no character has a meaning of its own.
     pub text: Option<String>,
+    /// Only runs of this queue.
+    pub queue: Option<String>,
+    /// Only runs of which this can be said.
+    pub only: Option<Only>,
 }
 
 /// A place in the order of runs, newest first. It stays where it is whatever is added.
@@ -98,6 +122,15 @@ impl FromStr for Cursor {
     }
 }
 
+impl Only {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Stoppable => "stoppable",
+            Self::DeadLetters => "dead_letters",
+        }
+    }
+}
+
 impl RunFilter {
     fn statuses(&self) -> Option<String> {
         let names: Vec<&str> = self.status.iter().map(|status| status.name()).collect();
@@ -131,6 +164,8 @@ macro_rules! filtered {
             .bind($filter.from.map_or(i64::MIN, |at| at.0))
             .bind($filter.until.map_or(i64::MAX, |at| at.0))
             .bind($filter.pattern())
+            .bind($filter.queue.as_deref())
+            .bind($filter.only.map(Only::name))
     };
 }
 

@@ -1,8 +1,9 @@
 //! Which runs are meant: by a search, or by a change of many at once.
 
-use connectus_core::{Error, Result, Timestamp};
-use connectus_store::runs::RunFilter;
-use serde::{Deserialize, Serialize};
+use connectus_core::{Error, Result, Timestamp, run};
+use connectus_store::runs::{Only, RunFilter};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 /// Longest text that is searched for, in characters.
@@ -35,9 +36,33 @@ pub struct Search {
     /// characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// Only runs of this queue: `workflow`, `sync`, `generation`, ...
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    /// With `true`, only runs that failed for good and that nothing has made up for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_letters: Option<bool>,
 }
 
 impl Search {
+    /// A search that changes something: what it does not know must not be left out of account.
+    ///
+    /// # Errors
+    /// For a field there is not.
+    pub fn strict<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let given = Map::deserialize(from)?;
+        let search: Self =
+            serde_json::from_value(given.clone().into()).map_err(D::Error::custom)?;
+        let known = serde_json::to_value(&search).map_err(D::Error::custom)?;
+        let is_unknown = |(name, value): &(&String, &Value)| {
+            !value.is_null() && known.get(name.as_str()).is_none()
+        };
+        match given.iter().find(is_unknown) {
+            None => Ok(search),
+            Some((name, _)) => Err(D::Error::custom(format!("unknown field `{name}` in `filter`"))),
+        }
+    }
+
     /// The filter it means.
     ///
     /// # Errors
@@ -57,6 +82,8 @@ impl Search {
             from: time("from", self.from.as_deref())?,
             until: time("until", self.until.as_deref())?,
             text: text.map(str::to_owned),
+            queue: self.queue.as_deref().map(queue).transpose()?,
+            only: self.dead_letters.unwrap_or(false).then_some(Only::DeadLetters),
         })
     }
 }
@@ -65,4 +92,12 @@ fn time(name: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
     let Some(text) = text else { return Ok(None) };
     let bad = || Error::invalid(name, "must be a time (RFC 3339) or a day");
     Timestamp::parse(text).map(Some).ok_or_else(bad)
+}
+
+fn queue(name: &str) -> Result<String> {
+    if run::queue(name).is_some() {
+        return Ok(name.to_owned());
+    }
+    let names: Vec<&str> = run::QUEUES.iter().map(|queue| queue.name).collect();
+    Err(Error::invalid("queue", format!("must be one of {}", names.join(", "))))
 }

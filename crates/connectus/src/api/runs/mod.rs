@@ -2,13 +2,17 @@
 
 pub mod approve;
 pub mod cancel;
+pub mod cancel_many;
+pub mod compare;
 pub mod filter;
 pub mod fork;
 pub mod get;
 pub mod journal;
 pub mod list;
+pub mod many;
 pub mod rerun;
 pub mod retry;
+pub mod retry_many;
 pub mod signal;
 pub mod state;
 
@@ -47,6 +51,10 @@ pub(super) fn operations() -> Vec<Operation> {
             aliases ["/integrations/executions/{id}/rerun"];
         "runs.fork" = fork, Needs(WorkflowsRun),
             aliases ["/integrations/executions/{id}/fork"];
+        "runs.compare" = compare, Needs(WorkflowsRead),
+            aliases ["/integrations/executions/{id}/compare/{other}"];
+        "runs.cancel_many" = cancel_many, Needs(WorkflowsRun);
+        "runs.retry_many" = retry_many, Needs(WorkflowsRun);
         "runs.signal" = signal, Needs(WorkflowsRun);
         "runs.approve" = approve, Needs(WorkflowsRun);
     }

@@ -1,5 +1,5 @@
-//! `connectus runs cancel`, `retry`, `rerun` and `fork`. A running server does the work; without
-//! one it is done by the next.
+//! `connectus runs rerun` and `fork`, and what is done to one run in general. A running server does
+//! the work; without one it is done by the next.
 
 use std::process::ExitCode;
 
@@ -15,10 +15,10 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct One {
     /// The run.
-    run: String,
+    pub run: String,
     /// Answer in JSON.
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -45,14 +45,6 @@ pub struct Fork {
     at: usize,
 }
 
-pub async fn cancel(command: One, global: Global) -> Result<ExitCode> {
-    act(command, global, async |engine, ctx, run| engine.cancel(ctx, &run.id).await).await
-}
-
-pub async fn retry(command: One, global: Global) -> Result<ExitCode> {
-    act(command, global, async |engine, ctx, run| engine.retry(ctx, run).await).await
-}
-
 pub async fn fork(Fork { one, at }: Fork, global: Global) -> Result<ExitCode> {
     act(one, global, async |engine, ctx, run| engine.fork(ctx, run, at).await).await
 }
@@ -71,7 +63,7 @@ pub async fn rerun(command: Rerun, global: Global) -> Result<ExitCode> {
 }
 
 /// Does something with one run and shows the run that came of it.
-async fn act(
+pub async fn act(
     command: One,
     global: Global,
     what: impl AsyncFnOnce(&Engine, &TenantCtx, &Run) -> Result<Run>,

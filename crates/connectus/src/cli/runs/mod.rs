@@ -13,7 +13,9 @@ use serde_json::json;
 use super::{Global, find, follow, output};
 
 mod again;
+mod compare;
 mod history;
+mod many;
 mod search;
 
 #[derive(Debug, Args)]
@@ -46,14 +48,16 @@ enum Action {
     Journal(history::Journal),
     /// A run as it was at a position of its journal.
     State(history::State),
-    /// Ask a run to stop.
-    Cancel(again::One),
-    /// Run it again with the same input.
-    Retry(again::One),
+    /// Ask a run to stop, or many of them.
+    Cancel(Box<many::OneOrMany>),
+    /// Run it again with the same input, or many that failed.
+    Retry(Box<many::OneOrMany>),
     /// Run it again from a step, or with another input.
     Rerun(again::Rerun),
     /// Go on from a past state of a run, as a new run.
     Fork(again::Fork),
+    /// Show how two runs differ.
+    Compare(compare::Compare),
 }
 
 pub async fn run(mut command: Runs, global: Global) -> Result<ExitCode> {
@@ -61,10 +65,11 @@ pub async fn run(mut command: Runs, global: Global) -> Result<ExitCode> {
         return match action {
             Action::Journal(command) => history::journal(command, global).await,
             Action::State(command) => history::state(command, global).await,
-            Action::Cancel(command) => again::cancel(command, global).await,
-            Action::Retry(command) => again::retry(command, global).await,
+            Action::Cancel(command) => many::cancel(*command, global).await,
+            Action::Retry(command) => many::retry(*command, global).await,
             Action::Rerun(command) => again::rerun(command, global).await,
             Action::Fork(command) => again::fork(command, global).await,
+            Action::Compare(command) => compare::run(command, global).await,
         };
     }
     let (_, opened) = global.open().await?;

@@ -29,12 +29,18 @@ pub struct Search {
     /// Only runs whose input, output or error holds this text.
     #[arg(long)]
     text: Option<String>,
+    /// Only runs of this queue: `workflow`, `sync`, `generation`, ...
+    #[arg(long)]
+    queue: Option<String>,
+    /// Only runs that failed for good and that nothing has made up for.
+    #[arg(long)]
+    dead_letters: bool,
 }
 
 impl Search {
     /// The filter they mean.
     pub fn read(&self) -> Result<RunFilter> {
-        let Self { status, kind, of, trigger, from, until, text } = self;
+        let Self { status, kind, of, trigger, from, until, text, queue, dead_letters } = self;
         let search = filter::Search {
             kind: kind.clone(),
             status: status.clone(),
@@ -43,6 +49,8 @@ impl Search {
             from: from.clone(),
             until: until.clone(),
             text: text.clone(),
+            queue: queue.clone(),
+            dead_letters: dead_letters.then_some(true),
         };
         search.read()
     }

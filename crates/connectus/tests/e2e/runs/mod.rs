@@ -1,6 +1,7 @@
 //! What people do with runs: find them, read them, look at their past.
 
 mod history;
+mod many;
 mod repeats;
 mod search;
 

@@ -1,0 +1,104 @@
+//! What the operator does with runs, beside a running server and without one.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::connectus::{Server, json, refusal, run, text};
+
+/// Makes a workflow of these steps; answers its identifier.
+fn workflow(dir: &Path, name: &str, steps: &Value) -> String {
+    let definition = json!({"version": 1, "name": name, "steps": steps});
+    let body = json!({"definition": definition}).to_string();
+    json(dir, &["api", "workflows", "-d", &body])["id"].as_str().unwrap().to_owned()
+}
+
+/// Starts a run of a workflow; answers its identifier.
+fn execute(dir: &Path, workflow: &str, input: &Value) -> String {
+    let body = json!({"input": input}).to_string();
+    let path = format!("workflows/{workflow}/execute");
+    json(dir, &["api", &path, "-d", &body])["id"].as_str().unwrap().to_owned()
+}
+
+/// A step that keeps a record of what the run was given.
+fn keep(id: &str) -> Value {
+    json!({"id": id, "type": "action", "action": "collection.upsert",
+        "input": {"collection": "crm/people", "key": id, "record": {"n": "{{ trigger.n }}"}}})
+}
+
+#[test]
+fn a_run_is_repeated_in_every_way_and_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    json(dir, &["tenant", "create", "Acme", "--json"]);
+    let made = workflow(dir, "Two", &json!([keep("one"), keep("two")]));
+    let first = execute(dir, &made, &json!({"n": 1}));
+    assert!(refusal(dir, &["runs", "retry", &first]).contains("has not ended yet"));
+    let token = json(dir, &["token", "create", "--tenant", "Acme", "--role", "viewer", "--json"]);
+    let token = token["token"].as_str().unwrap();
+    let server = Server::start(dir, &[]);
+    let path = |run: &str| format!("/api/v1/runs/{run}");
+    let ended = |run: &str| server.until(&path(run), token, |run| run["status"] == "completed");
+    ended(&first);
+
+    let id = |words: &[&str]| json(dir, words)["id"].as_str().unwrap().to_owned();
+    let retried = id(&["runs", "retry", &first, "--json"]);
+    let part = id(&["runs", "rerun", &first, "--from-step", "two", "--json"]);
+    let edited = id(&["runs", "rerun", &first, "--input", r#"{"n": 2}"#, "--json"]);
+    let forked = id(&["runs", "fork", &first, "--at", "1", "--json"]);
+    assert_eq!(ended(&retried)["trigger"], "retry");
+    assert_eq!(ended(&part)["steps"][0]["reused"], true);
+    assert_eq!(ended(&edited)["output"]["record"]["n"], 2);
+    assert_eq!(ended(&forked)["origin"]["position"], 1);
+    server.stop();
+
+    assert!(refusal(dir, &["runs", "rerun", &first]).contains("--from-step"));
+    assert!(refusal(dir, &["runs", "rerun", &first, "--input", "{"]).contains("is no JSON"));
+    assert!(
+        refusal(dir, &["runs", "fork", &first, "--at", "99"]).contains("length of the journal")
+    );
+    let told = json(dir, &["runs", "compare", &first, &edited, "--json"]);
+    assert_eq!(told["input"], json!([{"path": "/n", "left": 1, "right": 2}]));
+    let told = text(&run(dir, &["runs", "compare", &first, &edited]).stdout);
+    assert!(told.contains("input/n: 1 | 2\n"), "{told}");
+    assert!(told.contains("step two: completed | completed\n  input/record/n: 1 | 2\n"), "{told}");
+    let same = text(&run(dir, &["runs", "compare", &first, &first]).stdout);
+    assert!(same.ends_with("2 steps are the same\n"), "{same}");
+    assert!(refusal(dir, &["runs", "compare", &first, "run_x"]).contains("No such run"));
+}
+
+#[test]
+fn many_runs_are_stopped_and_repeated_by_what_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    json(dir, &["tenant", "create", "Acme", "--json"]);
+    let nap = workflow(dir, "Nap", &json!([{"id": "nap", "type": "wait", "for": "1d"}]));
+    let bad = workflow(dir, "Bad", &json!([{"id": "no", "type": "fail", "message": "no paper"}]));
+    let one = execute(dir, &nap, &json!({}));
+    for _ in 0..2 {
+        execute(dir, &nap, &json!({}));
+        execute(dir, &bad, &json!({}));
+    }
+    let stopped = json(dir, &["runs", "cancel", &one, "--json"]);
+    assert_eq!(stopped["cancel_requested"], true);
+    let many = ["runs", "cancel", "--of", &nap];
+    let dry = text(&run(dir, &[&many[..], &["--dry-run"]].concat()).stdout);
+    assert!(dry.contains("2 of 2 runs would be asked to stop"), "{dry}");
+    let done = json(dir, &[&many[..], &["--json"]].concat());
+    assert_eq!((&done["matched"], &done["left"]), (&json!(2), &json!(0)));
+    assert!(refusal(dir, &["runs", "cancel"]).contains("which runs are meant"));
+    assert!(refusal(dir, &["runs", "cancel", &one, "--dry-run"]).contains("is named already"));
+
+    let token = json(dir, &["token", "create", "--tenant", "Acme", "--role", "viewer", "--json"]);
+    let token = token["token"].as_str().unwrap();
+    let server = Server::start(dir, &[]);
+    let all = |count: u64| move |page: &Value| page["total_count"] == count;
+    server.until("/api/v1/runs?status=cancelled", token, all(3));
+    server.until("/api/v1/runs?dead_letters=true", token, all(2));
+    let again = json(dir, &["runs", "retry", "--dead-letters", "--tenant", "Acme", "--json"]);
+    assert_eq!(again["runs"].as_array().unwrap().len(), 2);
+    server.until("/api/v1/runs?trigger=retry&status=failed", token, all(2));
+    server.stop();
+    let dead = json(dir, &["runs", "--dead-letters", "--json"]);
+    assert_eq!(dead.as_array().unwrap().len(), 2, "each repetition failed again");
+}
