@@ -30,7 +30,8 @@ macro_rules! filter {
          AND (CAST($10 AS TEXT) IS NULL OR ($10 = 'stoppable' AND NOT cancel_requested \
          AND status IN ('queued', 'running', 'waiting')) OR ($10 = 'dead_letters' \
          AND status = 'failed' AND parent_run_id IS NULL \
-         AND NOT EXISTS (SELECT 1 FROM runs AS later WHERE later.tenant_id = runs.tenant_id AND later.origin_run_id = runs.id) \
+         AND NOT EXISTS (SELECT 1 FROM runs AS later WHERE later.tenant_id = runs.tenant_id \
+         AND later.origin_run_id = runs.id) \
          AND NOT (kind = 'sync' AND EXISTS (SELECT 1 FROM runs AS later \
          WHERE later.tenant_id = runs.tenant_id AND later.subject_id = runs.subject_id \
          AND later.created_at >= runs.created_at AND later.id <> runs.id))))"

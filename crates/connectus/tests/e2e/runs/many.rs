@@ -17,6 +17,7 @@ both! {
         let steps = json!([keep("same", "all"), keep("own", "{{ trigger.n }}"), more]);
         let made = workflow(&world, "Compared", steps).await;
         let one = execute(&world, &made, json!({"n": 1})).await;
+        world.settle().await;
         let two = execute(&world, &made, json!({"n": 2})).await;
         world.settle().await;
         let found = read(&world, &format!("/api/v1/runs/{one}/compare/{two}")).await;
