@@ -4,14 +4,15 @@
 use std::ops::{Deref, DerefMut};
 
 use connectus_core::{Env, event::Event};
-use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction, pool::PoolConnection};
+use connectus_sqlite::Connection as SqliteConnection;
+use sqlx::{PgConnection, Postgres, Transaction, pool::PoolConnection};
 
-use crate::request::Request;
+use crate::{readers::Reader, request::Request};
 
 /// A database connection, of either kind.
 pub enum Conn {
-    /// A pooled SQLite reader.
-    Sqlite(PoolConnection<Sqlite>),
+    /// A SQLite reader.
+    Sqlite(Reader),
     /// The one SQLite writer.
     SqliteWriter(Box<SqliteConnection>),
     /// A pooled PostgreSQL connection.
@@ -29,7 +30,7 @@ pub(crate) enum Split<'c> {
 impl Conn {
     pub(crate) fn split(&mut self) -> Split<'_> {
         match self {
-            Self::Sqlite(conn) => Split::Sqlite(conn),
+            Self::Sqlite(reader) => Split::Sqlite(&mut reader.conn),
             Self::SqliteWriter(conn) => Split::Sqlite(conn),
             Self::Postgres(conn) => Split::Postgres(conn),
             Self::PostgresTx(tx) => Split::Postgres(tx),

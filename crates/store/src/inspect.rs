@@ -3,7 +3,7 @@
 //! The table names come from the database's own catalogue, never from a caller, so that a table
 //! nobody thought of is looked at too.
 
-use sqlx::{AssertSqlSafe, Row, ValueRef};
+use sqlx::{AssertSqlSafe, Row};
 
 use crate::{
     conn::{Conn, Split},
@@ -63,17 +63,13 @@ impl Conn {
     }
 }
 
-fn written_out(row: &sqlx::sqlite::SqliteRow) -> StoreResult<String> {
+fn written_out(row: &connectus_sqlite::Row) -> StoreResult<String> {
     let mut text = String::new();
     for index in 0..row.len() {
         if index > 0 {
             text.push('|');
         }
-        if !row.try_get_raw(index)?.is_null() {
-            // SQLite writes numbers and blobs as text when asked to.
-            let bytes: Vec<u8> = row.try_get_unchecked(index)?;
-            text.push_str(&String::from_utf8_lossy(&bytes));
-        }
+        text.push_str(&row.try_get_raw(index)?.to_string());
     }
     Ok(text)
 }

@@ -30,9 +30,9 @@ impl Store {
     /// `internal` when it is damaged: restore a backup.
     pub async fn check_integrity(&self) -> Result<()> {
         let mut conn = self.read().await?;
-        let Conn::Sqlite(sqlite) = &mut conn else { return Ok(()) };
+        let Conn::Sqlite(reader) = &mut conn else { return Ok(()) };
         let found: Vec<(String,)> = sqlx::query_as("PRAGMA quick_check(10)")
-            .fetch_all(&mut **sqlite)
+            .fetch_all(&mut *reader.conn)
             .await
             .map_err(StoreError::from)?;
         let damage: Vec<String> =

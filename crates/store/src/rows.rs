@@ -6,7 +6,8 @@
 
 use std::sync::OnceLock;
 
-use sqlx::{FromRow, postgres::PgRow, sqlite::SqliteRow};
+use connectus_sqlite::Row as SqliteRow;
+use sqlx::{FromRow, postgres::PgRow};
 
 use crate::{
     conn::{Conn, Split},

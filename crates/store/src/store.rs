@@ -3,15 +3,12 @@
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use connectus_core::{Code, Env, Error, Result, event::Event};
+use connectus_sqlite::{Options, STATEMENTS_KEPT};
 use futures::future::BoxFuture;
 use sqlx::{
-    ConnectOptions, Connection, PgPool, SqlitePool,
+    ConnectOptions, PgPool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
-    sqlite::{
-        SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions,
-        SqliteSynchronous,
-    },
 };
 use tokio::sync::broadcast;
 
@@ -21,6 +18,7 @@ use crate::{
     drill::{self, Drill, Moment},
     error::StoreError,
     ownership::OwnLock,
+    readers::Readers,
     request,
     seal::Sealer,
     writer::Writer,
@@ -28,11 +26,8 @@ use crate::{
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 
-/// Connections that read at once. SQLite readers never block each other or the writer.
-const READERS: u32 = 8;
-/// Prepared statements kept by a connection: all there are, with those over many rows in each of
-/// their sizes.
-const STATEMENTS_KEPT: usize = 512;
+/// Connections to PostgreSQL.
+const CONNECTIONS: u32 = 16;
 /// How long a caller waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -68,7 +63,7 @@ pub struct Store {
 
 #[derive(Clone)]
 pub(crate) enum Backend {
-    Sqlite { readers: SqlitePool, writer: Writer },
+    Sqlite { readers: Readers, writer: Writer },
     Postgres(PgPool),
 }
 
@@ -97,10 +92,12 @@ impl Store {
     /// `unavailable` when none is free in time or the database is down.
     pub async fn read(&self) -> Result<Conn> {
         match &self.backend {
-            Backend::Sqlite { readers, .. } => readers.acquire().await.map(Conn::Sqlite),
-            Backend::Postgres(pool) => pool.acquire().await.map(Conn::Postgres),
+            Backend::Sqlite { readers, .. } => readers.take().await.map(Conn::Sqlite),
+            Backend::Postgres(pool) => {
+                let conn = pool.acquire().await.map_err(StoreError::from)?;
+                Ok(Conn::Postgres(conn))
+            }
         }
-        .map_err(|error| StoreError::from(error).into())
     }
 
     /// Runs `work` as one transaction and returns what it returns, after the commit.
@@ -212,20 +209,6 @@ where
     }
 }
 
-fn sqlite_options(path: &std::path::Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(5))
-        .pragma("temp_store", "memory")
-        .pragma("cache_size", "-8000")
-        .statement_cache_capacity(STATEMENTS_KEPT)
-        .log_statements(tracing::log::LevelFilter::Trace)
-}
-
 async fn open_sqlite(path: &std::path::Path, env: &Env, announcer: &Announcer) -> Result<Backend> {
     let opened = |error: sqlx::Error| {
         Error::new(
@@ -235,19 +218,11 @@ async fn open_sqlite(path: &std::path::Path, env: &Env, announcer: &Announcer) -
         )
         .caused_by(error)
     };
-    let mut writer = SqliteConnection::connect_with(&sqlite_options(path)).await.map_err(opened)?;
+    let options = Options::new(path);
+    let mut writer = options.open().map_err(opened)?;
     MIGRATIONS.run(&mut writer).await.map_err(migration_failed)?;
-    let readers = SqlitePoolOptions::new()
-        .max_connections(READERS)
-        .min_connections(0)
-        // A file that was open a moment ago needs no asking whether it still is.
-        .test_before_acquire(false)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_with(sqlite_options(path).read_only(true).create_if_missing(false))
-        .await
-        .map_err(opened)?;
-    let writer = Writer::start(writer, env.clone(), announcer.clone());
-    Ok(Backend::Sqlite { readers, writer })
+    let writer = Writer::start(writer, env.clone(), announcer.clone())?;
+    Ok(Backend::Sqlite { readers: Readers::new(options.read_only()), writer })
 }
 
 async fn open_postgres(url: &str) -> Result<Backend> {
@@ -258,7 +233,7 @@ async fn open_postgres(url: &str) -> Result<Backend> {
         .log_statements(tracing::log::LevelFilter::Trace)
         .statement_cache_capacity(STATEMENTS_KEPT);
     let pool = PgPoolOptions::new()
-        .max_connections(READERS * 2)
+        .max_connections(CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_with(options)
         .await

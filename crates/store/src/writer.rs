@@ -3,15 +3,20 @@
 
 use std::panic::AssertUnwindSafe;
 
-use connectus_core::{Code, Env, Error, Result, event::Event};
+use connectus_core::{Env, Error, Result, event::Event};
+use connectus_sqlite::Connection;
 use futures::{FutureExt, future::BoxFuture};
-use sqlx::{Connection, Executor, sqlite::SqliteConnection};
-use tokio::sync::{mpsc, oneshot};
+use sqlx::Connection as _;
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot},
+};
 
 use crate::{
     announce::Announcer,
     conn::{Conn, Tx},
     error::StoreError,
+    readers::closed,
 };
 
 /// Jobs that may wait; beyond it callers wait for a place.
@@ -35,10 +40,18 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(conn: SqliteConnection, env: Env, announcer: Announcer) -> Self {
+    /// Starts the writer on a thread of its own: it computes and waits for the disk, and a thread
+    /// of the runtime should do neither for long.
+    ///
+    /// # Errors
+    /// `internal` when the system has no thread left.
+    pub(crate) fn start(conn: Connection, env: Env, announcer: Announcer) -> Result<Self> {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        tokio::spawn(write_loop(Box::new(conn), env, announcer, queue));
-        Self { jobs }
+        let runtime = Handle::current();
+        let work = move || runtime.block_on(write_loop(Box::new(conn), env, announcer, queue));
+        let thread = std::thread::Builder::new().name("database-writer".to_owned());
+        thread.spawn(work).map_err(Error::internal)?;
+        Ok(Self { jobs })
     }
 
     pub(crate) async fn run<T, F>(&self, work: F) -> Result<T>
@@ -88,12 +101,8 @@ fn settle_failed<T: Send + 'static>(answer: Answer<T>, error: Error) -> Settle {
     })
 }
 
-fn closed() -> Error {
-    Error::new(Code::Unavailable, "The database is closing; try again when it is up.")
-}
-
 async fn write_loop(
-    conn: Box<SqliteConnection>,
+    conn: Box<Connection>,
     env: Env,
     announcer: Announcer,
     mut queue: mpsc::Receiver<Option<Job>>,
@@ -129,7 +138,7 @@ async fn commit_group(tx: &mut Tx, jobs: Vec<Job>, announcer: &Announcer) {
     if jobs.is_empty() {
         return;
     }
-    if let Err(error) = execute(tx, "BEGIN IMMEDIATE").await {
+    if let Err(error) = execute(tx, "BEGIN IMMEDIATE") {
         for job in jobs {
             let _ = job.refuse.send(error.clone());
         }
@@ -139,9 +148,9 @@ async fn commit_group(tx: &mut Tx, jobs: Vec<Job>, announcer: &Announcer) {
     for job in jobs {
         settled.extend(run_job(tx, job).await);
     }
-    let committed = execute(tx, "COMMIT").await;
+    let committed = execute(tx, "COMMIT");
     if committed.is_err() {
-        let _ = execute(tx, "ROLLBACK").await;
+        let _ = execute(tx, "ROLLBACK");
     }
     for Settled { settle, emitted, wakes } in settled {
         if committed.is_ok() {
@@ -154,21 +163,21 @@ async fn commit_group(tx: &mut Tx, jobs: Vec<Job>, announcer: &Announcer) {
 async fn run_job(tx: &mut Tx, job: Job) -> Option<Settled> {
     tx.emitted.clear();
     tx.wakes = false;
-    if let Err(error) = execute(tx, "SAVEPOINT job").await {
+    if let Err(error) = execute(tx, "SAVEPOINT job") {
         let _ = job.refuse.send(error);
         return None;
     }
     let (outcome, settle) = (job.work)(tx).await;
     if outcome.is_err() {
-        let _ = execute(tx, "ROLLBACK TO job").await;
+        let _ = execute(tx, "ROLLBACK TO job");
         tx.emitted.clear();
         tx.wakes = false;
     }
-    let _ = execute(tx, "RELEASE job").await;
+    let _ = execute(tx, "RELEASE job");
     Some(Settled { settle, emitted: std::mem::take(&mut tx.emitted), wakes: tx.wakes })
 }
 
-async fn execute(tx: &mut Tx, sql: &'static str) -> Result<()> {
+fn execute(tx: &mut Tx, sql: &'static str) -> Result<()> {
     let Conn::SqliteWriter(conn) = &mut tx.conn else { return Err(closed()) };
-    conn.execute(sql).await.map(drop).map_err(|error| StoreError::from(error).into())
+    conn.once(sql).map_err(|error| StoreError::from(error).into())
 }

@@ -40,8 +40,7 @@ async fn verify(store: &Store, ctx: &TenantCtx) -> Result<Verified, Break> {
 async fn tamper(database: &Database, sql: String) {
     match database {
         Database::Sqlite(path) => {
-            let url = format!("sqlite://{}", path.display());
-            let mut conn = sqlx::SqliteConnection::connect(&url).await.unwrap();
+            let mut conn = connectus_sqlite::Options::new(path).open().unwrap();
             sqlx::query(AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
         }
         Database::Postgres(url) => {

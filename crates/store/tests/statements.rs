@@ -7,9 +7,10 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use connectus_sqlite::Options;
 use connectus_store::{Database, SQL_DIALECTS, SQL_ROWS, SQL_STATEMENTS};
 use connectus_testkit::both;
-use sqlx::{Connection, Executor, PgConnection, SqlSafeStr, SqliteConnection};
+use sqlx::{Connection, Executor, PgConnection, SqlSafeStr};
 
 fn statements(postgres: bool) -> Vec<(String, String)> {
     let shared = SQL_STATEMENTS.iter().flat_map(|(file, list)| {
@@ -36,8 +37,7 @@ both! {
         let mut refused = Vec::new();
         match &db.database {
             Database::Sqlite(path) => {
-                let url = format!("sqlite://{}", path.display());
-                let mut conn = SqliteConnection::connect(&url).await.unwrap();
+                let mut conn = Options::new(path).open().unwrap();
                 for (name, text) in statements(false) {
                     let text = sqlx::AssertSqlSafe(text).into_sql_str();
                     if let Err(error) = conn.prepare(text).await {
@@ -183,8 +183,7 @@ fn a_condition_that_may_be_passed_by_holds_nothing() {
 fn claims_find_their_rows_by_an_index_in_order() {
     connectus_testkit::both::on_sqlite(|db| async move {
         let Database::Sqlite(path) = &db.database else { panic!("this is SQLite") };
-        let url = format!("sqlite://{}", path.display());
-        let mut conn = SqliteConnection::connect(&url).await.unwrap();
+        let mut conn = Options::new(path).open().unwrap();
         let claims: Vec<_> = statements(false)
             .into_iter()
             .filter(|(name, _)| name.starts_with("runs/claims.CLAIM_"))
@@ -192,8 +191,9 @@ fn claims_find_their_rows_by_an_index_in_order() {
         assert_eq!(claims.len(), 2);
         for (name, text) in claims {
             let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"));
-            let plan: Vec<(i64, i64, i64, String)> =
-                sqlx::query_as(explain).fetch_all(&mut conn).await.unwrap();
+            let placeholders = (1..).take_while(|n| text.contains(&format!("${n}")));
+            let query = placeholders.fold(sqlx::query_as(explain), |q, _| q.bind(None::<i64>));
+            let plan: Vec<(i64, i64, i64, String)> = query.fetch_all(&mut conn).await.unwrap();
             let plan: Vec<String> = plan.into_iter().map(|row| row.3).collect();
             let plan = plan.join("\n");
             let index = if name.ends_with("RESTED") { "runs_due" } else { "runs_ready" };

@@ -7,7 +7,8 @@ use super::{Tree, Violation};
 /// Every crate of the house and what it may build on. Reading order is bottom up.
 const CRATES: &[(&str, &[&str])] = &[
     ("core", &[]),
-    ("store", &["core"]),
+    ("sqlite", &[]),
+    ("store", &["core", "sqlite"]),
     ("connect", &["core"]),
     ("sandbox", &["core"]),
     ("engine", &["core", "store", "connect"]),
@@ -22,9 +23,10 @@ const FOR_TESTS: &[&str] = &["testkit", "sandbox"];
 /// Libraries that open a door to the outside, and the crates that may hold it.
 const DOORS: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
-    ("rusqlite", &["store"]),
+    ("sqlx-core", &["sqlite"]),
+    ("rusqlite", &["sqlite"]),
     ("reqwest", &["connect"]),
-    // Without its client feature it opens no door: the binary answers with it.
+    // The binary answers with it, and its command line asks the server on its own data directory.
     ("hyper", &["connect", "connectus"]),
     ("axum", &["connectus", "sandbox"]),
 ];
