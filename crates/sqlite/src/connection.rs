@@ -52,7 +52,7 @@ impl Connection {
     /// # Errors
     /// What SQLite says.
     pub fn once(&mut self, sql: &'static str) -> Result<(), Error> {
-        self.run(sql, Vec::new(), Take::First).map(drop)
+        self.run(sql, &[], Take::First).map(drop)
     }
 
     /// Runs what a query asks for. Text without arguments may hold several statements.
@@ -64,7 +64,7 @@ impl Connection {
         let arguments = query.take_arguments().map_err(Error::Encode)?;
         let sql = query.sql();
         match arguments {
-            Some(arguments) => self.run(sql.as_str(), arguments.0, take),
+            Some(arguments) => self.run(sql.as_str(), &arguments.0, take),
             None => self.batch(sql.as_str()).map(|()| Default::default()),
         }
     }

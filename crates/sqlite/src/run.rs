@@ -53,8 +53,8 @@ pub(crate) struct Known {
 #[derive(Debug)]
 struct Shape {
     columns: Arc<[Column]>,
-    /// Which argument each placeholder stands for: SQLite numbers `$2` by where it is first written,
-    /// not by its name.
+    /// Which argument each placeholder stands for: SQLite numbers `$2` by where it is first
+    /// written, not by its name.
     places: Box<[usize]>,
     arguments: usize,
 }
@@ -86,7 +86,7 @@ impl Connection {
     pub(crate) fn run(
         &mut self,
         sql: &str,
-        arguments: Vec<Raw>,
+        arguments: &[Raw],
         take: Take,
     ) -> Result<(Vec<Row>, Done), Error> {
         let began = Instant::now();
@@ -111,7 +111,7 @@ impl Connection {
     fn step(
         &mut self,
         sql: &str,
-        arguments: Vec<Raw>,
+        arguments: &[Raw],
         take: Take,
     ) -> Result<(Vec<Row>, Done), Error> {
         let mut statement = self.db.prepare_cached(sql).map_err(failed)?;
@@ -132,7 +132,7 @@ impl Connection {
             let detail = format!("the statement takes {wanted} arguments and was given {given}");
             return Err(Error::InvalidArgument(detail));
         }
-        let rows = rows_of(&mut statement, &arguments, &shape, take).map_err(failed)?;
+        let rows = rows_of(&mut statement, arguments, &shape, take).map_err(failed)?;
         let changed = if statement.readonly() { 0 } else { self.db.changes() };
         Ok((rows, Done { changed }))
     }
