@@ -5,12 +5,14 @@
     reason = "all of this is test code; clippy knows it of functions marked #[test] only"
 )]
 
+use std::collections::BTreeSet;
+
 use connectus_core::{
     delivery::{SCHEDULE, check_events},
     event::EventType,
     expr::Expr,
     flow::Mapping,
-    workflow::{Definition, Program, legacy::LegacyWorkflow},
+    workflow::{Definition, Program, TriggerType, legacy::LegacyWorkflow},
 };
 use serde_json::{Value, json};
 
@@ -102,6 +104,7 @@ fn the_expressions_do_what_the_guide_says() {
 fn the_workflows_of_the_guide_compile() {
     let known = ["trigger.record", "collection.upsert", "slack.post_message"];
     let mut kinds = Vec::new();
+    let mut triggers = BTreeSet::new();
     for block in blocks(WORKFLOWS, "json") {
         let value: Value = serde_json::from_str(block).unwrap_or_else(|e| panic!("{block}: {e}"));
         let definition = if value.is_array() {
@@ -114,8 +117,14 @@ fn the_workflows_of_the_guide_compile() {
         };
         let program = definition.and_then(Program::compile);
         let program = program.unwrap_or_else(|e| panic!("{block}: {e} {:?}", e.fields));
+        let trigger = &program.definition().trigger;
+        let watch = trigger.watch("UTC", "wf_guide");
+        watch.unwrap_or_else(|e| panic!("{block}: {e} {:?}", e.fields));
+        triggers.insert(trigger.kind);
         kinds.extend(program.definition().walk().into_iter().map(|step| step.kind.clone()));
     }
+    let without: Vec<_> = TriggerType::ALL.iter().filter(|kind| !triggers.contains(kind)).collect();
+    assert!(without.is_empty(), "no example of {without:?}");
     let shown = serde_json::to_string(&kinds).unwrap();
     for kind in connectus_core::workflow::Kind::<connectus_core::workflow::Step>::TYPES {
         assert!(shown.contains(&format!("\"type\":\"{kind}\"")), "no example of {kind}");

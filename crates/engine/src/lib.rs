@@ -1,7 +1,7 @@
 //! Execution: runs of every kind survive the process that works on them.
 //!
 //! [`driver`] takes runs whose time has come and works on them; [`actions`] is the list of what a
-//! workflow step can do; [`webhooks`] and [`schedule`] start runs; [`workflows`] and the flow
+//! workflow step can do; [`webhooks`], [`schedule`] and [`triggers`] start runs; [`workflows`] and the flow
 //! modules are what the API calls.
 
 pub mod actions;
@@ -17,6 +17,7 @@ pub mod parts;
 pub mod programs;
 pub mod schedule;
 pub mod sync;
+pub mod triggers;
 pub mod webhooks;
 pub mod workflows;
 

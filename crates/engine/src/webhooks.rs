@@ -3,13 +3,13 @@
 
 use connectus_connect::webhook::{self, Delivery, InboundEvent, Reply};
 use connectus_core::{
-    EndpointId, Error, IntegrationId, Result, TenantCtx, TenantId, event::EventType,
+    Code, EndpointId, Error, IntegrationId, Result, TenantCtx, TenantId, event::EventType,
 };
 use connectus_store::{Tx, workflows::WorkflowRow};
 use http::HeaderMap;
 use serde_json::{Value, json};
 
-use crate::{parts::Parts, workflows};
+use crate::{parts::Parts, triggers};
 
 /// A delivery as it arrived.
 pub struct Incoming<'a> {
@@ -50,7 +50,12 @@ pub enum Received {
 /// is stored then), `bad_request` when the body is not what the provider documents.
 pub async fn receive(parts: &Parts, incoming: Incoming<'_>) -> Result<Received> {
     let ctx = TenantCtx::system(incoming.tenant.clone());
-    let inbound = parts.connections.webhook(&ctx, &incoming.endpoint).await?;
+    let inbound = match parts.connections.webhook(&ctx, &incoming.endpoint).await {
+        Err(error) if error.code == Code::NotFound => {
+            return triggers::endpoint::receive(parts, &ctx, &incoming).await?.ok_or(error);
+        }
+        other => other?,
+    };
     let pack = &inbound.plan.pack;
     let unknown = || Error::not_found("webhook endpoint");
     let triggers = pack.triggers.as_ref().ok_or_else(unknown)?;
@@ -108,8 +113,8 @@ async fn take(
     tx.emit(ctx, EventType::WebhookReceived, source.integration.as_str(), data).await?;
     let mut started = 0;
     for workflow in workflows.iter().filter(|workflow| waits_for(workflow, source, event)) {
-        let mut new = workflows::new_run(workflow, "webhook", input(source, event));
-        new.dedupe_key = Some(format!("hook:{}:{}:{}", source.endpoint, event.id, workflow.id));
+        let key = format!("hook:{}:{}:{}", source.endpoint, event.id, workflow.id);
+        let new = triggers::run_of(workflow, "webhook", input(source, event), key);
         let (_, created) = tx.insert_run(ctx, new).await?;
         started += usize::from(created);
     }
@@ -118,7 +123,8 @@ async fn take(
 
 fn waits_for(workflow: &WorkflowRow, source: &Source, event: &InboundEvent) -> bool {
     let named = |field: &str| workflow.trigger_config.get(field).and_then(Value::as_str);
-    workflow.integration_id.as_ref().is_none_or(|id| *id == source.integration)
+    workflow.trigger_config.get("endpoint").is_none()
+        && workflow.integration_id.as_ref().is_none_or(|id| *id == source.integration)
         && named("provider").is_none_or(|provider| provider == source.provider)
         && named("event").is_none_or(|wanted| {
             wanted == event.name

@@ -7,15 +7,15 @@ use connectus_core::{
     error::FieldError,
     event::EventType,
     run::{Run, RunKind, WorkflowStatus},
-    schedule::Schedule,
     workflow::{
-        Definition, INTERP_VERSION, Program, TriggerType, legacy::LegacyWorkflow, no_such_action,
+        Definition, INTERP_VERSION, Program, Trigger, TriggerType, legacy::LegacyWorkflow,
+        no_such_action, trigger::dedupe_key,
     },
 };
 use connectus_store::{Tx, runs::NewRun, workflows::WorkflowRow};
 use serde_json::{Map, Value, json};
 
-use crate::{actions, parts::Parts};
+use crate::{actions, parts::Parts, triggers};
 
 /// What a workflow is made from. Either the short form (`actions` and `conditions`) or a whole
 /// `definition`.
@@ -25,7 +25,7 @@ pub struct Draft {
     pub name: String,
     /// The integration whose events trigger it.
     pub integration: Option<IntegrationId>,
-    /// `webhook`, `schedule`, `condition` or `manual`.
+    /// `manual`, `webhook`, `schedule`, `condition`, `event` or `workflow`.
     pub trigger_type: String,
     /// Particulars of the trigger.
     pub trigger_config: Value,
@@ -125,38 +125,23 @@ fn or_empty(value: &Value, empty: Value) -> Value {
     if value.is_null() { empty } else { value.clone() }
 }
 
-/// The schedule of a definition that has one, in the tenant's time zone.
-///
-/// # Errors
-/// `invalid` when it cannot be understood.
-pub(crate) fn schedule_of(
-    definition: &Definition,
-    zone: &str,
-    id: &WorkflowId,
-) -> Result<Option<Schedule>> {
-    if definition.trigger.kind != TriggerType::Schedule {
-        return Ok(None);
-    }
-    let config = &definition.trigger.config;
-    let member = |name: &str| config.get(name).and_then(Value::as_str);
-    let text = ["schedule", "cron", "frequency"].into_iter().find_map(member);
-    let text = text.map(str::to_owned).or_else(|| Some(format!("every {}", member("every")?)));
-    let Some(text) = text else {
-        let message = "needs `schedule`: hourly, daily, weekly, a cron expression or `every 15m`.";
-        return Err(Error::invalid("/trigger_config", message));
-    };
-    Schedule::parse(&text, member("timezone").unwrap_or(zone), id.as_str()).map(Some)
-}
-
+/// When a workflow is due next, in the tenant's time zone. A condition that has seen nothing yet is
+/// due at once, so that what turns true from now on is noticed.
 fn next_due(
+    before: Option<&WorkflowRow>,
     row: &WorkflowRow,
-    definition: &Definition,
+    trigger: &Trigger,
     zone: &str,
     now: Timestamp,
 ) -> Result<Option<Timestamp>> {
-    let schedule = schedule_of(definition, zone, &row.id)?;
-    let active = row.status == WorkflowStatus::Active;
-    Ok(schedule.filter(|_| active).and_then(|schedule| schedule.next_after(now)))
+    let Some(clockwork) = trigger.schedule(zone, row.id.as_str())? else { return Ok(None) };
+    if row.status != WorkflowStatus::Active {
+        return Ok(None);
+    }
+    if trigger.kind == TriggerType::Condition && triggers::begins_anew(before, row) {
+        return Ok(Some(now));
+    }
+    Ok(clockwork.schedule.next_after(now))
 }
 
 /// Makes a workflow. Its definition is kept by content, so that runs can pin it.
@@ -166,9 +151,10 @@ fn next_due(
 pub async fn create(parts: &Parts, ctx: &TenantCtx, draft: Draft) -> Result<WorkflowRow> {
     let checked = draft.check()?;
     let mut row = draft.row(ctx, &checked, parts.env().id(), parts.env().now());
-    let zone = time_zone(parts, ctx).await?;
+    let zone = triggers::time_zone(parts, ctx).await?;
     let definition = checked.program.definition().clone();
-    row.next_due_at = next_due(&row, &definition, &zone, row.created_at)?;
+    definition.trigger.watch(&zone, row.id.as_str())?;
+    row.next_due_at = next_due(None, &row, &definition.trigger, &zone, row.created_at)?;
     let ctx = ctx.clone();
     parts
         .store
@@ -177,6 +163,7 @@ pub async fn create(parts: &Parts, ctx: &TenantCtx, draft: Draft) -> Result<Work
                 keep_definition(tx, &ctx, &row.definition_hash, &definition).await?;
                 tx.insert_workflow(&row).await?;
                 record(tx, &ctx, EventType::WorkflowCreated, "workflow.created", &row).await?;
+                triggers::keep_watch(tx, &ctx, None, &row).await?;
                 Ok(row)
             })
         })
@@ -201,10 +188,13 @@ pub async fn update(
     row.success_count = before.success_count;
     row.created_by.clone_from(&before.created_by);
     row.version = before.version;
-    let zone = time_zone(parts, ctx).await?;
+    let zone = triggers::time_zone(parts, ctx).await?;
     let definition = checked.program.definition().clone();
-    row.next_due_at = next_due(&row, &definition, &zone, now)?;
-    let ctx = ctx.clone();
+    if row.status == WorkflowStatus::Active {
+        definition.trigger.watch(&zone, row.id.as_str())?;
+    }
+    row.next_due_at = next_due(Some(before), &row, &definition.trigger, &zone, now)?;
+    let (ctx, before) = (ctx.clone(), before.clone());
     parts
         .store
         .write(move |tx| {
@@ -216,6 +206,7 @@ pub async fn update(
                 row.version += 1;
                 row.updated_at = tx.env().now();
                 record(tx, &ctx, EventType::WorkflowUpdated, "workflow.updated", &row).await?;
+                triggers::keep_watch(tx, &ctx, Some(&before), &row).await?;
                 Ok(row)
             })
         })
@@ -266,7 +257,8 @@ pub async fn definition(parts: &Parts, ctx: &TenantCtx, row: &WorkflowRow) -> Re
     serde_json::from_str(&text).map_err(Error::internal)
 }
 
-/// Starts a run of a workflow by hand.
+/// Starts a run of a workflow by hand. Where its trigger names runs and there is one of this name,
+/// that one is returned.
 ///
 /// # Errors
 /// `conflict` when the workflow is broken.
@@ -282,13 +274,19 @@ pub async fn execute(
             "The workflow is in status `error`: mend it and set it to `active` first.",
         ));
     }
-    let (ctx, new, subject) =
-        (ctx.clone(), new_run(workflow, "manual", input), workflow.id.clone());
+    let config = workflow.trigger_config.as_object();
+    let key = config.map_or(Ok(None), |config| dedupe_key(config, &workflow.id, &input))?;
+    let mut new = new_run(workflow, "manual", input);
+    new.dedupe_key = key;
+    let (ctx, subject) = (ctx.clone(), workflow.id.clone());
     parts
         .store
         .write(move |tx| {
             Box::pin(async move {
-                let (run, _) = tx.insert_run(&ctx, new).await?;
+                let (run, created) = tx.insert_run(&ctx, new).await?;
+                if !created {
+                    return Ok(run);
+                }
                 let about = json!({ "subject_id": subject, "trigger": "manual" });
                 tx.emit(&ctx, EventType::RunCreated, run.id.as_str(), about).await?;
                 let detail = json!({ "run": run.id });
@@ -328,9 +326,4 @@ async fn record(
     let data = json!({ "name": row.name, "status": row.status, "trigger_type": row.trigger_type });
     tx.emit(ctx, kind, row.id.as_str(), data.clone()).await?;
     tx.audit(ctx, action, row.id.as_str(), data).await
-}
-
-async fn time_zone(parts: &Parts, ctx: &TenantCtx) -> Result<String> {
-    let tenant = parts.store.read().await?.tenant(ctx.tenant()).await?;
-    Ok(tenant.map_or_else(|| "UTC".to_owned(), |tenant| tenant.timezone))
 }

@@ -54,6 +54,8 @@ pub mod usage;
 pub mod users;
 pub mod webhook_endpoints;
 pub mod webhook_subscriptions;
+pub mod workflow_endpoints;
+pub mod workflow_watches;
 pub mod workflows;
 mod writer;
 

@@ -116,5 +116,7 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
     ("users", crate::users::STATEMENTS),
     ("webhook_endpoints", crate::webhook_endpoints::STATEMENTS),
     ("webhook_subscriptions", crate::webhook_subscriptions::STATEMENTS),
+    ("workflow_endpoints", crate::workflow_endpoints::STATEMENTS),
+    ("workflow_watches", crate::workflow_watches::STATEMENTS),
     ("workflows", crate::workflows::STATEMENTS),
 ];

@@ -51,8 +51,10 @@ sql! {
          WHERE tenant_id = $1 AND trigger_type = $2 AND status = 'active' ORDER BY id");
     DUE = concat!(
         "SELECT ", columns!(), " FROM workflows \
-         WHERE status = 'active' AND next_due_at <= $1 ORDER BY next_due_at LIMIT $2");
-    NEXT_DUE = "SELECT MIN(next_due_at) FROM workflows WHERE status = 'active'";
+         WHERE status = 'active' AND trigger_type = $1 AND next_due_at <= $2 \
+         ORDER BY next_due_at LIMIT $3");
+    NEXT_DUE = "SELECT MIN(next_due_at) FROM workflows \
+                WHERE status = 'active' AND trigger_type = $1";
     MOVE_DUE = "UPDATE workflows SET next_due_at = $3 \
                 WHERE tenant_id = $1 AND id = $2 AND next_due_at = $4";
     BREAK = "UPDATE workflows SET status = 'error', next_due_at = NULL, updated_at = $3, \
@@ -358,26 +360,31 @@ impl Conn {
         rows.into_iter().map(Row::workflow).collect()
     }
 
-    /// Workflows of all tenants whose schedule is due.
+    /// Workflows of all tenants with a kind of trigger that are due.
     ///
     /// # Errors
     /// What the database says.
     pub async fn due_workflows(
         &mut self,
+        trigger_type: &str,
         now: Timestamp,
         limit: u32,
     ) -> StoreResult<Vec<WorkflowRow>> {
         let rows: Vec<Row> = on!(self, c => sqlx::query_as(DUE)
-            .bind(now.0).bind(i64::from(limit)).fetch_all(c).await?);
+            .bind(trigger_type).bind(now.0).bind(i64::from(limit)).fetch_all(c).await?);
         rows.into_iter().map(Row::workflow).collect()
     }
 
-    /// When the next workflow schedule is due.
+    /// When the next workflow with a kind of trigger is due.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn next_workflow_due(&mut self) -> StoreResult<Option<Timestamp>> {
-        let (due,): (Option<i64>,) = on!(self, c => sqlx::query_as(NEXT_DUE).fetch_one(c).await?);
+    pub async fn next_workflow_due(
+        &mut self,
+        trigger_type: &str,
+    ) -> StoreResult<Option<Timestamp>> {
+        let (due,): (Option<i64>,) = on!(self, c => sqlx::query_as(NEXT_DUE)
+            .bind(trigger_type).fetch_one(c).await?);
         Ok(due.map(Timestamp))
     }
 

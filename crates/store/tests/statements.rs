@@ -114,6 +114,8 @@ fn every_statement_on_tenant_rows_binds_the_tenant() {
         "deliveries.PURGE",
         "webhook_subscriptions.ANY_ENABLED",
         "receipts.FORGET",
+        "workflow_watches.BEHIND",
+        "workflow_watches.ANY",
         "workflows.DUE",
         "workflows.NEXT_DUE",
         "flows.DUE",

@@ -4,7 +4,7 @@ use connectus_core::{
     Code, Error, Result, Timestamp,
     provider::{TimeUnit, Triggers},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::path::JsonPath;
 
@@ -117,13 +117,17 @@ fn is_word(text: &str) -> bool {
     (1..=MAX_WORD_BYTES).contains(&text.len()) && !text.contains(char::is_control)
 }
 
+/// The fields of a form or of an address's query.
+pub fn form_fields(bytes: &[u8]) -> Map<String, Value> {
+    let pairs = url::form_urlencoded::parse(bytes);
+    pairs.map(|(key, value)| (key.into_owned(), value.into_owned().into())).collect()
+}
+
 /// A form as an object of texts; `data[email]` keeps its name. A `payload` field that holds JSON
 /// (Slack's interactive messages) is the body.
 fn read_form(body: &[u8]) -> Option<Value> {
     let text = std::str::from_utf8(body).ok().filter(|text| text.contains('='))?;
-    let pairs = url::form_urlencoded::parse(text.as_bytes());
-    let map: serde_json::Map<String, Value> =
-        pairs.map(|(key, value)| (key.into_owned(), value.into_owned().into())).collect();
+    let map = form_fields(text.as_bytes());
     if let Some(payload) = map.get("payload").and_then(Value::as_str) {
         return serde_json::from_str(payload).ok();
     }

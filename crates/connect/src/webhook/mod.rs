@@ -15,9 +15,9 @@ use http::HeaderMap;
 
 pub use challenge::{Reply, challenge};
 pub use deliver::{EXCERPT_BYTES, Receipt, TIMEOUT, deliver};
-pub use events::{InboundEvent, MAX_EVENTS, events};
+pub use events::{InboundEvent, MAX_EVENTS, events, form_fields};
 pub use outgoing::{SignedHeaders, new_secret, sign};
-pub use verify::{TOLERANCE_SECS, verify};
+pub use verify::{TOLERANCE_SECS, verify, verify_signed};
 
 /// A delivery as it arrived. Nothing of it is trusted.
 #[derive(Clone, Copy, Debug)]

@@ -14,6 +14,7 @@ mod support;
 mod aliases;
 mod bad_input;
 mod data_flow;
+mod endpoint;
 mod new_lead_alert;
 mod provider_faults;
 mod runs;

@@ -84,7 +84,9 @@ impl Compiler {
         let config = &definition.trigger.config;
         let has = |name: &str| config.get(name).is_some_and(Value::is_string);
         match definition.trigger.kind {
-            TriggerType::Schedule if !has("schedule") && !has("cron") => {
+            TriggerType::Schedule
+                if !["schedule", "cron", "frequency", "every"].into_iter().any(has) =>
+            {
                 let message = "name a `schedule`, such as \"hourly\", or a `cron` expression";
                 self.fault("/trigger/config", message);
             }

@@ -44,8 +44,12 @@ named! {
         Webhook = "webhook",
         /// The clock.
         Schedule = "schedule",
-        /// A fact inside Connectus that meets a condition.
+        /// Records that come to meet a condition.
         Condition = "condition",
+        /// Something that happens inside Connectus.
+        Event = "event",
+        /// A run of another workflow that ends.
+        Workflow = "workflow",
     }
 }
 

@@ -18,6 +18,7 @@ mod program;
 mod read;
 mod retry;
 mod span;
+pub mod trigger;
 
 pub use self::{
     call::Call,

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use connectus_core::{
-    Error, Result, TenantCtx,
+    Error, Result, RunId, TenantCtx,
     collection::CollectionName,
     event::EventType,
     flow::{RowDiff, diff},
@@ -58,6 +58,7 @@ impl Action for Upsert {
             Error::invalid("key", "name one, or give the record an `id` or an `email`")
         })?;
         let (ctx, source) = (cx.ctx.clone(), format!("workflow:{}", cx.run.subject_id));
+        let run = cx.run.id.clone();
         cx.parts
             .store
             .write(move |tx| {
@@ -76,7 +77,7 @@ impl Action for Upsert {
                         let row = collections::prepared(&key, &data)?;
                         tx.put_record(&ctx, &collection, &row, &source, None).await?;
                         tx.touch_collection(&ctx, &collection).await?;
-                        tell(tx, &ctx, &collection, &key, change).await?;
+                        tell(tx, &ctx, &collection, &key, change, &run).await?;
                     }
                     Ok(json!({
                         "collection": collection, "key": key, "change": change, "record": data,
@@ -93,8 +94,9 @@ async fn tell(
     collection: &CollectionName,
     key: &str,
     change: &str,
+    run: &RunId,
 ) -> Result<()> {
-    let told = json!({ "collection": collection, "key": key, "change": change });
+    let told = json!({ "collection": collection, "key": key, "change": change, "run": run });
     tx.emit(ctx, EventType::RecordsChanged, collection.as_str(), told).await
 }
 
@@ -166,7 +168,7 @@ impl Action for Delete {
 
     async fn perform(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Value> {
         let KeyInput { collection, key } = read(input)?;
-        let ctx = cx.ctx.clone();
+        let (ctx, run) = (cx.ctx.clone(), cx.run.id.clone());
         let deleted = cx
             .parts
             .store
@@ -174,7 +176,7 @@ impl Action for Delete {
                 Box::pin(async move {
                     let deleted = tx.delete_record(&ctx, &collection, &key).await?;
                     if deleted {
-                        tell(tx, &ctx, &collection, &key, "deleted").await?;
+                        tell(tx, &ctx, &collection, &key, "deleted", &run).await?;
                     }
                     Ok(deleted)
                 })

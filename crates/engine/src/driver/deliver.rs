@@ -78,7 +78,7 @@ impl Engine {
 }
 
 /// Waits for an event and those that follow it closely; for ever when nobody listens.
-async fn heard(events: Option<&mut Receiver<Event>>) {
+pub(super) async fn heard(events: Option<&mut Receiver<Event>>) {
     let Some(events) = events else { return std::future::pending().await };
     if let Err(RecvError::Closed) = events.recv().await {
         return std::future::pending().await;

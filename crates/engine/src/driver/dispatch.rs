@@ -170,7 +170,8 @@ impl Engine {
         loop {
             // What a run that was under way during the look brought about is found by the next.
             let quiet = self.active.len() == 0;
-            let took = self.tick(&over).await?.took;
+            let followed = self.follow_triggers().await?;
+            let took = self.tick(&over).await?.took || followed;
             match self.active.len() {
                 0 if quiet && !took => return Ok(()),
                 0 => {}

@@ -7,7 +7,8 @@
 //! - [`dispatch`] claims runs that are due and [`work`]s on them: [`session`] on workflows,
 //!   [`sync_run`] on syncs. Every write names its claim, so that a claim taken over is harmless.
 //! - [`turn`] is what a session writes at once; [`commit`] writes those of many runs together.
-//! - [`deliver`] is the loop that delivers events to subscribers.
+//! - [`deliver`] is the loop that delivers events to subscribers, [`watch`] are those that follow
+//!   the triggers of workflows.
 //! - [`settle`] is how runs end and rest; [`step`] is one attempt of one step.
 //! - [`repeat`] starts runs that go on from the past of another one.
 //! - [`bulk`] stops or repeats many runs.
@@ -27,6 +28,7 @@ mod settle;
 mod step;
 mod sync_run;
 mod turn;
+mod watch;
 mod work;
 
 use std::{
@@ -102,6 +104,10 @@ impl Engine {
         self.tasks.spawn(async move { engine.dispatch_loop().await });
         let engine = self.clone();
         self.tasks.spawn(async move { engine.delivery_loop().await });
+        let engine = self.clone();
+        self.tasks.spawn(async move { engine.event_loop().await });
+        let engine = self.clone();
+        self.tasks.spawn(async move { engine.condition_loop().await });
         Ok(())
     }
 

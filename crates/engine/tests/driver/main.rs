@@ -10,3 +10,4 @@ mod repeats;
 mod runs;
 #[path = "../support/mod.rs"]
 mod support;
+mod triggers;

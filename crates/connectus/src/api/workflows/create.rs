@@ -36,7 +36,7 @@ pub struct NewWorkflow {
     /// Display name; with a `definition`, its own name counts.
     #[serde(default)]
     name: String,
-    /// `webhook`, `schedule`, `condition` or `manual`.
+    /// `manual`, `webhook`, `schedule`, `condition`, `event` or `workflow`.
     #[serde(default = "manual")]
     trigger_type: String,
     /// Particulars of the trigger.

@@ -2,10 +2,14 @@
 
 pub mod create;
 pub mod delete;
+pub mod delete_endpoint;
+mod endpoint;
 pub mod execute;
 pub mod executions;
 pub mod get;
+pub mod get_endpoint;
 pub mod list;
+pub mod put_endpoint;
 pub mod update;
 
 use axum::{
@@ -18,7 +22,7 @@ use connectus_core::{
     access::Permission::{WorkflowsRead, WorkflowsRun, WorkflowsWrite},
     run::WorkflowStatus,
 };
-use connectus_engine::workflows;
+use connectus_engine::{triggers, workflows};
 use connectus_store::workflows::WorkflowRow;
 use serde::Serialize;
 use serde_json::Value;
@@ -42,6 +46,9 @@ pub(super) fn operations() -> Vec<Operation> {
             aliases ["/integrations/workflows/{id}/execute"];
         "workflows.executions" = executions, Needs(WorkflowsRead),
             aliases ["/integrations/workflows/{id}/executions"];
+        "workflows.get_endpoint" = get_endpoint, Needs(WorkflowsRead);
+        "workflows.put_endpoint" = put_endpoint, Needs(WorkflowsWrite);
+        "workflows.delete_endpoint" = delete_endpoint, Needs(WorkflowsWrite);
     }
 }
 
@@ -56,7 +63,7 @@ pub struct WorkflowView {
     /// Display name.
     #[schema(example = "New Lead Alert")]
     name: String,
-    /// `webhook`, `schedule`, `condition` or `manual`.
+    /// `manual`, `webhook`, `schedule`, `condition`, `event` or `workflow`.
     #[schema(example = "webhook")]
     trigger_type: String,
     /// Particulars of the trigger.
@@ -80,6 +87,9 @@ pub struct WorkflowView {
     #[schema(value_type = Object)]
     #[serde(skip_serializing_if = "Option::is_none")]
     definition: Option<Value>,
+    /// What a `condition` trigger saw last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    condition: Option<SeenView>,
     /// The content hash that new runs pin.
     definition_hash: String,
     /// Who made it.
@@ -108,6 +118,7 @@ impl WorkflowView {
             success_count: row.success_count,
             next_due_at: row.next_due_at.map(|at| at.to_string()),
             definition,
+            condition: None,
             definition_hash: row.definition_hash,
             created_by: row.created_by.map(|id| id.to_string()),
             created_at: row.created_at.to_string(),
@@ -117,11 +128,29 @@ impl WorkflowView {
     }
 }
 
+/// What a `condition` trigger saw last.
+#[derive(Serialize, ToSchema)]
+pub struct SeenView {
+    /// When it was last looked.
+    looked_at: Option<String>,
+    /// For how many records the expression held.
+    holding: usize,
+    /// What was wrong; the first record whose expression could not be evaluated, for one.
+    problem: Option<String>,
+}
+
 /// A workflow as an answer, with its `ETag`.
 async fn answer(app: &App, ctx: &TenantCtx, row: WorkflowRow) -> Result<Response> {
     let definition = workflows::definition(&app.engine_parts, ctx, &row).await?;
+    let seen = triggers::seen(&app.engine_parts, ctx, &row.id).await?;
     let tag = [(header::ETAG, etag::of(row.version))];
-    Ok((tag, Json(WorkflowView::of(row, Some(definition)))).into_response())
+    let mut view = WorkflowView::of(row, Some(definition));
+    view.condition = seen.map(|seen| SeenView {
+        looked_at: seen.looked_at.map(|at| at.to_string()),
+        holding: seen.holding,
+        problem: seen.problem,
+    });
+    Ok((tag, Json(view)).into_response())
 }
 
 /// The workflow that a path names.

@@ -26,7 +26,7 @@ pub struct WorkflowChange {
     integration: Option<String>,
     /// Display name.
     name: Option<String>,
-    /// `webhook`, `schedule`, `condition` or `manual`.
+    /// `manual`, `webhook`, `schedule`, `condition`, `event` or `workflow`.
     trigger_type: Option<String>,
     /// Particulars of the trigger.
     #[schema(value_type = Option<Object>)]

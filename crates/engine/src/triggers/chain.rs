@@ -1,0 +1,50 @@
+//! Which workflows led to an event. A workflow is not started by what it brought about itself.
+
+use connectus_core::{
+    Result, RunId, TenantCtx,
+    event::Event,
+    run::{Run, RunKind},
+};
+use connectus_store::Conn;
+use serde_json::Value;
+
+/// Steps back from an event that are followed at most.
+const MAX_STEPS_BACK: usize = 20;
+
+/// The run that an event is about or that brought it about.
+pub(super) async fn run_behind(
+    conn: &mut Conn,
+    ctx: &TenantCtx,
+    event: &Event,
+) -> Result<Option<Run>> {
+    let named = event.data.get("run").and_then(Value::as_str);
+    let id = match named {
+        Some(id) => RunId::parse(id),
+        None if event.kind.family() == "run" => RunId::parse(&event.subject),
+        None => None,
+    };
+    let Some(id) = id else { return Ok(None) };
+    Ok(conn.run(ctx, &id).await?)
+}
+
+/// The workflows that led to a run, oldest first, its own last.
+pub(super) async fn of_run(conn: &mut Conn, ctx: &TenantCtx, run: Run) -> Result<Vec<String>> {
+    let mut chain = Vec::new();
+    let mut next = Some(run);
+    for _ in 0..MAX_STEPS_BACK {
+        let Some(run) = next.take() else { break };
+        if run.kind != RunKind::Workflow {
+            break;
+        }
+        chain.push(run.subject_id);
+        if let Some((parent, _)) = &run.parent {
+            next = conn.run(ctx, parent).await?;
+        } else if matches!(run.trigger.as_str(), "event" | "workflow" | "retry") {
+            let earlier = run.input.get("chain").and_then(Value::as_array);
+            let earlier = earlier.into_iter().flatten().filter_map(Value::as_str);
+            chain.extend(earlier.rev().map(str::to_owned));
+        }
+    }
+    chain.reverse();
+    Ok(chain)
+}
