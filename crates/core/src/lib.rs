@@ -20,6 +20,7 @@ pub mod integration;
 mod named;
 pub mod page;
 pub mod provider;
+pub mod queue;
 pub mod run;
 pub mod schedule;
 pub mod tenant;

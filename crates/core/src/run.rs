@@ -1,4 +1,4 @@
-//! Runs: durable executions of every kind, and the queues they wait in.
+//! Runs: durable executions of every kind.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -7,6 +7,7 @@ use crate::{
     error::{Code, Error},
     id::{RunId, TenantId},
     named::named,
+    queue,
     time::Timestamp,
 };
 
@@ -59,42 +60,12 @@ named! {
     }
 }
 
-/// A named lane of runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Queue {
-    /// Name.
-    pub name: &'static str,
-    /// Share of attention; higher goes first, and waiting ages a run upwards.
-    pub weight: i64,
-    /// Runs worked on at once.
-    pub concurrency: usize,
-    /// Seconds after which an attempt is given up.
-    pub timeout_secs: u64,
-}
-
-/// All queues. Weights and limits are those of the requirements (C-50, R-170, R-171).
-pub const QUEUES: &[Queue] = &[
-    Queue { name: "generation", weight: 100, concurrency: 10, timeout_secs: 3600 },
-    Queue { name: "workflow", weight: 80, concurrency: 64, timeout_secs: 3600 },
-    Queue { name: "delivery", weight: 70, concurrency: 32, timeout_secs: 300 },
-    Queue { name: "quality", weight: 60, concurrency: 8, timeout_secs: 3600 },
-    Queue { name: "extraction", weight: 50, concurrency: 4, timeout_secs: 3600 },
-    Queue { name: "sync", weight: 40, concurrency: 8, timeout_secs: 6 * 3600 },
-    Queue { name: "export", weight: 30, concurrency: 4, timeout_secs: 3600 },
-    Queue { name: "maintenance", weight: 10, concurrency: 2, timeout_secs: 3600 },
-];
-
-/// The queue of a name.
-pub fn queue(name: &str) -> Option<&'static Queue> {
-    QUEUES.iter().find(|queue| queue.name == name)
-}
-
 impl RunKind {
-    /// The queue its runs wait in.
+    /// The queue its runs wait in when nothing else is said.
     pub const fn queue(self) -> &'static str {
         match self {
-            Self::Workflow => "workflow",
-            Self::Sync => "sync",
+            Self::Workflow => queue::WORKFLOW,
+            Self::Sync => queue::SYNC,
         }
     }
 }

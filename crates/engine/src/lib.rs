@@ -15,6 +15,7 @@ pub mod health;
 pub mod history;
 pub mod parts;
 pub mod programs;
+pub mod queues;
 pub mod schedule;
 pub mod sync;
 pub mod triggers;

@@ -1,6 +1,8 @@
 //! What the engine works with.
 
-use connectus_core::Env;
+use std::sync::Arc;
+
+use connectus_core::{Env, queue::Queues};
 use connectus_store::Store;
 
 use crate::{connections::Connections, programs::Programs};
@@ -14,6 +16,8 @@ pub struct Parts {
     pub connections: Connections,
     /// Compiled workflow definitions.
     pub programs: Programs,
+    /// The queues with the limits that hold in this process.
+    pub queues: Arc<Queues>,
 }
 
 impl Parts {

@@ -116,6 +116,7 @@ impl Draft {
             created_at: now,
             updated_at: now,
             version: 1,
+            queue: definition.queue().to_owned(),
         }
     }
 }
@@ -300,6 +301,7 @@ pub async fn execute(
 /// A run of a workflow that pins its present definition.
 pub(crate) fn new_run(workflow: &WorkflowRow, trigger: &str, input: Value) -> NewRun {
     NewRun {
+        queue: Some(workflow.queue.clone()),
         definition_hash: workflow.definition_hash.clone(),
         interp_version: INTERP_VERSION,
         ..NewRun::new(RunKind::Workflow, workflow.id.as_str(), trigger, input)

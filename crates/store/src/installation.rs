@@ -14,6 +14,7 @@ sql! {
     GET = "SELECT value FROM installation WHERE name = $1";
     PUT = "INSERT INTO installation (name, value) VALUES ($1, $2) \
            ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    FORGET = "DELETE FROM installation WHERE name = $1";
 }
 
 const MASTER_KEY_CHECK: &str = "master_key_check";
@@ -37,6 +38,15 @@ impl Tx {
     /// What the database says.
     pub async fn put_installation_fact(&mut self, name: &str, value: &str) -> StoreResult<()> {
         on!(self, c => sqlx::query(PUT).bind(name).bind(value).execute(c).await.map(drop)?);
+        Ok(())
+    }
+
+    /// Forgets a fact.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn forget_installation_fact(&mut self, name: &str) -> StoreResult<()> {
+        on!(self, c => sqlx::query(FORGET).bind(name).execute(c).await.map(drop)?);
         Ok(())
     }
 }

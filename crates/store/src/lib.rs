@@ -35,6 +35,7 @@ pub mod oauth_states;
 mod ownership;
 pub mod providers;
 mod provision;
+pub mod queues;
 mod readers;
 mod receipts;
 pub mod records;

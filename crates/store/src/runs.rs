@@ -22,8 +22,8 @@ mod turns;
 pub(crate) use claims::STATEMENTS as CLAIM_STATEMENTS;
 pub use claims::{Claimed, RunClaim, RunNote};
 pub(crate) use copies::{ROWS as COPY_ROWS, STATEMENTS as COPY_STATEMENTS};
-pub use ready::Mail;
 pub(crate) use ready::STATEMENTS as READY_STATEMENTS;
+pub use ready::{Lane, Mail};
 pub(crate) use search::STATEMENTS as SEARCH_STATEMENTS;
 pub use search::{Cursor, Only, RunFilter, RunPage};
 pub(crate) use turns::ROWS as TURN_ROWS;
@@ -72,6 +72,8 @@ sql! {
 pub struct NewRun {
     /// What it executes.
     pub kind: RunKind,
+    /// The queue it waits in; `None` is the usual one of its kind.
+    pub queue: Option<String>,
     /// The workflow or data flow.
     pub subject_id: String,
     /// The pinned definition, by content; empty for kinds without one.
@@ -99,6 +101,7 @@ impl NewRun {
     pub fn new(kind: RunKind, subject_id: impl Into<String>, trigger: &str, input: Value) -> Self {
         Self {
             kind,
+            queue: None,
             subject_id: subject_id.into(),
             definition_hash: String::new(),
             interp_version: 0,
@@ -117,7 +120,7 @@ impl NewRun {
         Run {
             tenant: ctx.tenant().clone(),
             id: env.id(),
-            queue: self.kind.queue().to_owned(),
+            queue: self.queue.unwrap_or_else(|| self.kind.queue().to_owned()),
             kind: self.kind,
             priority: self.priority,
             status: RunStatus::Queued,

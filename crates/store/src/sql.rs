@@ -100,6 +100,7 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
     ("logins", crate::logins::STATEMENTS),
     ("oauth_states", crate::oauth_states::STATEMENTS),
     ("providers", crate::providers::STATEMENTS),
+    ("queues", crate::queues::STATEMENTS),
     ("receipts", crate::receipts::STATEMENTS),
     ("records", crate::records::STATEMENTS),
     ("refresh_tokens", crate::refresh_tokens::STATEMENTS),

@@ -21,19 +21,19 @@ macro_rules! columns {
     () => {
         "tenant_id, id, integration_id, name, trigger_type, trigger_config, actions, conditions, \
          status, definition_hash, execution_count, success_count, next_due_at, created_by, \
-         created_at, updated_at, version"
+         created_at, updated_at, version, queue"
     };
 }
 
 sql! {
     INSERT = "INSERT INTO workflows (tenant_id, id, integration_id, name, trigger_type, \
               trigger_config, actions, conditions, status, definition_hash, next_due_at, \
-              created_by, created_at, updated_at) \
-              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)";
+              created_by, created_at, updated_at, queue) \
+              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14)";
     UPDATE = "UPDATE workflows SET integration_id = $3, name = $4, trigger_type = $5, \
               trigger_config = $6, actions = $7, conditions = $8, status = $9, \
-              definition_hash = $10, next_due_at = $11, updated_at = $12, version = version + 1 \
-              WHERE tenant_id = $1 AND id = $2 AND version = $13";
+              definition_hash = $10, next_due_at = $11, updated_at = $12, version = version + 1, \
+              queue = $14 WHERE tenant_id = $1 AND id = $2 AND version = $13";
     DELETE = "DELETE FROM workflows WHERE tenant_id = $1 AND id = $2";
     GET = concat!("SELECT ", columns!(), " FROM workflows WHERE tenant_id = $1 AND id = $2");
     BY_NAME = concat!("SELECT ", columns!(), " FROM workflows WHERE tenant_id = $1 AND name = $2 \
@@ -107,6 +107,8 @@ pub struct WorkflowRow {
     pub updated_at: Timestamp,
     /// Counts changes, for `ETag`.
     pub version: u64,
+    /// The queue that new runs wait in.
+    pub queue: String,
 }
 
 #[derive(FromRow)]
@@ -128,6 +130,7 @@ struct Row {
     created_at: i64,
     updated_at: i64,
     version: i64,
+    queue: String,
 }
 
 impl Row {
@@ -151,6 +154,7 @@ impl Row {
             created_at: Timestamp(self.created_at),
             updated_at: Timestamp(self.updated_at),
             version: count(self.version),
+            queue: self.queue,
         })
     }
 }
@@ -175,6 +179,7 @@ impl Tx {
             .bind(workflow.next_due_at.map(|at| at.0))
             .bind(workflow.created_by.as_ref().map(UserId::as_str))
             .bind(workflow.created_at.0)
+            .bind(&workflow.queue)
             .execute(c)
             .await
             .map(drop)?);
@@ -201,6 +206,7 @@ impl Tx {
             .bind(workflow.next_due_at.map(|at| at.0))
             .bind(now)
             .bind(i64::try_from(workflow.version).unwrap_or_default())
+            .bind(&workflow.queue)
             .execute(c)
             .await?
             .rows_affected());

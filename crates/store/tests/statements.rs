@@ -190,7 +190,7 @@ fn claims_find_their_rows_by_an_index_in_order() {
             .into_iter()
             .filter(|(name, _)| name.starts_with("runs/claims.CLAIM_"))
             .collect();
-        assert_eq!(claims.len(), 2);
+        assert_eq!(claims.len(), 4);
         for (name, text) in claims {
             let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"));
             let placeholders = (1..).take_while(|n| text.contains(&format!("${n}")));

@@ -15,6 +15,7 @@ pub mod hooks;
 pub mod integrations;
 pub mod oauth;
 pub mod providers;
+pub mod queues;
 pub mod runs;
 pub mod system;
 pub mod tenant;
@@ -41,6 +42,7 @@ pub fn operations() -> Vec<Operation> {
         collections::operations(),
         workflows::operations(),
         runs::operations(),
+        queues::operations(),
         hooks::operations(),
         webhook_subscriptions::operations(),
         deliveries::operations(),

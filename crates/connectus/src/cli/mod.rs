@@ -9,6 +9,7 @@ mod follow;
 mod migrate;
 mod openapi;
 mod output;
+mod queues;
 mod runs;
 mod serve;
 mod sync;
@@ -55,6 +56,11 @@ struct Global {
 enum Command {
     /// Start the server.
     Serve(serve::Serve),
+    /// Only work on runs.
+    Worker(serve::Alone),
+    /// Only start what is due.
+    #[command(alias = "beat")]
+    Scheduler(serve::Alone),
     /// Say what is configured, what works and what stands in.
     Doctor {
         /// Answer in JSON.
@@ -74,6 +80,8 @@ enum Command {
     Sync(sync::Sync),
     /// List runs, show one, follow one.
     Runs(Box<runs::Runs>),
+    /// Show queues; pause one, or let it go on.
+    Queues(queues::Queues),
     /// Make and list tenants.
     #[command(subcommand)]
     Tenant(tenant::Command),
@@ -114,10 +122,13 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Openapi => openapi::run(),
         Command::Config(command) => config::run(&command, &global),
         Command::Serve(command) => block_on(serve::run(command, global)),
+        Command::Worker(command) => block_on(serve::alone("worker", command, global)),
+        Command::Scheduler(command) => block_on(serve::alone("scheduler", command, global)),
         Command::Doctor { json } => block_on(doctor::run(json, global)),
         Command::Api(command) => block_on(api::run(command, global)),
         Command::Sync(command) => block_on(sync::run(command, global)),
         Command::Runs(command) => block_on(runs::run(*command, global)),
+        Command::Queues(command) => block_on(queues::run(command, global)),
         Command::Migrate => block_on(migrate::run(global)),
         Command::Tenant(command) => block_on(tenant::run(command, global)),
         Command::User(command) => block_on(user::run(command, global)),

@@ -1,4 +1,4 @@
-//! `connectus serve`.
+//! `connectus serve`, and the same process with one role: `connectus worker`, `connectus scheduler`.
 
 use std::process::ExitCode;
 
@@ -21,6 +21,27 @@ pub struct Serve {
     demo: bool,
 }
 
+#[derive(Debug, Args)]
+pub struct Alone {
+    /// Where health and metrics can be read, as 127.0.0.1:8361; a free port otherwise.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// What is logged: error, warn, info, debug, trace.
+    #[arg(long, value_name = "LEVEL")]
+    loglevel: Option<String>,
+}
+
+/// Runs a process with one role.
+pub async fn alone(role: &str, command: Alone, mut global: Global) -> Result<ExitCode> {
+    if let Some(level) = command.loglevel {
+        global.settings.push(("log.level".to_owned(), level));
+    }
+    let is_said = global.load(&[])?.is_set("server.listen");
+    let free = (!is_said).then(|| "127.0.0.1:0".to_owned());
+    let listen = command.listen.or(free);
+    run(Serve { listen, roles: Some(role.to_owned()), demo: false }, global).await
+}
+
 pub async fn run(command: Serve, global: Global) -> Result<ExitCode> {
     let config = global.load(&[
         ("server.listen", command.listen.as_deref(), "--listen"),
@@ -34,10 +55,13 @@ pub async fn run(command: Serve, global: Global) -> Result<ExitCode> {
     let server = Server::start(&config, &env, command.demo).await?;
     let url = server.url();
     say(&format!("Connectus {} is ready at {url}", env!("CARGO_PKG_VERSION")))?;
-    say(&format!("  API   {url}/docs"))?;
+    if server.has_api() {
+        say(&format!("  API   {url}/docs"))?;
+    }
     say(&format!("  data  {} ({})", config.data_dir.display(), server.app.store().kind()))?;
     match &server.login {
         Some(login) => say(&sandbox(&url, login))?,
+        None if !server.has_api() => {}
         None => {
             if let Some(token) = server.app.auth.setup_token().await? {
                 say(&setup(&server.app.public_url, &token))?;

@@ -103,10 +103,6 @@ pub(super) fn roles<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Role>, D::
     if roles.is_empty() {
         return must_be("at least one of api, worker and scheduler");
     }
-    // One loop looks at the clock and at the queues.
-    if roles.contains(&Role::Worker) != roles.contains(&Role::Scheduler) {
-        return must_be("with worker and scheduler together: in this version one loop does both");
-    }
     Ok(roles)
 }
 
@@ -193,6 +189,19 @@ pub(super) fn ports<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u16>, D::E
     let read = |text: &String| match text.parse() {
         Ok(port) if port > 0 => Ok(port),
         _ => must_be(format!("port numbers in quotes; `{text}` is none")),
+    };
+    Vec::<String>::deserialize(from)?.iter().map(read).collect()
+}
+
+pub(super) fn numbers<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(String, u64)>, D::Error> {
+    let read = |text: &String| {
+        let pair = text
+            .split_once('=')
+            .and_then(|(name, number)| Some((name.trim().to_owned(), number.trim().parse().ok()?)));
+        match pair {
+            Some(pair) => Ok(pair),
+            None => must_be(format!("texts as workflow=128; `{text}` is none")),
+        }
     };
     Vec::<String>::deserialize(from)?.iter().map(read).collect()
 }

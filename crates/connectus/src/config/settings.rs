@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use connectus_connect::http::Allowed;
+use connectus_core::{Result, queue};
 use ipnet::IpNet;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -187,13 +188,38 @@ pub struct Celery {
     pub result_backend: Option<SecretString>,
 }
 
-/// Limits of the generation queue.
+/// Limits of queues.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Queues {
     /// Generations at once.
-    pub max_concurrent_generations: u32,
+    pub max_concurrent_generations: u64,
     /// Seconds for one.
     pub generation_timeout: u64,
+    /// Runs of a queue at once, by name.
+    #[serde(deserialize_with = "parse::numbers")]
+    pub concurrency: Vec<(String, u64)>,
+    /// Seconds for an attempt in a queue, by name.
+    #[serde(deserialize_with = "parse::numbers")]
+    pub timeouts: Vec<(String, u64)>,
+}
+
+impl Queues {
+    /// The queues with these limits.
+    ///
+    /// # Errors
+    /// `invalid` for a queue there is not, and for a limit out of range.
+    pub fn limits(&self) -> Result<queue::Queues> {
+        let mut queues = queue::Queues::default();
+        let generations = ("generation".to_owned(), self.max_concurrent_generations);
+        for (name, runs) in std::iter::once(&generations).chain(&self.concurrency) {
+            queues.set_concurrency(name, usize::try_from(*runs).unwrap_or(usize::MAX))?;
+        }
+        let generations = ("generation".to_owned(), self.generation_timeout);
+        for (name, secs) in std::iter::once(&generations).chain(&self.timeouts) {
+            queues.set_timeout(name, *secs)?;
+        }
+        Ok(queues)
+    }
 }
 
 /// Keys of text, image and search services.

@@ -102,8 +102,8 @@ fn complaints_say_where_and_what_is_right() {
             ["CONNECTUS_LISTEN", "`server.listen`", "an address and a port"],
         ),
         (
-            Said { flags: &[("server.roles", "worker")], ..Said::default() },
-            ["--set server.roles", "`server.roles`", "together"],
+            Said { flags: &[("queues.concurrency", "export")], ..Said::default() },
+            ["--set queues.concurrency", "`queues.concurrency`", "workflow=128"],
         ),
         (
             Said { variables: &[("DATABASE_URL", "mysql://x")], ..Said::default() },

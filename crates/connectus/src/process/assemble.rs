@@ -7,7 +7,7 @@ use connectus_connect::{
     http::{Allowed, Limits, SystemResolver},
 };
 use connectus_core::Result;
-use connectus_engine::{Engine, connections::Connections, programs::Programs};
+use connectus_engine::{Engine, connections::Connections, driver::Duties, programs::Programs};
 use connectus_store::Store;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -33,8 +33,10 @@ pub struct Surroundings {
     pub limits: Limits,
     /// The directory whose disk must not fill up.
     pub data_dir: Option<PathBuf>,
-    /// Whether this process works on runs.
+    /// Whether this process has an engine that must be alive.
     pub works: bool,
+    /// What that engine does.
+    pub duties: Duties,
     /// Cancelled when the process is told to stop.
     pub stopping: CancellationToken,
 }
@@ -44,7 +46,7 @@ fn engine_parts(
     store: &Store,
     settings: &Settings,
     around: &Surroundings,
-) -> connectus_engine::Parts {
+) -> Result<connectus_engine::Parts> {
     let policy = EgressPolicy {
         allow: settings.egress.allow.iter().chain(&around.allow).cloned().collect(),
         ports: settings.egress.ports.clone(),
@@ -53,7 +55,9 @@ fn engine_parts(
     };
     let http = Guarded::with(policy, Arc::new(SystemResolver), around.limits);
     let connections = Connections::new(store.clone(), http);
-    connectus_engine::Parts { store: store.clone(), connections, programs: Programs::default() }
+    let queues = Arc::new(settings.queues.limits()?);
+    let programs = Programs::default();
+    Ok(connectus_engine::Parts { store: store.clone(), connections, programs, queues })
 }
 
 /// Everything behind the API. Nothing runs yet.
@@ -61,9 +65,9 @@ fn engine_parts(
 /// # Errors
 /// `invalid` when settings of the parts do not go together.
 pub fn assemble(store: &Store, settings: &Settings, around: Surroundings) -> Result<App> {
-    let engine_parts = engine_parts(store, settings, &around);
-    let Surroundings { public_url, data_dir, works, stopping, .. } = around;
-    let engine = Engine::new(engine_parts.clone());
+    let engine_parts = engine_parts(store, settings, &around)?;
+    let Surroundings { public_url, data_dir, works, duties, stopping, .. } = around;
+    let engine = Engine::with(engine_parts.clone(), duties);
     let readiness = Readiness::of(Watched {
         store: store.clone(),
         engine: works.then(|| engine.clone()),

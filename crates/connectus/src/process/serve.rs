@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, extract::State, response::Response, routing::get};
 use connectus_core::{Code, Env, Error, Result};
-use connectus_engine::connections::seed_providers;
+use connectus_engine::{connections::seed_providers, driver::Duties};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -50,7 +50,9 @@ impl Server {
     /// Whatever keeps it from serving, with what to do.
     pub async fn start(config: &Config, env: &Env, with_demo: bool) -> Result<Self> {
         let settings = &config.settings;
-        let works = settings.server.roles.contains(&Role::Worker);
+        let has = |role| settings.server.roles.contains(&role);
+        let duties = Duties { works: has(Role::Worker), schedules: has(Role::Scheduler) };
+        let works = duties.works;
         // The lock comes before the database: a second server must not even migrate.
         let dir = DataDir::create(&config.data_dir)?;
         let lock = works.then(|| ProcessLock::take(&dir, "serve")).transpose()?;
@@ -72,7 +74,8 @@ impl Server {
             own_ports: own_ports(settings, address),
             allow: demo.as_ref().map_or(Ok(Vec::new()), Demo::addresses)?,
             data_dir: Some(dir.path().to_path_buf()),
-            works,
+            works: works || duties.schedules,
+            duties,
             stopping: stop.clone(),
             ..Surroundings::default()
         };
@@ -81,7 +84,7 @@ impl Server {
         // Before the engine: the fakes listen elsewhere today, and runs that a dead process left
         // behind would look for them at yesterday's address.
         server.login = server.furnish().await?;
-        server.begin(works).await?;
+        server.begin(duties).await?;
         server.listen(sockets);
         Ok(server)
     }
@@ -95,14 +98,21 @@ impl Server {
         demo.furnish(&self.app, http::router::build(self.app.clone())).await.map(Some)
     }
 
+    /// Whether it answers more than the vital questions.
+    pub fn has_api(&self) -> bool {
+        self.app.settings.server.roles.contains(&Role::Api)
+    }
+
     /// Where the API is, for people.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    async fn begin(&mut self, works: bool) -> Result<()> {
+    async fn begin(&mut self, duties: Duties) -> Result<()> {
         if let Some(lock) = &self.lock {
-            lock.introduce("serve", Some(self.url()))?;
+            // Commands call the API of a server; a worker alone has none.
+            let address = Some(self.url()).filter(|_| self.has_api());
+            lock.introduce(if address.is_some() { "serve" } else { "worker" }, address)?;
         }
         let (connections, stop) = (self.app.engine_parts.connections.clone(), self.stop.clone());
         self.tasks.push(tokio::spawn(async move { connections.count_calls(stop).await }));
@@ -112,7 +122,7 @@ impl Server {
             let (store, level) = (self.app.store().clone(), events.log_level);
             self.tasks.push(tokio::spawn(telemetry::follow(store, level, self.stop.clone())));
         }
-        if works {
+        if duties.works || duties.schedules {
             self.app.engine.start().await?;
         }
         Ok(())
@@ -123,8 +133,7 @@ impl Server {
         if let Some(metrics) = sockets.metrics {
             self.answer(metrics, metrics_router(app.clone()));
         }
-        let serves = app.settings.server.roles.contains(&Role::Api);
-        let router = match serves {
+        let router = match self.has_api() {
             true => http::router::build(app),
             false => http::router::build_of(app, api::system::vital_operations()),
         };

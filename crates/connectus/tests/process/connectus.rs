@@ -91,8 +91,13 @@ pub struct Server {
 impl Server {
     /// Starts a server on a free port and waits until it says that it is ready.
     pub fn start(dir: &Path, words: &[&str]) -> Self {
-        let mut command = command(dir, &[&["serve", "--listen", "127.0.0.1:0"], words].concat());
-        let log = dir.join("log");
+        Self::start_as(dir, &[&["serve", "--listen", "127.0.0.1:0"], words].concat())
+    }
+
+    /// Starts a process that is a server by these words.
+    pub fn start_as(dir: &Path, words: &[&str]) -> Self {
+        let mut command = command(dir, words);
+        let log = dir.join(format!("log-{}", words.first().unwrap_or(&"")));
         let stderr = std::fs::File::create(&log).unwrap();
         let mut child = command.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());

@@ -102,3 +102,64 @@ fn many_runs_are_stopped_and_repeated_by_what_they_are() {
     let dead = json(dir, &["runs", "--dead-letters", "--json"]);
     assert_eq!(dead.as_array().unwrap().len(), 2, "each repetition failed again");
 }
+
+#[test]
+fn queues_are_paused_and_limited_by_the_operator() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    json(dir, &["tenant", "create", "Acme", "--json"]);
+    let steps = json!([{"id": "note", "type": "set", "vars": {"a": 1}}]);
+    let held = workflow(dir, "Held", &steps);
+    let free = json!({"definition": {
+        "version": 1, "name": "Free", "queue": "export", "steps": steps}});
+    let free = json(dir, &["api", "workflows", "-d", &free.to_string()]);
+    let free = free["id"].as_str().unwrap();
+    let paused = run(dir, &["queues", "pause", "workflow"]);
+    assert_eq!(text(&paused.stdout), "workflow is paused for all tenants\n");
+    let token = json(dir, &["token", "create", "--tenant", "Acme", "--role", "viewer", "--json"]);
+    let token = token["token"].as_str().unwrap();
+    let server = Server::start(dir, &["--set", "queues.concurrency=export=3"]);
+    let held = format!("/api/v1/runs/{}", execute(dir, &held, &json!({})));
+    let free = format!("/api/v1/runs/{}", execute(dir, free, &json!({})));
+    server.until(&free, token, |run| run["status"] == "completed");
+    assert_eq!(server.get(&held, token)["status"], "queued");
+    assert_eq!(server.get("/api/v1/queues/export", token)["concurrency"], 3);
+    let shown = json(dir, &["queues", "--json"]);
+    assert_eq!(shown[0]["queues"].as_array().unwrap().len(), 8);
+    let shown = text(&run(dir, &["queues"]).stdout);
+    assert!(shown.lines().any(|line| line.contains("workflow") && line.ends_with("for all")));
+    run(dir, &["queues", "resume", "workflow"]);
+    server.until(&held, token, |run| run["status"] == "completed");
+    let tenant = run(dir, &["queues", "pause", "export", "--tenant", "Acme"]);
+    assert!(text(&tenant.stdout).starts_with("export is paused for tenant ten_"));
+    assert!(server.get("/api/v1/queues/export", token)["paused_at"].is_string());
+    assert!(refusal(dir, &["queues", "pause", "slow"]).contains("generation, workflow"));
+    let wrong = ["serve", "--listen", "127.0.0.1:0", "--set", "queues.concurrency=slow=3"];
+    server.stop();
+    assert!(refusal(dir, &wrong).contains("must be one of generation"));
+}
+
+#[test]
+fn one_process_answers_another_works_and_a_third_looks_at_the_clock() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    json(dir, &["tenant", "create", "Acme", "--json"]);
+    let token = json(dir, &["token", "create", "--tenant", "Acme", "--role", "viewer", "--json"]);
+    let token = token["token"].as_str().unwrap();
+    let definition = json!({"definition": {"version": 1, "name": "Each second",
+        "trigger": {"type": "schedule", "config": {"schedule": "every 1m"}},
+        "steps": [{"id": "note", "type": "set", "vars": {"a": 1}}]}});
+    let made = json(dir, &["api", "workflows", "-d", &definition.to_string()]);
+    let api = Server::start(dir, &["--roles", "api"]);
+    let worker = Server::start_as(dir, &["worker", "--loglevel", "info"]);
+    let clock = Server::start_as(dir, &["scheduler", "--loglevel", "info"]);
+    assert_eq!(worker.call("GET", "/api/v1/runs", token, "").0, 404, "it has no API");
+    let ready = clock.get("/health/ready", "");
+    assert_eq!(ready["status"], "ready", "{ready}");
+    let run = execute(dir, made["id"].as_str().unwrap(), &json!({}));
+    api.until(&format!("/api/v1/runs/{run}"), token, |run| run["status"] == "completed");
+    assert!(refusal(dir, &["worker"]).contains("`connectus worker`"));
+    for server in [clock, worker, api] {
+        assert!(server.stop().0.success());
+    }
+}

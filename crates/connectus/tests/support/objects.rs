@@ -28,6 +28,7 @@ pub async fn make(app: &TestApp, of: &Organisation, path: &str, name: &str) -> O
     let resource = path.split('/').find(|part| !matches!(*part, "" | "api" | "v1"))?;
     let id = match (resource, name) {
         ("providers", "id") | ("oauth", "provider") => return Some(Named::Shared("hubspot")),
+        ("queues", "name") => return Some(Named::Shared("export")),
         ("users", "id") => user(app, of).await,
         ("api-keys", "id") => created(app, of, "/api/v1/api-keys").await,
         ("integrations", "id") => created(app, of, "/api/v1/integrations").await,

@@ -8,6 +8,7 @@ use crate::{
     Result,
     canonical::{self, Digest},
     named::named,
+    queue,
 };
 
 /// The version of the form described here.
@@ -23,6 +24,9 @@ pub struct Definition {
     /// What it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// The queue its runs wait in, [`WORKFLOW`](crate::queue::WORKFLOW) when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
     /// What starts it.
     pub trigger: Trigger,
     /// Variables and their first values.
@@ -66,6 +70,13 @@ pub struct Trigger {
     /// A condition on what came in; a run that does not meet it ends with `{"skipped": true}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
+}
+
+impl Definition {
+    /// The queue its runs wait in.
+    pub fn queue(&self) -> &str {
+        self.queue.as_deref().unwrap_or(queue::WORKFLOW)
+    }
 }
 
 impl Trigger {

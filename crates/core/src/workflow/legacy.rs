@@ -138,6 +138,7 @@ impl LegacyWorkflow {
                 version: DEFINITION_VERSION,
                 name: self.name.clone(),
                 description: None,
+                queue: None,
                 trigger: Trigger { kind, config: self.trigger_config.clone(), when },
                 vars: Map::new(),
                 steps,

@@ -7,7 +7,11 @@ use super::{
     Branch, Call, Case, DEFINITION_VERSION, Definition, ForEach, Kind, MAX_DEPTH, Parallel,
     RetryPolicy, Span, Step, Switch, Trigger,
 };
-use crate::{Error, Result, error::FieldError};
+use crate::{
+    Error, Result,
+    error::FieldError,
+    queue::{Holds, QUEUES, Queue},
+};
 
 /// The members every step may have, whatever its type.
 const COMMON: [&str; 8] =
@@ -19,6 +23,7 @@ struct RawDefinition {
     version: u32,
     name: String,
     description: Option<String>,
+    queue: Option<String>,
     #[serde(default = "Trigger::manual")]
     trigger: Trigger,
     #[serde(default)]
@@ -52,12 +57,14 @@ pub(super) fn definition(value: &Value) -> Result<Definition> {
     }
     let raw: Option<RawDefinition> = reader.take("", value);
     let Some(raw) = raw else { return Err(Error::invalid_fields(reader.faults)) };
+    reader.queue(raw.queue.as_deref());
     let steps = reader.steps("/steps", raw.steps, MAX_DEPTH);
     if reader.faults.is_empty() {
         return Ok(Definition {
             version: raw.version,
             name: raw.name,
             description: raw.description,
+            queue: raw.queue,
             trigger: raw.trigger,
             vars: raw.vars,
             steps,
@@ -73,6 +80,18 @@ struct Reader {
 }
 
 impl Reader {
+    fn queue(&mut self, name: Option<&str>) {
+        let takes = |queue: &&Queue| queue.holds == Holds::Workflows;
+        let mut names = QUEUES.iter().filter(takes).map(|queue| queue.name);
+        let Some(name) = name.filter(|name| !names.clone().any(|known| known == *name)) else {
+            return;
+        };
+        let first = names.next().unwrap_or_default().to_owned();
+        let names = names.fold(first, |list, name| format!("{list}, {name}"));
+        let message = format!("is `{name}`; it must be one of {names}");
+        self.faults.push(FieldError { field: "/queue".to_owned(), message });
+    }
+
     fn fault(&mut self, field: impl Into<String>, message: impl Into<String>) {
         self.faults.push(FieldError { field: field.into(), message: message.into() });
     }

@@ -1,27 +1,18 @@
-//! Looks for work: what the clock starts, what came in for runs under way, and runs that are due,
+//! Looks for work: what the clock started, what came in for runs under way, and runs that are due,
 //! queue by queue within each queue's concurrency.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use connectus_core::{
-    Error, Result, Timestamp,
-    run::{QUEUES, Queue, RunKind},
-};
-use connectus_store::runs::Claimed;
+use connectus_core::{Error, Result, Timestamp, queue::Queue};
+use connectus_store::runs::{Claimed, Lane};
 use tokio_util::sync::CancellationToken;
 
 use super::{Engine, job::Job};
-use crate::schedule;
 
 /// Longest the engine goes without looking, in case a wake-up came from another process.
-const LONGEST_NAP: Duration = Duration::from_secs(1);
+pub(super) const LONGEST_NAP: Duration = Duration::from_secs(1);
 
-/// The queues that runs wait in.
-fn lanes() -> impl Iterator<Item = &'static Queue> {
-    QUEUES.iter().filter(|queue| RunKind::ALL.iter().any(|kind| kind.queue() == queue.name))
-}
-
-fn is_due(due: Option<Timestamp>, now: Timestamp) -> bool {
+pub(super) fn is_due(due: Option<Timestamp>, now: Timestamp) -> bool {
     due.is_some_and(|due| due <= now)
 }
 
@@ -59,7 +50,7 @@ impl Engine {
         }
     }
 
-    fn nap(&self, next_due: Option<Timestamp>) -> Duration {
+    pub(super) fn nap(&self, next_due: Option<Timestamp>) -> Duration {
         let now = self.parts.env().now();
         let until = next_due.map_or(i64::MAX, |due| due.0.saturating_sub(now.0));
         // Runs that are due but have no free place wake the engine when a place becomes free.
@@ -70,19 +61,15 @@ impl Engine {
     /// Starts what is due and tells when something is due next.
     async fn tick(&self, over: &CancellationToken) -> Result<Look> {
         let now = self.parts.env().now();
-        let mut next_due = schedule::next_due(&mut self.parts.store.read().await?).await?;
-        if is_due(next_due, now) {
-            // What the clock cannot start must not keep from working what is there.
-            if let Err(error) = schedule::tick(&self.parts, now).await {
-                warn("schedule.tick", &error, "cannot start what is due; trying again");
-            }
-            next_due = schedule::next_due(&mut self.parts.store.read().await?).await?;
-        }
+        let mut next_due = self.start_due(now).await?;
         self.put_back_strays().await?;
         self.deliver_mail().await?;
         let mut took = false;
-        for queue in lanes() {
-            let look = self.fill(queue, now, over).await?;
+        let lanes = self.parts.store.read().await?.lanes().await?;
+        for queue in self.parts.queues.of_runs() {
+            let lane = lanes.iter().find(|lane| lane.queue == queue.name && !lane.is_stopped);
+            let Some(lane) = lane else { continue };
+            let look = self.fill(queue, lane, now, over).await?;
             next_due = [next_due, look.next_due].into_iter().flatten().min();
             took |= look.took;
         }
@@ -121,13 +108,13 @@ impl Engine {
     /// Takes runs of a queue while some are due and places are free. Tells when the next is due.
     async fn fill(
         &self,
-        queue: &'static Queue,
+        queue: Queue,
+        lane: &Lane,
         now: Timestamp,
         over: &CancellationToken,
     ) -> Result<Look> {
-        let mut took = false;
+        let (mut due, mut took, is_paused) = (lane.due, false, lane.is_paused);
         loop {
-            let due = self.parts.store.read().await?.next_run_due(queue.name).await?;
             let free = queue.concurrency.saturating_sub(self.active.in_queue(queue.name));
             if !is_due(due, now) || free == 0 || self.draining.is_cancelled() {
                 return Ok(Look { next_due: due, took });
@@ -136,18 +123,22 @@ impl Engine {
                 .parts
                 .store
                 .write(move |tx| {
-                    Box::pin(async move { Ok(tx.claim_runs(queue.name, now, free).await?) })
+                    Box::pin(
+                        async move { Ok(tx.claim_runs(queue.name, now, free, is_paused).await?) },
+                    )
                 })
                 .await
                 // The claims may be durable all the same.
                 .inspect_err(|_| self.strays.store(true, Ordering::Relaxed))?;
             if claimed.is_empty() {
-                return Ok(Look { next_due: due, took });
+                // What is due may be that of tenants who have paused the queue.
+                return Ok(Look { next_due: due.filter(|_| !is_paused), took });
             }
             took = true;
             for claimed in claimed {
                 self.take(claimed, queue.name, over.clone());
             }
+            due = self.parts.store.read().await?.next_run_due(queue.name).await?;
         }
     }
 

@@ -4,6 +4,7 @@
 //! now; a process that dies loses nothing but the attempt under way.
 //!
 //! - [`owner`]: one engine works on a database; the next one picks up what it left.
+//! - [`clock`] starts what is due; a process may do that alone.
 //! - [`dispatch`] claims runs that are due and [`work`]s on them: [`session`] on workflows,
 //!   [`sync_run`] on syncs. Every write names its claim, so that a claim taken over is harmless.
 //! - [`turn`] is what a session writes at once; [`commit`] writes those of many runs together.
@@ -17,6 +18,7 @@ mod active;
 mod approval;
 mod backoff;
 mod bulk;
+mod clock;
 mod commit;
 mod deliver;
 mod dispatch;
@@ -57,10 +59,26 @@ const MAX_UNREAD_SIGNALS: u64 = 1_000;
 /// How long the end of a drain may take once its patience is over.
 const RELEASE_WITHIN: Duration = Duration::from_secs(2);
 
+/// What the engine of a process does once it is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Duties {
+    /// Whether it works on runs and makes deliveries.
+    pub works: bool,
+    /// Whether it starts what is due by the clock.
+    pub schedules: bool,
+}
+
+impl Default for Duties {
+    fn default() -> Self {
+        Self { works: true, schedules: true }
+    }
+}
+
 /// The engine of one process. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
     parts: Parts,
+    duties: Duties,
     active: Arc<Active>,
     committer: Committer,
     courier: Courier,
@@ -74,7 +92,13 @@ pub struct Engine {
 impl Engine {
     /// An engine that works on nothing yet.
     pub fn new(parts: Parts) -> Self {
+        Self::with(parts, Duties::default())
+    }
+
+    /// One that has only these duties.
+    pub fn with(parts: Parts, duties: Duties) -> Self {
         Self {
+            duties,
             courier: Courier::new(parts.clone()),
             parts,
             active: Arc::default(),
@@ -92,6 +116,11 @@ impl Engine {
     /// # Errors
     /// When the database cannot be reached at the start.
     pub async fn start(&self) -> Result<()> {
+        if !self.duties.works {
+            let engine = self.clone();
+            self.tasks.spawn(async move { engine.clock_loop().await });
+            return Ok(());
+        }
         if self.reign().await?.is_none() {
             tracing::info!(
                 action = "engine.start",

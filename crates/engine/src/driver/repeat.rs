@@ -139,9 +139,9 @@ impl Engine {
             let detail = "The workflow is in status `error`: mend it and set it to `active` first.";
             return Err(Error::new(Code::Conflict, detail));
         }
-        let NewRun { definition_hash, interp_version, .. } =
+        let NewRun { queue, definition_hash, interp_version, .. } =
             workflows::new_run(&workflow, "rerun", Value::Null);
-        Ok(NewRun { definition_hash, interp_version, ..new })
+        Ok(NewRun { queue, definition_hash, interp_version, ..new })
     }
 
     async fn repeat(&self, ctx: &TenantCtx, run: &Run, repeat: Repeat) -> Result<Run> {
@@ -166,6 +166,8 @@ fn again(run: &Run, trigger: &str, from: Option<(usize, Option<String>)>) -> New
     let (position, step) = from.unzip();
     let position = position.map(|position| u64::try_from(position).unwrap_or(u64::MAX));
     NewRun {
+        queue: Some(run.queue.clone()),
+        priority: run.priority,
         definition_hash: run.definition_hash.clone(),
         interp_version: run.interp_version,
         origin: Some(Origin { run: run.id.clone(), position, step: step.flatten() }),

@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use connectus_connect::plan::outcome_unknown;
-use connectus_core::{Code, Error, Timestamp, run::Failure};
+use connectus_core::{Code, Error, Timestamp, queue, run::Failure};
 use connectus_store::effects::Answer;
 use futures::FutureExt;
 use serde_json::Value;
@@ -15,7 +15,8 @@ use super::{
 };
 use crate::actions;
 
-/// Longest an attempt takes when its step says nothing.
+/// Longest an attempt takes when its step says nothing and its workflow names no queue. The other
+/// queues are there for long work: in them it is the queue's own limit.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long a call under way may still answer when its step is to stop: what is known to have been
 /// done can be undone.
@@ -113,10 +114,8 @@ async fn perform(
     open: &OpenStep,
     kind: &'static str,
 ) -> Result<Value, Error> {
-    let limit = open
-        .policy
-        .timeout
-        .map_or(DEFAULT_TIMEOUT, |timeout| Duration::from_millis(timeout.millis()));
+    let says = open.policy.timeout.map(|timeout| Duration::from_millis(timeout.millis()));
+    let limit = time_limit(cx, says);
     let action = AssertUnwindSafe(actions::perform(cx, &open.action, &open.input)).catch_unwind();
     tokio::select! {
         biased;
@@ -131,6 +130,14 @@ async fn perform(
             "The run was told to stop while this step was under way, and no answer came in time.",
         ))),
     }
+}
+
+/// What the step says, within what its queue allows.
+fn time_limit(cx: &actions::ActionCx<'_>, says: Option<Duration>) -> Duration {
+    let queue = cx.parts.queues.get(&cx.run.queue);
+    let most = queue.map_or(DEFAULT_TIMEOUT, |queue| Duration::from_secs(queue.timeout_secs));
+    let usual = if cx.run.queue == queue::WORKFLOW { DEFAULT_TIMEOUT } else { most };
+    says.unwrap_or(usual).min(most)
 }
 
 async fn stopped(stop: &CancellationToken) {

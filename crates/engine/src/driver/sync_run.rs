@@ -1,7 +1,10 @@
 //! Works on a run of a data flow. The sync itself moves its cursor with what it writes, so an
 //! attempt that broke off is simply made again.
 
-use connectus_core::{Error, Result};
+use std::time::Duration;
+
+use connectus_core::{Code, Error, Result};
+use serde_json::Value;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +25,7 @@ pub(super) async fn work(job: &Job, nudge: &Notify, draining: &CancellationToken
     settle::begin(job).await?;
     let stop = draining.child_token();
     let outcome = {
-        let attempt = sync::execute(&job.parts, &job.ctx, &job.run, &stop);
+        let attempt = attempt(job, &stop);
         tokio::pin!(attempt);
         loop {
             tokio::select! {
@@ -45,6 +48,17 @@ pub(super) async fn work(job: &Job, nudge: &Notify, draining: &CancellationToken
         Err(_) if stop.is_cancelled() => settle::finish(job, Outcome::Cancelled).await,
         Err(error) => try_again(job, &error).await,
     }
+}
+
+/// One attempt, within the time of its queue. What it has checkpointed until then stays.
+async fn attempt(job: &Job, stop: &CancellationToken) -> Result<Value> {
+    let work = sync::execute(&job.parts, &job.ctx, &job.run, stop);
+    let Some(queue) = job.parts.queues.get(&job.run.queue) else { return work.await };
+    let limit = Duration::from_secs(queue.timeout_secs);
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        let detail = format!("The sync did not end within {} seconds.", limit.as_secs());
+        Err(Error::new(Code::Timeout, detail))
+    })
 }
 
 /// Rests until the next attempt, unless there is none.

@@ -15,8 +15,9 @@ use crate::support::{Rig, fakes, on_store, put, until};
 async fn claim(db: &TestStore) -> Vec<Claimed> {
     let now = db.sim.env.now();
     let claims = |now: Timestamp| {
-        db.store
-            .write(move |tx| Box::pin(async move { Ok(tx.claim_runs("workflow", now, 10).await?) }))
+        db.store.write(move |tx| {
+            Box::pin(async move { Ok(tx.claim_runs("workflow", now, 10, false).await?) })
+        })
     };
     claims(now).await.unwrap()
 }

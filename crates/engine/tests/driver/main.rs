@@ -6,6 +6,7 @@ mod engines;
 mod generations;
 mod mail;
 mod provider;
+mod queues;
 mod repeats;
 mod runs;
 #[path = "../support/mod.rs"]

@@ -73,7 +73,8 @@ impl Rig {
         let policy = EgressPolicy::allowing([address.as_str()]).unwrap();
         let connections = Connections::new(db.store.clone(), Guarded::new(policy));
         let store = db.store.clone();
-        let parts = Parts { store, connections, programs: Programs::default() };
+        let programs = Programs::default();
+        let parts = Parts { store, connections, programs, queues: Default::default() };
         seed_providers(&db.store).await.unwrap();
         let ctx = db.tenant("Acme").await.unwrap();
         let engine = Engine::new(parts.clone());

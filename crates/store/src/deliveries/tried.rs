@@ -20,20 +20,28 @@ macro_rules! held {
     };
 }
 
+macro_rules! unpaused {
+    () => {
+        " AND NOT EXISTS (SELECT 1 FROM queue_pauses AS p \
+         WHERE p.tenant_id = s.tenant_id AND p.queue = 'delivery') \
+         AND NOT EXISTS (SELECT 1 FROM installation WHERE name = 'queue_stopped:delivery')"
+    };
+}
+
 sql! {
     // For the loop that delivers, which serves all tenants: one look into the index for each
     // enabled subscription.
-    READY = "SELECT s.tenant_id, s.id FROM webhook_subscriptions s \
+    READY = concat!("SELECT s.tenant_id, s.id FROM webhook_subscriptions s \
              JOIN tenants t ON t.id = s.tenant_id \
-             WHERE s.enabled = TRUE AND t.status = 'active' AND EXISTS (\
+             WHERE s.enabled = TRUE AND t.status = 'active'", unpaused!(), " AND EXISTS (\
                  SELECT 1 FROM webhook_deliveries d WHERE d.tenant_id = s.tenant_id \
                  AND d.subscription_id = s.id AND d.status = 'pending' AND d.due_at <= $1) \
-             ORDER BY s.tenant_id, s.id";
-    NEXT_DUE = "SELECT MIN((SELECT MIN(d.due_at) FROM webhook_deliveries d \
+             ORDER BY s.tenant_id, s.id");
+    NEXT_DUE = concat!("SELECT MIN((SELECT MIN(d.due_at) FROM webhook_deliveries d \
                     WHERE d.tenant_id = s.tenant_id AND d.subscription_id = s.id \
                     AND d.status = 'pending' AND d.due_at > $1)) \
                 FROM webhook_subscriptions s JOIN tenants t ON t.id = s.tenant_id \
-                WHERE s.enabled = TRUE AND t.status = 'active'";
+                WHERE s.enabled = TRUE AND t.status = 'active'", unpaused!());
     CLAIM = concat!("UPDATE webhook_deliveries SET claims = claims + 1, due_at = $4 \
              WHERE tenant_id = $1 AND status = 'pending' AND COALESCE(due_at, 0) <= $3 \
              AND id IN (\

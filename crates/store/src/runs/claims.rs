@@ -16,7 +16,7 @@ use crate::{
 // is for a claim that lost a race: the rows come from the inner query. The time of a queued run
 // has nearly always come: the order decides, and an index that begins with it.
 macro_rules! claim {
-    ($status:literal, $due:literal, $order:literal) => {
+    ($status:literal, $due:literal, $order:literal, $whose:expr) => {
         concat!(
             "UPDATE runs SET status = 'running', claims = claims + 1 \
              WHERE COALESCE(status, '') = '",
@@ -27,12 +27,19 @@ macro_rules! claim {
             $status,
             "' AND queue = $1 AND ",
             $due,
-            " <= $2 \
-             ORDER BY ",
+            " <= $2",
+            $whose,
+            " ORDER BY ",
             $order,
             " LIMIT $3) RETURNING claims, ",
             columns!()
         )
+    };
+}
+
+macro_rules! unpaused {
+    () => {
+        " AND tenant_id NOT IN (SELECT tenant_id FROM queue_pauses WHERE queue = $1)"
     };
 }
 
@@ -43,8 +50,11 @@ macro_rules! held {
 }
 
 sql! {
-    CLAIM_RESTED = claim!("waiting", "due_at", "due_at");
-    CLAIM_QUEUED = claim!("queued", "COALESCE(due_at, 0)", "priority DESC, due_at");
+    CLAIM_RESTED = claim!("waiting", "due_at", "due_at", "");
+    CLAIM_QUEUED = claim!("queued", "COALESCE(due_at, 0)", "priority DESC, due_at", "");
+    CLAIM_UNPAUSED_RESTED = claim!("waiting", "due_at", "due_at", unpaused!());
+    CLAIM_UNPAUSED_QUEUED =
+        claim!("queued", "COALESCE(due_at, 0)", "priority DESC, due_at", unpaused!());
     REST = concat!("UPDATE runs SET status = 'waiting', due_at = $4, attempts = $5", held!());
     PUT_BACK = concat!("UPDATE runs SET status = 'queued'", held!());
 }
@@ -96,7 +106,7 @@ pub struct RunNote {
 
 impl Tx {
     /// Claims runs of a queue that are due, `limit` at most: begun ones first, then queued ones by
-    /// priority and age.
+    /// priority and age. Where some tenant has paused the queue, those of such tenants are left.
     ///
     /// # Errors
     /// What the database says.
@@ -105,9 +115,14 @@ impl Tx {
         queue: &str,
         now: Timestamp,
         limit: usize,
+        is_paused: bool,
     ) -> StoreResult<Vec<Claimed>> {
         let mut claimed = Vec::new();
-        for statement in [CLAIM_RESTED, CLAIM_QUEUED] {
+        let statements = match is_paused {
+            false => [CLAIM_RESTED, CLAIM_QUEUED],
+            true => [CLAIM_UNPAUSED_RESTED, CLAIM_UNPAUSED_QUEUED],
+        };
+        for statement in statements {
             let free = i64::try_from(limit.saturating_sub(claimed.len())).unwrap_or(i64::MAX);
             if free == 0 {
                 break;

@@ -18,6 +18,16 @@ sql! {
                 UNION ALL \
                 SELECT MIN(due_at) AS due_at FROM runs WHERE status = 'queued' AND queue = $1\
                 ) AS due";
+    LANES = "SELECT lane.column1 AS queue, \
+             (SELECT MIN(due_at) FROM runs WHERE status = 'waiting' AND queue = lane.column1) \
+             AS waiting, \
+             (SELECT MIN(due_at) FROM runs WHERE status = 'queued' AND queue = lane.column1) \
+             AS queued, \
+             EXISTS (SELECT 1 FROM installation WHERE name = 'queue_stopped:' || lane.column1) \
+             AS stopped, \
+             EXISTS (SELECT 1 FROM queue_pauses AS p WHERE p.queue = lane.column1) AS paused \
+             FROM (VALUES ('generation'), ('workflow'), ('quality'), ('extraction'), ('sync'), \
+             ('export'), ('maintenance')) AS lane";
     WITH_MAIL = "SELECT r.tenant_id, r.id FROM runs r WHERE r.status = 'running' \
                  AND (r.cancel_requested OR EXISTS (SELECT 1 FROM run_signals s \
                  WHERE s.tenant_id = r.tenant_id AND s.run_id = r.id))";
@@ -38,6 +48,28 @@ pub struct Mail {
     pub signals: Vec<PendingSignal>,
 }
 
+/// A queue that runs wait in, as the engine finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lane {
+    /// Its name.
+    pub queue: String,
+    /// When its next resting or queued run is due, whosever it is.
+    pub due: Option<Timestamp>,
+    /// Whether it is stopped for everyone.
+    pub is_stopped: bool,
+    /// Whether some tenant has paused it.
+    pub is_paused: bool,
+}
+
+#[derive(FromRow)]
+struct LaneRow {
+    queue: String,
+    waiting: Option<i64>,
+    queued: Option<i64>,
+    stopped: bool,
+    paused: bool,
+}
+
 #[derive(FromRow)]
 struct Row {
     tenant_id: String,
@@ -45,6 +77,21 @@ struct Row {
 }
 
 impl Conn {
+    /// All queues that runs wait in, in one look.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn lanes(&mut self) -> StoreResult<Vec<Lane>> {
+        let rows: Vec<LaneRow> = on!(self, c => sqlx::query_as(LANES).fetch_all(c).await?);
+        let lane = |row: LaneRow| Lane {
+            queue: row.queue,
+            due: [row.waiting, row.queued].into_iter().flatten().min().map(Timestamp),
+            is_stopped: row.stopped,
+            is_paused: row.paused,
+        };
+        Ok(rows.into_iter().map(lane).collect())
+    }
+
     /// When the next resting or queued run of a queue is due.
     ///
     /// # Errors

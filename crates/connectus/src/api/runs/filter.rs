@@ -1,6 +1,6 @@
 //! Which runs are meant: by a search, or by a change of many at once.
 
-use connectus_core::{Error, Result, Timestamp, run};
+use connectus_core::{Error, Result, Timestamp, queue};
 use connectus_store::runs::{Only, RunFilter};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Map, Value};
@@ -72,6 +72,7 @@ impl Search {
         if text.is_some_and(|text| text.chars().count() > MAX_TEXT) {
             return Err(Error::invalid("text", format!("must have at most {MAX_TEXT} characters")));
         }
+        let queue = self.queue.as_deref().map(queue::named).transpose()?;
         let status = self.status.as_deref().unwrap_or_default();
         let status = status.split(',').map(str::trim).filter(|status| !status.is_empty());
         Ok(RunFilter {
@@ -82,7 +83,7 @@ impl Search {
             from: time("from", self.from.as_deref())?,
             until: time("until", self.until.as_deref())?,
             text: text.map(str::to_owned),
-            queue: self.queue.as_deref().map(queue).transpose()?,
+            queue: queue.map(|queue| queue.name.to_owned()),
             only: self.dead_letters.unwrap_or(false).then_some(Only::DeadLetters),
         })
     }
@@ -92,12 +93,4 @@ fn time(name: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
     let Some(text) = text else { return Ok(None) };
     let bad = || Error::invalid(name, "must be a time (RFC 3339) or a day");
     Timestamp::parse(text).map(Some).ok_or_else(bad)
-}
-
-fn queue(name: &str) -> Result<String> {
-    if run::queue(name).is_some() {
-        return Ok(name.to_owned());
-    }
-    let names: Vec<&str> = run::QUEUES.iter().map(|queue| queue.name).collect();
-    Err(Error::invalid("queue", format!("must be one of {}", names.join(", "))))
 }

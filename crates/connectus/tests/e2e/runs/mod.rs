@@ -2,6 +2,7 @@
 
 mod history;
 mod many;
+mod queues;
 mod repeats;
 mod search;
 
