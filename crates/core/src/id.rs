@@ -126,6 +126,8 @@ ids! {
     SubscriptionId = "wsub";
     /// An event on its way to a subscriber.
     DeliveryId = "dlv";
+    /// A process of this installation, from its start to its end.
+    WorkerId = "wrk";
     /// One HTTP request.
     RequestId = "req";
 }

@@ -1,5 +1,5 @@
-//! What a monitor shows of queues, and pausing them. A paused queue holds its runs back: none begins
-//! or goes on, those under way end or come to rest.
+//! What a monitor shows of queues, and pausing them. A paused queue holds its runs back: none
+//! begins or goes on, those under way end or come to rest.
 
 use std::collections::HashMap;
 

@@ -55,6 +55,7 @@ pub mod usage;
 pub mod users;
 pub mod webhook_endpoints;
 pub mod webhook_subscriptions;
+pub mod workers;
 pub mod workflow_endpoints;
 pub mod workflow_watches;
 pub mod workflows;

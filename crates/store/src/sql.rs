@@ -119,5 +119,6 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
     ("webhook_subscriptions", crate::webhook_subscriptions::STATEMENTS),
     ("workflow_endpoints", crate::workflow_endpoints::STATEMENTS),
     ("workflow_watches", crate::workflow_watches::STATEMENTS),
+    ("workers", crate::workers::STATEMENTS),
     ("workflows", crate::workflows::STATEMENTS),
 ];

@@ -100,6 +100,7 @@ fn every_statement_on_tenant_rows_binds_the_tenant() {
     // work, what is measured of the whole process, and the tables that no tenant owns.
     let spanning = [
         "installation.",
+        "workers.",
         "providers.",
         "login_attempts.",
         "setup_links.",

@@ -22,6 +22,7 @@ pub mod tenant;
 pub mod usage;
 pub mod users;
 pub mod webhook_subscriptions;
+pub mod workers;
 pub mod workflows;
 
 /// The table of operations.
@@ -43,6 +44,7 @@ pub fn operations() -> Vec<Operation> {
         workflows::operations(),
         runs::operations(),
         queues::operations(),
+        workers::operations(),
         hooks::operations(),
         webhook_subscriptions::operations(),
         deliveries::operations(),

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{Global, find, output};
 use crate::{
     api::queues::view::QueueView,
-    process::{Surroundings, assemble},
+    process::{Surroundings, assemble, presence},
 };
 
 #[derive(Debug, Args)]
@@ -21,13 +21,15 @@ pub struct Queues {
     #[arg(long, short, global = true)]
     tenant: Option<String>,
     /// Answer in JSON.
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
 }
 
 /// What to do with a queue instead of showing all of them.
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Show the processes of this installation.
+    Workers,
     /// Hold back what is in a queue: for one tenant, or, naming none, for all of them.
     Pause {
         /// The queue.
@@ -46,6 +48,7 @@ pub async fn run(command: Queues, global: Global) -> Result<ExitCode> {
     let app = assemble(store, &config.settings, Surroundings::default())?;
     match &command.action {
         None => show(&app.engine_parts, &command).await?,
+        Some(Action::Workers) => workers(&app.engine_parts, command.json).await?,
         Some(Action::Pause { queue }) => change(&app.engine_parts, &command, queue, true).await?,
         Some(Action::Resume { queue }) => change(&app.engine_parts, &command, queue, false).await?,
     }
@@ -68,6 +71,30 @@ async fn change(parts: &Parts, command: &Queues, queue: &str, paused: bool) -> R
     };
     let word = if paused { "is paused" } else { "goes on" };
     output::say(&format!("{queue} {word} {whose}"))
+}
+
+async fn workers(parts: &Parts, json: bool) -> Result<()> {
+    let (found, now) = (parts.store.read().await?.workers().await?, parts.env().now());
+    let rows = found.iter().map(|worker| {
+        let busy: usize = worker.slots.iter().map(|slots| slots.busy).sum();
+        let all: usize = worker.slots.iter().map(|slots| slots.concurrency).sum();
+        let state = match presence::is_alive(worker.seen_at, now) {
+            true => worker.state.clone(),
+            false => "silent".to_owned(),
+        };
+        [
+            worker.id.to_string(),
+            format!("{}:{}", worker.host, worker.pid),
+            worker.roles.join(","),
+            state,
+            format!("{busy}/{all}"),
+            worker.started_at.to_string(),
+            worker.seen_at.to_string(),
+        ]
+    });
+    let head = ["worker", "process", "roles", "state", "busy", "started", "seen"];
+    let text = output::table(head, rows);
+    output::show(json, &found, &text)
 }
 
 async fn show(parts: &Parts, command: &Queues) -> Result<()> {

@@ -1,4 +1,5 @@
-//! `connectus serve`, and the same process with one role: `connectus worker`, `connectus scheduler`.
+//! `connectus serve`, and the same process with one role: `connectus worker`, `connectus
+//! scheduler`.
 
 use std::process::ExitCode;
 

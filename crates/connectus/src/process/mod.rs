@@ -7,6 +7,7 @@ pub mod data_dir;
 pub mod lock;
 pub mod master_key;
 pub mod open;
+pub mod presence;
 pub mod readiness;
 pub mod serve;
 mod signals;

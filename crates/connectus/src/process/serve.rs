@@ -8,7 +8,7 @@ use connectus_engine::{connections::seed_providers, driver::Duties};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::{DataDir, ProcessLock, Surroundings, accept, assemble, open, signals};
+use super::{DataDir, ProcessLock, Surroundings, accept, assemble, open, presence, signals};
 use crate::{
     api,
     app::App,
@@ -117,6 +117,7 @@ impl Server {
         let (connections, stop) = (self.app.engine_parts.connections.clone(), self.stop.clone());
         self.tasks.push(tokio::spawn(async move { connections.count_calls(stop).await }));
         self.tasks.push(tokio::spawn(keep_figures(self.stop.clone())));
+        self.tasks.push(tokio::spawn(presence::tell(self.app.clone(), self.stop.clone())));
         let events = &self.app.settings.events;
         if events.enabled {
             let (store, level) = (self.app.store().clone(), events.log_level);

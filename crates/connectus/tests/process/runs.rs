@@ -156,10 +156,25 @@ fn one_process_answers_another_works_and_a_third_looks_at_the_clock() {
     assert_eq!(worker.call("GET", "/api/v1/runs", token, "").0, 404, "it has no API");
     let ready = clock.get("/health/ready", "");
     assert_eq!(ready["status"], "ready", "{ready}");
+    let told = |answer: &Value| answer["items"].as_array().unwrap().len() == 3;
+    let workers = api.until("/api/v1/workers", token, told);
+    for (role, state) in [("api", "serving"), ("worker", "working"), ("scheduler", "serving")] {
+        let mut found = workers["items"].as_array().unwrap().iter();
+        let found = found.find(|worker| worker["roles"] == json!([role])).unwrap();
+        assert_eq!(found["alive"], true);
+        let slots = found["slots"].as_array().unwrap().len();
+        assert_eq!(slots, if role == "worker" { 7 } else { 0 });
+        let states = [json!(state), json!("standby")];
+        assert!(states.contains(&found["state"]), "{found}");
+    }
+    let shown = text(&run(dir, &["queues", "workers"]).stdout);
+    assert!(shown.lines().any(|line| line.contains("0/") && line.contains("worker")), "{shown}");
     let run = execute(dir, made["id"].as_str().unwrap(), &json!({}));
     api.until(&format!("/api/v1/runs/{run}"), token, |run| run["status"] == "completed");
     assert!(refusal(dir, &["worker"]).contains("`connectus worker`"));
-    for server in [clock, worker, api] {
+    assert!(clock.stop().0.success());
+    assert_eq!(api.get("/api/v1/workers", token)["items"].as_array().unwrap().len(), 2);
+    for server in [worker, api] {
         assert!(server.stop().0.success());
     }
 }

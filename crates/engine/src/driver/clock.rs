@@ -1,4 +1,5 @@
-//! Starts what is due by the clock. Whoever does it first has done it, so any number of processes may.
+//! Starts what is due by the clock. Whoever does it first has done it, so any number of processes
+//! may.
 
 use connectus_core::{Result, Timestamp};
 

@@ -67,8 +67,7 @@ impl Engine {
         let mut took = false;
         let lanes = self.parts.store.read().await?.lanes().await?;
         for queue in self.parts.queues.of_runs() {
-            let lane = lanes.iter().find(|lane| lane.queue == queue.name && !lane.is_stopped);
-            let Some(lane) = lane else { continue };
+            let Some(lane) = lanes.iter().find(|lane| lane.queue == queue.name) else { continue };
             let look = self.fill(queue, lane, now, over).await?;
             next_due = [next_due, look.next_due].into_iter().flatten().min();
             took |= look.took;
@@ -131,7 +130,7 @@ impl Engine {
                 // The claims may be durable all the same.
                 .inspect_err(|_| self.strays.store(true, Ordering::Relaxed))?;
             if claimed.is_empty() {
-                // What is due may be that of tenants who have paused the queue.
+                // What is due may belong to those for whom the queue is paused.
                 return Ok(Look { next_due: due.filter(|_| !is_paused), took });
             }
             took = true;

@@ -38,8 +38,8 @@ use std::{
     time::Duration,
 };
 
-use connectus_core::{Error, Result, RunId, TenantCtx, run::Run};
-use connectus_store::journal::PendingSignal;
+use connectus_core::{Error, Result, RunId, TenantCtx, queue::Queue, run::Run};
+use connectus_store::{journal::PendingSignal, workers::Slots};
 use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -227,6 +227,26 @@ impl Engine {
     /// Whether the loop that takes runs was started and has not ended.
     pub fn is_alive(&self) -> bool {
         !self.tasks.is_empty() && !self.draining.is_cancelled()
+    }
+
+    /// What it is at: `working`, `standby` while another process works, `serving` when working is
+    /// not its duty.
+    pub async fn standing(&self) -> &'static str {
+        match (self.duties.works, self.reign.lock().await.is_some()) {
+            (false, _) => "serving",
+            (true, false) => "standby",
+            (true, true) => "working",
+        }
+    }
+
+    /// Its places, by queue; none when working is not its duty.
+    pub fn slots(&self) -> Vec<Slots> {
+        let slots = |queue: Queue| Slots {
+            busy: self.active.in_queue(queue.name),
+            queue: queue.name.to_owned(),
+            concurrency: queue.concurrency,
+        };
+        self.parts.queues.of_runs().filter(|_| self.duties.works).map(slots).collect()
     }
 
     /// Runs being worked on right now.

@@ -61,6 +61,11 @@ both! {
         let state = queues::one(&rig.parts, &rig.ctx, "export").await.unwrap();
         assert!(state.pause.is_some() && !state.is_stopped);
         assert_eq!((state.depth.ready, state.depth.busy), (2, 0));
+        let nap = json!([{ "id": "nap", "type": "wait", "for": "1d" }]);
+        let unwanted = rig.start_in("export", "unwanted", nap).await;
+        rig.engine.cancel(&rig.ctx, &unwanted.id).await.unwrap();
+        rig.settle().await;
+        assert_eq!(rig.status(&unwanted).await, RunStatus::Cancelled, "to stop is no work");
         rig.pause("export", true).await;
         rig.pause("export", false).await;
         rig.settle().await;
@@ -83,9 +88,13 @@ both! {
         let other = Rig::again(&db, db.tenant("Other").await.unwrap());
         let both = || vec![rig.ctx.clone(), other.ctx.clone()];
         queues::stop(&rig.parts, both(), "workflow", true).await.unwrap();
+        let nap = json!([{ "id": "nap", "type": "wait", "for": "1d" }]);
+        let unwanted = rig.start("unwanted", nap, json!({})).await;
+        rig.engine.cancel(&rig.ctx, &unwanted.id).await.unwrap();
         let ours = rig.start("ours", note(), json!({})).await;
         let theirs = other.start("theirs", note(), json!({})).await;
         rig.settle().await;
+        assert_eq!(rig.status(&unwanted).await, RunStatus::Cancelled);
         assert_eq!(rig.status(&ours).await, RunStatus::Queued);
         assert_eq!(other.status(&theirs).await, RunStatus::Queued);
         assert!(queues::one(&rig.parts, &other.ctx, "workflow").await.unwrap().is_stopped);

@@ -39,7 +39,10 @@ macro_rules! claim {
 
 macro_rules! unpaused {
     () => {
-        " AND tenant_id NOT IN (SELECT tenant_id FROM queue_pauses WHERE queue = $1)"
+        " AND (cancel_requested OR (\
+         tenant_id NOT IN (SELECT tenant_id FROM queue_pauses WHERE queue = $1) \
+         AND NOT EXISTS (SELECT 1 FROM installation \
+         WHERE name = 'queue_stopped:' || CAST($1 AS TEXT))))"
     };
 }
 
@@ -106,7 +109,8 @@ pub struct RunNote {
 
 impl Tx {
     /// Claims runs of a queue that are due, `limit` at most: begun ones first, then queued ones by
-    /// priority and age. Where some tenant has paused the queue, those of such tenants are left.
+    /// priority and age. Where the queue is paused for some or all tenants, their runs are left,
+    /// except those that are to stop.
     ///
     /// # Errors
     /// What the database says.

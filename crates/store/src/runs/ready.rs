@@ -24,8 +24,7 @@ sql! {
              (SELECT MIN(due_at) FROM runs WHERE status = 'queued' AND queue = lane.column1) \
              AS queued, \
              EXISTS (SELECT 1 FROM installation WHERE name = 'queue_stopped:' || lane.column1) \
-             AS stopped, \
-             EXISTS (SELECT 1 FROM queue_pauses AS p WHERE p.queue = lane.column1) AS paused \
+             OR EXISTS (SELECT 1 FROM queue_pauses AS p WHERE p.queue = lane.column1) AS paused \
              FROM (VALUES ('generation'), ('workflow'), ('quality'), ('extraction'), ('sync'), \
              ('export'), ('maintenance')) AS lane";
     WITH_MAIL = "SELECT r.tenant_id, r.id FROM runs r WHERE r.status = 'running' \
@@ -55,9 +54,7 @@ pub struct Lane {
     pub queue: String,
     /// When its next resting or queued run is due, whosever it is.
     pub due: Option<Timestamp>,
-    /// Whether it is stopped for everyone.
-    pub is_stopped: bool,
-    /// Whether some tenant has paused it.
+    /// Whether it is paused, for some tenant or for all.
     pub is_paused: bool,
 }
 
@@ -66,7 +63,6 @@ struct LaneRow {
     queue: String,
     waiting: Option<i64>,
     queued: Option<i64>,
-    stopped: bool,
     paused: bool,
 }
 
@@ -86,7 +82,6 @@ impl Conn {
         let lane = |row: LaneRow| Lane {
             queue: row.queue,
             due: [row.waiting, row.queued].into_iter().flatten().min().map(Timestamp),
-            is_stopped: row.stopped,
             is_paused: row.paused,
         };
         Ok(rows.into_iter().map(lane).collect())
