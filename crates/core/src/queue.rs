@@ -46,7 +46,7 @@ const fn lane(name: &'static str, weight: i64, concurrency: usize, timeout_secs:
 pub const QUEUES: [Queue; 8] = [
     lane("generation", 100, 10, 3600),
     lane(WORKFLOW, 80, 64, 3600),
-    Queue { holds: Holds::Deliveries, ..lane(DELIVERY, 70, 32, 30) },
+    Queue { holds: Holds::Deliveries, ..lane(DELIVERY, 70, 32, 15) },
     lane("quality", 60, 8, 3600),
     lane("extraction", 50, 4, 3600),
     Queue { holds: Holds::Syncs, ..lane(SYNC, 40, 8, 6 * 3600) },

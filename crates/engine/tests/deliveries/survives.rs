@@ -4,7 +4,7 @@ use connectus_core::{
     delivery::{Attempt, DeliveryStatus},
     event::EventType,
 };
-use connectus_engine::Engine;
+use connectus_engine::{Engine, queues};
 use connectus_store::deliveries::Verdict;
 use connectus_testkit::both;
 use serde_json::json;
@@ -107,6 +107,25 @@ both! {
         }
         let log = store.read().await.unwrap().delivery_attempts(&ctx, &id, 10).await.unwrap();
         assert_eq!(log.len(), 1, "{}", json!(log));
+    }
+
+    async fn a_paused_queue_keeps_deliveries_until_it_goes_on(db: TestStore) {
+        let post = Post::open(&db, |_, _| Answer::status(200, "")).await;
+        let (parts, ctx) = (&post.rig.parts, post.ctx());
+        post.subscribe(&["run.failed"]).await;
+        queues::pause(parts, ctx, "delivery", true).await.unwrap();
+        post.emit(EventType::RunFailed, "run_1").await;
+        post.rig.engine.deliver_until_idle().await.unwrap();
+        assert_eq!(post.sent(), 0);
+        let state = queues::one(parts, ctx, "delivery").await.unwrap();
+        assert_eq!((state.depth.ready, state.lately.is_none()), (1, true));
+        queues::pause(parts, ctx, "delivery", false).await.unwrap();
+        queues::stop(parts, vec![ctx.clone()], "delivery", true).await.unwrap();
+        post.rig.engine.deliver_until_idle().await.unwrap();
+        assert_eq!(post.sent(), 0);
+        queues::stop(parts, vec![ctx.clone()], "delivery", false).await.unwrap();
+        post.rig.engine.deliver_until_idle().await.unwrap();
+        assert_eq!(post.sent(), 1);
     }
 
     async fn the_loop_delivers_by_itself_and_drains(db: TestStore) {
