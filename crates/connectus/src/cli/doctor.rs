@@ -37,8 +37,6 @@ const UNUSED: &[&str] = &[
     "redis.url",
     "celery.broker_url",
     "celery.result_backend",
-    "queues.max_concurrent_generations",
-    "queues.generation_timeout",
     "ai.openai_api_key",
     "ai.deepseek_api_key",
     "ai.kimi_api_key",
@@ -60,6 +58,9 @@ pub async fn run(json: bool, global: Global) -> Result<ExitCode> {
     found.extend(config.remarks.iter().map(|remark| finding("configuration", State::Note, remark)));
     examine(&config, &env, &mut found).await;
     settings(&config, &mut found);
+    if let Err(error) = config.settings.queues.limits() {
+        found.push(finding("queues", State::Problem, error.detail));
+    }
     let text: Vec<String> = found.iter().map(line).collect();
     output::show(json, &found, &text.join("\n"))?;
     let broken = found.iter().any(|finding| finding.state == State::Problem);

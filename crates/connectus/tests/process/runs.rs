@@ -137,6 +137,9 @@ fn queues_are_paused_and_limited_by_the_operator() {
     let wrong = ["serve", "--listen", "127.0.0.1:0", "--set", "queues.concurrency=slow=3"];
     server.stop();
     assert!(refusal(dir, &wrong).contains("must be one of generation"));
+    let doctor = run(dir, &["doctor", "--set", "queues.concurrency=slow=3"]);
+    assert!(!doctor.status.success());
+    assert!(text(&doctor.stdout).contains("must be one of generation"));
 }
 
 #[test]
