@@ -17,6 +17,7 @@ mod redact;
 pub mod runtime;
 pub mod template;
 pub mod webhook;
+pub mod yaml;
 
 pub use credential::{Access, CredentialSource, Secrets};
 pub use governor::{BudgetView, CallRecord, CallSink, Daily};

@@ -107,6 +107,8 @@ event_types! {
     WorkflowUpdated = "workflow.updated";
     /// A workflow was deleted.
     WorkflowDeleted = "workflow.deleted";
+    /// A workflow has something to say to whoever listens.
+    WorkflowNotified = "workflow.notified";
     /// A run was accepted.
     RunCreated = "run.created";
     /// A run began or resumed.

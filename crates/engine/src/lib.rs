@@ -1,8 +1,8 @@
 //! Execution: runs of every kind survive the process that works on them.
 //!
 //! [`driver`] takes runs whose time has come and works on them; [`actions`] is the list of what a
-//! workflow step can do; [`webhooks`], [`schedule`] and [`triggers`] start runs; [`workflows`] and the flow
-//! modules are what the API calls.
+//! workflow step can do; [`webhooks`], [`schedule`] and [`triggers`] start runs; [`workflows`] and
+//! the flow modules are what the API calls.
 
 pub mod actions;
 pub mod collections;

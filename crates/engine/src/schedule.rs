@@ -41,8 +41,8 @@ pub async fn next_due(conn: &mut Conn) -> StoreResult<Option<Timestamp>> {
     Ok(due.into_iter().flatten().min())
 }
 
-/// Starts what is due, once for each slot, and moves on to the first slot after now. What becomes of
-/// slots that were missed while the process was down is the schedule's to say.
+/// Starts what is due, once for each slot, and moves on to the first slot after now. What becomes
+/// of slots that were missed while the process was down is the schedule's to say.
 async fn start(parts: &Parts, workflow: &WorkflowRow, now: Timestamp) -> Result<()> {
     let Some(slot) = workflow.next_due_at else { return Ok(()) };
     let ctx = TenantCtx::system(workflow.tenant.clone());

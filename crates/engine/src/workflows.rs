@@ -1,5 +1,8 @@
 //! Workflows: what the API does with them.
 
+pub mod templates;
+pub mod versions;
+
 use std::sync::Arc;
 
 use connectus_core::{
@@ -9,7 +12,7 @@ use connectus_core::{
     run::{Run, RunKind, WorkflowStatus},
     workflow::{
         Definition, INTERP_VERSION, Program, Trigger, TriggerType, legacy::LegacyWorkflow,
-        no_such_action, trigger::dedupe_key,
+        no_such_action, trigger::dedupe_key, typed::accept,
     },
 };
 use connectus_store::{Tx, runs::NewRun, workflows::WorkflowRow};
@@ -163,6 +166,7 @@ pub async fn create(parts: &Parts, ctx: &TenantCtx, draft: Draft) -> Result<Work
             Box::pin(async move {
                 keep_definition(tx, &ctx, &row.definition_hash, &definition).await?;
                 tx.insert_workflow(&row).await?;
+                versions::keep(tx, &ctx, &row, None).await?;
                 record(tx, &ctx, EventType::WorkflowCreated, "workflow.created", &row).await?;
                 triggers::keep_watch(tx, &ctx, None, &row).await?;
                 Ok(row)
@@ -180,6 +184,17 @@ pub async fn update(
     ctx: &TenantCtx,
     before: &WorkflowRow,
     draft: Draft,
+) -> Result<WorkflowRow> {
+    save_changed(parts, ctx, before, draft, None).await
+}
+
+/// Writes a changed workflow. It is a version that there is, or else a new one.
+async fn save_changed(
+    parts: &Parts,
+    ctx: &TenantCtx,
+    before: &WorkflowRow,
+    draft: Draft,
+    published: Option<u64>,
 ) -> Result<WorkflowRow> {
     let checked = draft.check()?;
     let now = parts.env().now();
@@ -204,6 +219,7 @@ pub async fn update(
                 if !tx.update_workflow(&row).await? {
                     return Err(moved_on());
                 }
+                versions::keep(tx, &ctx, &row, published).await?;
                 row.version += 1;
                 row.updated_at = tx.env().now();
                 record(tx, &ctx, EventType::WorkflowUpdated, "workflow.updated", &row).await?;
@@ -262,7 +278,7 @@ pub async fn definition(parts: &Parts, ctx: &TenantCtx, row: &WorkflowRow) -> Re
 /// that one is returned.
 ///
 /// # Errors
-/// `conflict` when the workflow is broken.
+/// `conflict` when the workflow is broken; `invalid` for an input that it does not take.
 pub async fn execute(
     parts: &Parts,
     ctx: &TenantCtx,
@@ -275,6 +291,8 @@ pub async fn execute(
             "The workflow is in status `error`: mend it and set it to `active` first.",
         ));
     }
+    let program = parts.programs.get(parts, ctx, &workflow.definition_hash).await?;
+    accept(&program.definition().inputs, &input)?;
     let config = workflow.trigger_config.as_object();
     let key = config.map_or(Ok(None), |config| dedupe_key(config, &workflow.id, &input))?;
     let mut new = new_run(workflow, "manual", input);

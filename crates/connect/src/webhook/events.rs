@@ -123,6 +123,11 @@ pub fn form_fields(bytes: &[u8]) -> Map<String, Value> {
     pairs.map(|(key, value)| (key.into_owned(), value.into_owned().into())).collect()
 }
 
+/// Fields as the text of a form.
+pub fn form_text(fields: &[(String, String)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
+}
+
 /// A form as an object of texts; `data[email]` keeps its name. A `payload` field that holds JSON
 /// (Slack's interactive messages) is the body.
 fn read_form(body: &[u8]) -> Option<Value> {

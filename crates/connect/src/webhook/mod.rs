@@ -15,7 +15,7 @@ use http::HeaderMap;
 
 pub use challenge::{Reply, challenge};
 pub use deliver::{EXCERPT_BYTES, Receipt, TIMEOUT, deliver};
-pub use events::{InboundEvent, MAX_EVENTS, events, form_fields};
+pub use events::{InboundEvent, MAX_EVENTS, events, form_fields, form_text};
 pub use outgoing::{SignedHeaders, new_secret, sign};
 pub use verify::{TOLERANCE_SECS, verify, verify_signed};
 

@@ -23,6 +23,7 @@ pub mod usage;
 pub mod users;
 pub mod webhook_subscriptions;
 pub mod workers;
+pub mod workflow_templates;
 pub mod workflows;
 
 /// The table of operations.
@@ -42,6 +43,7 @@ pub fn operations() -> Vec<Operation> {
         data_flows::operations(),
         collections::operations(),
         workflows::operations(),
+        workflow_templates::operations(),
         runs::operations(),
         queues::operations(),
         workers::operations(),

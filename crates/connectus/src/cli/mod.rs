@@ -17,6 +17,7 @@ mod tenant;
 mod token;
 mod user;
 mod webhooks;
+mod workflows;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -94,6 +95,9 @@ enum Command {
     /// Subscribe addresses to events, look at deliveries, send them again.
     #[command(subcommand)]
     Webhooks(webhooks::Command),
+    /// Templates, versions and files of workflows.
+    #[command(subcommand)]
+    Workflows(workflows::Command),
     /// Check the audit log.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -134,6 +138,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::User(command) => block_on(user::run(command, global)),
         Command::Token(command) => block_on(token::run(command, global)),
         Command::Webhooks(command) => block_on(webhooks::run(command, global)),
+        Command::Workflows(command) => block_on(workflows::run(command, global)),
         Command::Audit(command) => block_on(audit::run(command, global)),
     }
 }

@@ -25,6 +25,7 @@ mod probes;
 #[expect(dead_code, reason = "a part of it is enough here")]
 mod receiver;
 mod sessions;
+mod steps;
 mod system;
 mod throttling;
 mod tokens;

@@ -19,3 +19,4 @@ mod new_lead_alert;
 mod provider_faults;
 mod runs;
 mod secrets;
+mod versions;

@@ -35,6 +35,8 @@ pub async fn make(app: &TestApp, of: &Organisation, path: &str, name: &str) -> O
         ("data-flows", "id") => data_flow(app, of).await,
         ("collections", "collection") => collection(app, of).await,
         ("collections", "key") => RECORD.to_owned(),
+        ("workflows", "number") => return Some(Named::Shared("1")),
+        ("workflow-templates", "id") => return Some(Named::Shared("new-lead-alert")),
         ("workflows", "id") => created(app, of, "/api/v1/workflows").await,
         ("runs", "id" | "other") => run(app, of).await,
         ("health-logs", "id") => health_log(app, of).await,

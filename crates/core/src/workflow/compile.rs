@@ -8,6 +8,7 @@ use super::{
     Call, Definition, Kind, MAX_DEPTH, MAX_FAN_OUT, MAX_SPAN, MAX_STEPS, Span, Step, TriggerType,
     check::{self, Known, Reach},
     program::{BlockIx, Invocation, Node, Program},
+    typed,
 };
 use crate::{Error, Result, error::FieldError};
 
@@ -78,6 +79,8 @@ impl Compiler {
         if !(1..=MAX_STEPS).contains(&count) {
             self.fault("/steps", format!("there are {count} steps; 1 to {MAX_STEPS} are possible"));
         }
+        self.faults.extend(typed::declaration_faults("/inputs", &definition.inputs));
+        self.faults.extend(typed::declaration_faults("/outputs", &definition.outputs));
         for name in definition.vars.keys().filter(|name| !check::is_identifier(name)) {
             self.fault("/vars", format!("`{name}` cannot be a name; use letters, digits and `_`"));
         }
@@ -145,16 +148,42 @@ impl Compiler {
             reach.steps.insert(step.id.clone());
             self.call(&format!("{at}/compensate"), call, &reach)
         });
+        let on_error = self.handler(at, step, reach, depth);
         Some(Node {
             id: step.id.as_str().into(),
             name: step.name.as_deref().unwrap_or(&step.id).into(),
             when: flatten(when)?,
             continue_on_error: step.continue_on_error,
+            on_error,
+            skip: step.skip,
             retry: step.retry.unwrap_or_default(),
             timeout: step.timeout,
             undo: flatten(undo)?,
             op: op?,
         })
+    }
+
+    /// Compiles what is to be done if a step fails. It sees the step's error, and what comes
+    /// later may see what it did.
+    fn handler(
+        &mut self,
+        at: &str,
+        step: &Step,
+        reach: &mut Reach,
+        depth: usize,
+    ) -> Option<BlockIx> {
+        if step.on_error.is_empty() {
+            return None;
+        }
+        if step.continue_on_error {
+            let message = "a step goes on with `continue_on_error` or with `on_error`, not both";
+            self.fault(format!("{at}/on_error"), message);
+        }
+        let mut inside = reach.clone();
+        inside.steps.insert(step.id.clone());
+        let block = self.block(&format!("{at}/on_error"), &step.on_error, &mut inside, depth);
+        reach.steps.extend(inside.steps);
+        Some(block)
     }
 
     fn call(&mut self, at: &str, call: &Call, reach: &Reach) -> Option<Invocation> {

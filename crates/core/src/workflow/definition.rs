@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
 
-use super::{Call, Kind, RetryPolicy, Span, read};
+use super::{Call, Kind, RetryPolicy, Span, read, typed::Fields};
 use crate::{
     Result,
     canonical::{self, Digest},
@@ -29,6 +29,12 @@ pub struct Definition {
     pub queue: Option<String>,
     /// What starts it.
     pub trigger: Trigger,
+    /// What a run takes.
+    #[serde(skip_serializing_if = "Fields::is_empty")]
+    pub inputs: Fields,
+    /// What a run gives back.
+    #[serde(skip_serializing_if = "Fields::is_empty")]
+    pub outputs: Fields,
     /// Variables and their first values.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub vars: Map<String, Value>,
@@ -109,6 +115,12 @@ pub struct Step {
     /// Go on if it fails; `steps.<id>.error` then says why.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub continue_on_error: bool,
+    /// Steps to do if it fails; the run then goes on behind it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub on_error: Vec<Self>,
+    /// Left out, whatever `when` says; for trying things.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub skip: bool,
     /// What undoes it when the run fails or is cancelled later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compensate: Option<Call>,
@@ -150,7 +162,7 @@ impl Definition {
 impl Step {
     /// The step lists inside this one, in order.
     pub fn inner(&self) -> Vec<&[Self]> {
-        match &self.kind {
+        let mut inner: Vec<&[Self]> = match &self.kind {
             Kind::Branch(branch) => vec![&branch.then, &branch.r#else],
             Kind::Switch(switch) => {
                 let cases = switch.cases.iter().map(|case| case.steps.as_slice());
@@ -159,7 +171,9 @@ impl Step {
             Kind::Parallel(parallel) => parallel.branches.iter().map(Vec::as_slice).collect(),
             Kind::ForEach(each) => vec![&each.steps],
             _ => Vec::new(),
-        }
+        };
+        inner.push(&self.on_error);
+        inner
     }
 }
 

@@ -208,9 +208,22 @@ pub struct Approval {
     /// What happens then.
     #[serde(default, skip_serializing_if = "OnDeadline::is_default")]
     pub on_deadline: OnDeadline,
+    /// Who is asked, too, when nobody has answered for a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalate: Option<Escalate>,
     /// What a no does.
     #[serde(default, skip_serializing_if = "OnReject::is_default")]
     pub on_reject: OnReject,
+}
+
+/// Who else is asked, and when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Escalate {
+    /// How long those asked first have.
+    pub after: Span,
+    /// Who may answer then, besides them: e-mail addresses and roles.
+    pub approvers: Vec<String>,
 }
 
 /// What a person's no does.

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Call, DEFINITION_VERSION, Definition, Kind, Step, Trigger, TriggerType, no_such_action,
+    typed::Fields,
 };
 use crate::{Error, Result, error::FieldError};
 
@@ -140,6 +141,8 @@ impl LegacyWorkflow {
                 description: None,
                 queue: None,
                 trigger: Trigger { kind, config: self.trigger_config.clone(), when },
+                inputs: Fields::new(),
+                outputs: Fields::new(),
                 vars: Map::new(),
                 steps,
                 output: None,
@@ -257,6 +260,8 @@ fn step(before: &[Step], kind: String, call: Call) -> Step {
         retry: None,
         timeout: None,
         continue_on_error: false,
+        on_error: Vec::new(),
+        skip: false,
         compensate: None,
     }
 }

@@ -10,6 +10,7 @@ mod call;
 mod check;
 mod compile;
 mod definition;
+mod diff;
 mod kinds;
 pub mod legacy;
 mod machine;
@@ -17,15 +18,18 @@ mod nearest;
 mod program;
 mod read;
 mod retry;
+pub mod schema;
 mod span;
 pub mod trigger;
+pub mod typed;
 
 pub use self::{
     call::Call,
     definition::{DEFINITION_VERSION, Definition, Step, Trigger, TriggerType},
+    diff::{Change, ChangeKind, diff},
     kinds::{
-        Approval, Branch, Case, Fail, ForEach, Kind, OnDeadline, OnReject, Parallel, Restart, Set,
-        Stop, SubWorkflow, Switch, Wait, WaitFor,
+        Approval, Branch, Case, Escalate, Fail, ForEach, Kind, OnDeadline, OnReject, Parallel,
+        Restart, Set, Stop, SubWorkflow, Switch, Wait, WaitFor,
     },
     machine::{
         APPROVAL_SIGNAL, Ask, ChildOutcome, Cmd, Compensation, Entry, Event, INTERP_VERSION,

@@ -33,6 +33,8 @@ pub(super) struct Node {
     pub(super) name: Box<str>,
     pub(super) when: Option<Expr>,
     pub(super) continue_on_error: bool,
+    pub(super) on_error: Option<BlockIx>,
+    pub(super) skip: bool,
     pub(super) retry: RetryPolicy,
     pub(super) timeout: Option<Span>,
     pub(super) undo: Option<Invocation>,
@@ -73,6 +75,8 @@ pub(super) struct ApprovalOp {
     pub(super) deadline: Option<Span>,
     pub(super) on_deadline: OnDeadline,
     pub(super) on_reject: OnReject,
+    /// Who is asked, too, after how long.
+    pub(super) escalate: Option<(Span, Vec<String>)>,
 }
 
 /// Where a loop's items come from.

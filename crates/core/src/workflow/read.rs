@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Branch, Call, Case, DEFINITION_VERSION, Definition, ForEach, Kind, MAX_DEPTH, Parallel,
-    RetryPolicy, Span, Step, Switch, Trigger,
+    RetryPolicy, Span, Step, Switch, Trigger, typed::Fields,
 };
 use crate::{
     Error, Result,
@@ -14,8 +14,18 @@ use crate::{
 };
 
 /// The members every step may have, whatever its type.
-const COMMON: [&str; 8] =
-    ["id", "name", "when", "retry", "timeout", "continue_on_error", "compensate", "type"];
+const COMMON: [&str; 10] = [
+    "id",
+    "name",
+    "when",
+    "retry",
+    "timeout",
+    "continue_on_error",
+    "on_error",
+    "skip",
+    "compensate",
+    "type",
+];
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +36,10 @@ struct RawDefinition {
     queue: Option<String>,
     #[serde(default = "Trigger::manual")]
     trigger: Trigger,
+    #[serde(default)]
+    inputs: Fields,
+    #[serde(default)]
+    outputs: Fields,
     #[serde(default)]
     vars: Map<String, Value>,
     steps: Vec<Value>,
@@ -43,6 +57,10 @@ struct RawStep {
     timeout: Option<Span>,
     #[serde(default)]
     continue_on_error: bool,
+    #[serde(default)]
+    on_error: Vec<Value>,
+    #[serde(default)]
+    skip: bool,
     compensate: Option<Call>,
 }
 
@@ -66,6 +84,8 @@ pub(super) fn definition(value: &Value) -> Result<Definition> {
             description: raw.description,
             queue: raw.queue,
             trigger: raw.trigger,
+            inputs: raw.inputs,
+            outputs: raw.outputs,
             vars: raw.vars,
             steps,
             output: raw.output,
@@ -146,6 +166,8 @@ impl Reader {
             retry: raw.retry,
             timeout: raw.timeout,
             continue_on_error: raw.continue_on_error,
+            on_error: self.steps(&format!("{at}/on_error"), raw.on_error, depth),
+            skip: raw.skip,
             compensate: raw.compensate,
         })
     }

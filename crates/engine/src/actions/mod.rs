@@ -2,12 +2,15 @@
 //! provider pack as `<provider>.<action>`.
 
 mod collection;
+mod http;
 mod provider;
 mod record;
+mod search;
+mod transform;
 
 use async_trait::async_trait;
 use connectus_core::{Error, Result, TenantCtx, run::Run};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::parts::Parts;
 
@@ -50,8 +53,16 @@ pub trait Action: Send + Sync {
 }
 
 /// The built-in actions. Adding one is a file and a line here.
-pub const BUILT_IN: &[&dyn Action] =
-    &[&collection::Upsert, &collection::Get, &collection::Delete, &record::TriggerRecord];
+pub const BUILT_IN: &[&dyn Action] = &[
+    &collection::Upsert,
+    &collection::Get,
+    &search::Search,
+    &collection::Delete,
+    &record::TriggerRecord,
+    &http::HttpRequest,
+    &transform::Transform,
+    &transform::Notify,
+];
 
 fn built_in(name: &str) -> Option<&'static dyn Action> {
     BUILT_IN.iter().copied().find(|action| action.name() == name)
@@ -63,9 +74,20 @@ pub fn names() -> Vec<String> {
     own.chain(provider::names()).collect()
 }
 
+/// All actions there are, for people who write workflows: name, summary, JSON Schema of the input.
+pub fn described() -> Value {
+    let own = BUILT_IN.iter().map(|action| {
+        json!({ "name": action.name(), "summary": action.summary(), "input": action.input() })
+    });
+    Value::Array(own.chain(provider::described()).collect())
+}
+
 /// How harmful it is to do an action twice: [`LOCAL`], `idempotent`, `keyed`, `verify_then_retry`
 /// or `at_most_once`.
-pub fn effect_kind(name: &str) -> &'static str {
+pub fn effect_kind(name: &str, input: &Value) -> &'static str {
+    if name == "http.request" {
+        return http::effect_kind(input);
+    }
     match provider::find(name) {
         Ok((_, action)) if built_in(name).is_none() => action.idempotency.name(),
         _ => LOCAL,

@@ -8,7 +8,7 @@ use connectus_core::{
     integration::{Integration, IntegrationStatus},
     provider::{Action, Idempotency},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::ActionCx;
 
@@ -23,6 +23,22 @@ pub(super) fn names() -> Vec<String> {
             pack.actions.iter().map(move |action| format!("{provider}.{}", action.name))
         })
         .collect()
+}
+
+/// All actions of all packs, described.
+pub(super) fn described() -> Vec<Value> {
+    let plans = packs::all().unwrap_or_default();
+    let of = |plan: &Arc<Plan>| {
+        let provider = plan.pack.provider.name.clone();
+        plan.pack.actions.clone().into_iter().map(move |action| {
+            json!({
+                "name": format!("{provider}.{}", action.name),
+                "summary": action.description,
+                "input": action.input,
+            })
+        })
+    };
+    plans.iter().flat_map(of).collect()
 }
 
 /// The pack and the action of a name.

@@ -6,7 +6,7 @@ use axum::{
     response::Response,
 };
 use connectus_core::{Error, IntegrationId, Result};
-use connectus_engine::workflows::{self, Draft};
+use connectus_engine::workflows::{self, Draft, templates};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -54,6 +54,8 @@ pub struct NewWorkflow {
     /// The whole graph instead of the short form.
     #[schema(value_type = Option<Object>)]
     definition: Option<Value>,
+    /// A template to begin with; `name` renames it.
+    template: Option<String>,
     /// `draft`, `active` (the default) or `paused`.
     status: Option<String>,
 }
@@ -64,6 +66,19 @@ fn manual() -> String {
 
 impl NewWorkflow {
     fn draft(self) -> Result<Draft> {
+        let definition = match (&self.template, self.definition) {
+            (None, definition) => definition,
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid("/template", "cannot stand beside a `definition`"));
+            }
+            (Some(name), None) => {
+                let mut definition = templates::find(name)?.definition.clone();
+                if !self.name.is_empty() {
+                    definition["name"] = self.name.as_str().into();
+                }
+                Some(definition)
+            }
+        };
         Ok(Draft {
             integration: integration(self.integration.as_deref())?,
             status: super::status(self.status.as_deref())?,
@@ -72,7 +87,7 @@ impl NewWorkflow {
             trigger_config: self.trigger_config,
             actions: self.actions,
             conditions: self.conditions,
-            definition: self.definition,
+            definition,
         })
     }
 }

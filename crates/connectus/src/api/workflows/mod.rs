@@ -3,14 +3,23 @@
 pub mod create;
 pub mod delete;
 pub mod delete_endpoint;
+pub mod diff;
 mod endpoint;
 pub mod execute;
 pub mod executions;
+pub mod export;
 pub mod get;
 pub mod get_endpoint;
+pub mod get_version;
+pub mod import;
 pub mod list;
+pub mod list_versions;
+pub mod publish_version;
 pub mod put_endpoint;
+pub mod save_version;
+pub mod schema;
 pub mod update;
+mod version_view;
 
 use axum::{
     Json,
@@ -28,6 +37,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use self::version_view::VersionView;
 use crate::{
     app::App,
     http::{Access::Needs, Operation, etag, operation::operations},
@@ -46,6 +56,14 @@ pub(super) fn operations() -> Vec<Operation> {
             aliases ["/integrations/workflows/{id}/execute"];
         "workflows.executions" = executions, Needs(WorkflowsRead),
             aliases ["/integrations/workflows/{id}/executions"];
+        "workflows.schema" = schema, Needs(WorkflowsRead);
+        "workflows.import" = import, Needs(WorkflowsWrite);
+        "workflows.export" = export, Needs(WorkflowsRead);
+        "workflows.list_versions" = list_versions, Needs(WorkflowsRead);
+        "workflows.save_version" = save_version, Needs(WorkflowsWrite);
+        "workflows.get_version" = get_version, Needs(WorkflowsRead);
+        "workflows.publish_version" = publish_version, Needs(WorkflowsWrite);
+        "workflows.diff" = diff, Needs(WorkflowsRead);
         "workflows.get_endpoint" = get_endpoint, Needs(WorkflowsRead);
         "workflows.put_endpoint" = put_endpoint, Needs(WorkflowsWrite);
         "workflows.delete_endpoint" = delete_endpoint, Needs(WorkflowsWrite);
@@ -157,6 +175,11 @@ async fn answer(app: &App, ctx: &TenantCtx, row: WorkflowRow) -> Result<Response
 async fn named(app: &App, ctx: &TenantCtx, id: &str) -> Result<WorkflowRow> {
     let id = WorkflowId::parse(id).ok_or_else(|| Error::not_found("workflow"))?;
     workflows::find(&app.engine_parts, ctx, &id).await
+}
+
+/// The number of a version, as a path names it.
+fn number(text: &str) -> Result<u64> {
+    text.parse().map_err(|_| Error::not_found("version"))
 }
 
 fn status(text: Option<&str>) -> Result<Option<WorkflowStatus>> {

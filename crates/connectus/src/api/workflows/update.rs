@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What to change; the rest stays.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WorkflowChange {
     /// The integration whose events trigger it.
@@ -45,9 +45,18 @@ pub struct WorkflowChange {
 }
 
 impl WorkflowChange {
+    /// A change of what the workflow does only.
+    pub(super) fn of(
+        definition: Option<Value>,
+        actions: Option<Value>,
+        conditions: Option<Value>,
+    ) -> Self {
+        Self { definition, actions, conditions, ..Self::default() }
+    }
+
     /// The workflow with the changes applied. One written as a definition stays one until its
     /// `actions` are given.
-    fn draft(self, before: &WorkflowRow, definition: Value) -> Result<Draft> {
+    pub(super) fn draft(self, before: &WorkflowRow, definition: Value) -> Result<Draft> {
         let short = before.actions.as_array().is_some_and(|actions| !actions.is_empty());
         let definition = match (self.definition, &self.actions) {
             (Some(given), _) => Some(given),

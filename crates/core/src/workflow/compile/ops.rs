@@ -184,11 +184,16 @@ impl Compiler {
 
     fn approval(&mut self, at: &str, approval: &Approval, reach: &Reach) -> Option<Op> {
         self.span(&format!("{at}/deadline"), approval.deadline);
-        for (index, approver) in approval.approvers.iter().enumerate() {
-            if approver.parse::<Role>().is_err() && !approver.contains('@') {
-                let roles = Role::ALL.map(Role::name).join(", ");
-                let message = format!("`{approver}` is no e-mail address and none of {roles}");
-                self.fault(format!("{at}/approvers/{index}"), message);
+        self.approvers(at, &approval.approvers);
+        if let Some(escalate) = &approval.escalate {
+            let at = format!("{at}/escalate");
+            self.span(&format!("{at}/after"), Some(escalate.after));
+            self.approvers(&at, &escalate.approvers);
+            if approval.deadline.is_some_and(|deadline| deadline <= escalate.after) {
+                self.fault(format!("{at}/after"), "must be shorter than the deadline");
+            }
+            if escalate.approvers.is_empty() {
+                self.fault(format!("{at}/approvers"), "name who is asked then");
             }
         }
         Some(Op::Approval(Box::new(ApprovalOp {
@@ -197,6 +202,17 @@ impl Compiler {
             deadline: approval.deadline,
             on_deadline: approval.on_deadline,
             on_reject: approval.on_reject,
+            escalate: approval.escalate.clone().map(|more| (more.after, more.approvers)),
         })))
+    }
+
+    fn approvers(&mut self, at: &str, approvers: &[String]) {
+        for (index, approver) in approvers.iter().enumerate() {
+            if approver.parse::<Role>().is_err() && !approver.contains('@') {
+                let roles = Role::ALL.map(Role::name).join(", ");
+                let message = format!("`{approver}` is no e-mail address and none of {roles}");
+                self.fault(format!("{at}/approvers/{index}"), message);
+            }
+        }
     }
 }

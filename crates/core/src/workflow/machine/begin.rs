@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    Cmd, FrameId, FrameKind, Interp, Policy, RunError, State, StepFrame,
+    Cmd, FrameId, FrameKind, Interp, Policy, RunError, SignalWait, State, StepFrame,
     data::EnvId,
     frame::{End, Group},
 };
@@ -41,6 +41,9 @@ impl Interp {
     pub(super) fn begin(&mut self, node: NodeIx, block: FrameId, env: EnvId) -> Begun {
         let program = Arc::clone(&self.program);
         let Some(step) = program.nodes.get(node) else { return Begun::Skipped };
+        if step.skip {
+            return Begun::Skipped;
+        }
         match step.when.as_ref().map_or(Ok(true), |when| self.data.test(env, when)) {
             Ok(true) => {}
             Ok(false) => return Begun::Skipped,
@@ -82,7 +85,15 @@ impl Interp {
             Op::Until(time) => self.until(at, time),
             Op::Signal { name, deadline, on_deadline } => {
                 let name = self.data.text(env, name)?;
-                Ok(self.signal(at, name, *deadline, (*on_deadline, None), None))
+                let wait = SignalWait {
+                    name,
+                    has_deadline: deadline.is_some(),
+                    on_deadline: *on_deadline,
+                    ask: None,
+                    escalation: None,
+                };
+                let deadline = deadline.map(|span| span.after(self.now));
+                Ok(self.signal(at, wait, deadline, None))
             }
             Op::Approval(ask) => self.approval(at, ask),
             Op::Set(vars) => {
@@ -93,7 +104,7 @@ impl Interp {
             Op::Fail { message, code } => Err(RunError::new(code, self.data.text(env, message)?)),
             Op::Stop(output) => {
                 let output = self.data.fill(env, output)?;
-                self.end(End::Complete(output));
+                self.complete(output);
                 Ok(Begun::Pending)
             }
             Op::Restart(input) => {
@@ -166,7 +177,7 @@ impl Interp {
     /// Remembers that a step waits under its path.
     pub(super) fn wait(&mut self, at: Place<'_>, state: State) -> FrameId {
         let group = matches!(state, State::Group(_));
-        let step = StepFrame { node: at.node, path: at.path.to_owned(), state };
+        let step = StepFrame { node: at.node, path: at.path.to_owned(), state, handling: false };
         let id = self.push(at.block, at.env, FrameKind::Step(step));
         if !group {
             self.pending.insert(at.path.to_owned(), id);
@@ -220,7 +231,8 @@ impl Interp {
     pub(super) fn next_item(&mut self, step: FrameId) {
         let program = Arc::clone(&self.program);
         let Some(parent) = self.frames.get(&step).map(|frame| frame.env) else { return };
-        let Some(StepFrame { node, path, state: State::Group(group) }) = self.step_mut(step) else {
+        let Some(StepFrame { node, path, state: State::Group(group), .. }) = self.step_mut(step)
+        else {
             return;
         };
         let Some(Op::ForEach { body, alias, .. }) = program.nodes.get(*node).map(|n| &n.op) else {

@@ -7,7 +7,10 @@ use serde_json::Value;
 use super::{
     Cmd, Compensation, End, FrameId, Interp, Phase, RUN, RunError, State, StepFrame, data::EnvId,
 };
-use crate::workflow::program::NodeIx;
+use crate::{
+    run::Failure,
+    workflow::{program::NodeIx, typed},
+};
 
 /// Appended to a step's path while it is being undone.
 const UNDO: &str = ":undo";
@@ -36,6 +39,15 @@ impl Interp {
         if cancelling == 0 {
             self.conclude();
         }
+    }
+
+    /// Ends the run well, if what it gives back is what it says it gives.
+    pub(super) fn complete(&mut self, output: Value) {
+        let checked = typed::check_output(&self.program.definition.outputs, &output);
+        self.end(match checked {
+            Ok(()) => End::Complete(output),
+            Err(error) => End::Fail(RunError::from(Failure::from(&error))),
+        });
     }
 
     /// One of the cancelled steps of the run has answered.

@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::{
     End, FrameId, FrameKind, Interp, RUN, RunError, State, StepFrame, begin::Begun, data::EnvId,
+    frame::Group,
 };
-use crate::workflow::program::NodeIx;
+use crate::workflow::program::{BlockIx, NodeIx};
 
 impl Interp {
     /// Runs a block until it waits or ends. Steps that end at once are passed in this loop, not
@@ -26,7 +27,11 @@ impl Interp {
             match self.begin(node, id, env) {
                 Begun::Pending => return,
                 Begun::Skipped => self.skip(id, node, env),
-                Begun::Ended(outcome) => self.settle(id, node, env, outcome),
+                Begun::Ended(outcome) => {
+                    if !self.settle(id, node, env, outcome) {
+                        return;
+                    }
+                }
             }
         }
     }
@@ -34,9 +39,17 @@ impl Interp {
     /// A pending step has ended.
     pub(super) fn finish(&mut self, step: FrameId, outcome: Result<Value, RunError>) {
         let Some(frame) = self.frames.remove(&step) else { return };
-        let FrameKind::Step(StepFrame { node, path, .. }) = frame.kind else { return };
+        let FrameKind::Step(StepFrame { node, path, handling, .. }) = frame.kind else { return };
         self.pending.remove(&path);
-        self.settle(frame.parent, node, frame.env, outcome);
+        match outcome {
+            Ok(output) if handling => self.next_step(frame.parent, Some(output)),
+            Err(error) if handling => self.fail_block(frame.parent, error),
+            outcome => {
+                if !self.settle(frame.parent, node, frame.env, outcome) {
+                    return;
+                }
+            }
+        }
         self.ready.push_back(frame.parent);
     }
 
@@ -61,16 +74,17 @@ impl Interp {
         }
     }
 
-    /// Records how a step ended and moves its block on, or fails it.
+    /// Records how a step ended and moves its block on, or fails it. False when its block waits
+    /// for what is done about its failure.
     fn settle(
         &mut self,
         block: FrameId,
         node: NodeIx,
         env: EnvId,
         outcome: Result<Value, RunError>,
-    ) {
+    ) -> bool {
         let program = Arc::clone(&self.program);
-        let Some(step) = program.nodes.get(node) else { return };
+        let Some(step) = program.nodes.get(node) else { return true };
         let path = self.data.path(env, &step.id);
         let outcome = outcome.map_err(|error| error.at(&path));
         let recorded = self.data.record(env, &step.id, &outcome);
@@ -83,8 +97,30 @@ impl Interp {
             (Err(_), Err(error)) => self.fail_block(block, error),
             (Ok(()), Ok(output)) => self.next_step(block, Some(output)),
             (Ok(()), Err(_)) if step.continue_on_error => self.next_step(block, Some(Value::Null)),
-            (Ok(()), Err(error)) => self.fail_block(block, error),
+            (Ok(()), Err(error)) => match step.on_error {
+                Some(handler) => {
+                    self.handle((node, path), handler, block, env);
+                    return false;
+                }
+                None => self.fail_block(block, error),
+            },
         }
+        true
+    }
+
+    /// Begins what is to be done about a step that failed.
+    fn handle(
+        &mut self,
+        (node, path): (NodeIx, String),
+        handler: BlockIx,
+        block: FrameId,
+        env: EnvId,
+    ) {
+        let mut group = Group::new(1, 1, true);
+        group.running = 1;
+        let step = StepFrame { node, path, state: State::Group(group), handling: true };
+        let step = self.push(block, env, FrameKind::Step(step));
+        self.push_block(handler, step, env, 0);
     }
 
     fn next_step(&mut self, block: FrameId, output: Option<Value>) {
@@ -106,7 +142,10 @@ impl Interp {
                 Some(output) => self.data.fill(0, output),
                 None => Ok(block.last),
             };
-            return self.end(output.map_or_else(End::Fail, End::Complete));
+            return match output {
+                Ok(output) => self.complete(output),
+                Err(error) => self.end(End::Fail(error)),
+            };
         }
         // Only loops give their blocks names of their own.
         if self.frames.get(&parent).is_some_and(|step| step.env != env) {
@@ -147,7 +186,7 @@ impl Interp {
             group.running -= 1;
             return;
         }
-        group.failure = Some(error);
+        group.failure = Some(Box::new(error));
         self.stop_group(frame.parent);
     }
 
@@ -169,7 +208,7 @@ impl Interp {
             return;
         }
         let outcome = match group.failure.take() {
-            Some(error) => Err(error),
+            Some(error) => Err(*error),
             None if group.enough => Ok(group.output()),
             None => return,
         };

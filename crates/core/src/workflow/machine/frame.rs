@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{RunError, data::EnvId};
 use crate::{
+    Timestamp,
     access::Role,
     workflow::{
         OnDeadline, OnReject,
@@ -50,6 +51,8 @@ pub(super) struct StepFrame {
     pub(super) node: NodeIx,
     pub(super) path: String,
     pub(super) state: State,
+    /// Whether the step itself has failed, and this is what is done about it.
+    pub(super) handling: bool,
 }
 
 /// What a step waits for.
@@ -71,6 +74,15 @@ pub(super) struct SignalWait {
     pub(super) on_deadline: OnDeadline,
     /// What is asked, when this is an approval.
     pub(super) ask: Option<Ask>,
+    /// Who is asked, too, when the first deadline passes.
+    pub(super) escalation: Option<Escalation>,
+}
+
+/// Who is asked, too, and until when.
+#[derive(Debug)]
+pub(super) struct Escalation {
+    pub(super) approvers: Vec<String>,
+    pub(super) until: Option<Timestamp>,
 }
 
 /// What an approval asks of people.
@@ -111,7 +123,7 @@ pub(super) struct Group {
     /// Items not begun, with the place each has in the list.
     pub(super) items: std::iter::Enumerate<std::vec::IntoIter<Value>>,
     /// Set once a block failed: the step fails with it when nothing inside is pending any more.
-    pub(super) failure: Option<RunError>,
+    pub(super) failure: Option<Box<RunError>>,
     /// Set once enough blocks have come to their end: the step ends with them when nothing inside
     /// is pending any more.
     pub(super) enough: bool,

@@ -29,7 +29,7 @@ use self::{
     end::Undoing,
     frame::{BlockFrame, End, Frame, FrameId, FrameKind, RUN, SignalWait, State, StepFrame},
 };
-use super::{Program, program::BlockIx};
+use super::{Program, program::BlockIx, typed};
 use crate::{Timestamp, run::Failure};
 
 /// The version of the machine's behaviour. A run pins the version it began with; a change that
@@ -56,6 +56,8 @@ pub struct Interp {
     /// Blocks with something to do, in order.
     ready: VecDeque<FrameId>,
     executed: usize,
+    /// What is wrong with the input.
+    refused: Option<RunError>,
     undo: Vec<Undoing>,
     out: Vec<Cmd>,
 }
@@ -82,9 +84,14 @@ impl Interp {
     /// A run that has not begun.
     pub fn new(program: Arc<Program>, input: Value) -> Self {
         let vars = program.definition.vars.clone();
+        let (input, refused) = match typed::accept(&program.definition.inputs, &input) {
+            Ok(whole) => (whole, None),
+            Err(error) => (input, Some(RunError::from(Failure::from(&error)))),
+        };
         Self {
             program,
             data: Data::new(input, vars),
+            refused,
             phase: Phase::New,
             now: Timestamp::default(),
             generation: 0,
@@ -163,6 +170,9 @@ impl Interp {
         self.generation = generation;
         self.data.begin(self.now, seed, generation);
         let program = Arc::clone(&self.program);
+        if let Some(error) = self.refused.take() {
+            return self.end(End::Fail(error));
+        }
         match program.when.as_ref().map_or(Ok(true), |when| self.data.test(0, when)) {
             Ok(true) => self.push_block(program.root, RUN, 0, 0),
             Ok(false) => self.end(End::Complete(json!({"skipped": true}))),

@@ -2,6 +2,7 @@
 
 mod control;
 mod driver;
+mod errors;
 mod history;
 mod journal;
 mod saga;

@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 use super::{
     Ask, Cmd, FrameId, FrameKind, Interp, RunError, SignalWait, State, StepFrame,
     begin::{Begun, Place},
+    frame::Escalation,
 };
 use crate::{
     Timestamp,
     expr::Template,
-    workflow::{OnDeadline, OnReject, Span, program::ApprovalOp},
+    workflow::{OnDeadline, OnReject, program::ApprovalOp},
 };
 
 /// Begins the names of signals that answer approvals; nobody may send them otherwise.
@@ -55,10 +56,40 @@ impl Interp {
     pub(super) fn approval(&mut self, at: Place<'_>, ask: &ApprovalOp) -> Result<Begun, RunError> {
         let message = self.data.text(at.env, &ask.message)?;
         let meta = json!({"message": message, "approvers": ask.approvers});
-        let name = format!("{APPROVAL_SIGNAL}{}", at.path);
         let approvers = ask.approvers.clone();
-        let asked = Ask { message, approvers, on_reject: ask.on_reject };
-        Ok(self.signal(at, name, ask.deadline, (ask.on_deadline, Some(asked)), Some(meta)))
+        let until = ask.deadline.map(|span| span.after(self.now));
+        let first = ask.escalate.as_ref().map(|(after, _)| after.after(self.now));
+        let wait = SignalWait {
+            name: format!("{APPROVAL_SIGNAL}{}", at.path),
+            has_deadline: until.is_some() || first.is_some(),
+            on_deadline: ask.on_deadline,
+            ask: Some(Ask { message, approvers, on_reject: ask.on_reject }),
+            escalation: ask
+                .escalate
+                .as_ref()
+                .map(|(_, approvers)| Escalation { approvers: approvers.clone(), until }),
+        };
+        Ok(self.signal(at, wait, first.or(until), Some(meta)))
+    }
+
+    /// Asks more people, if the step still has some to ask. Whether it did.
+    fn escalate(&mut self, frame: FrameId) -> bool {
+        let Some(StepFrame { path, state: State::Signal(wait), .. }) = self.step_mut(frame) else {
+            return false;
+        };
+        let Some(Escalation { approvers, until }) = wait.escalation.take() else { return false };
+        wait.has_deadline = until.is_some();
+        let Some(ask) = &mut wait.ask else { return false };
+        // Nobody named means everybody who may: there is nobody to add.
+        if !ask.approvers.is_empty() {
+            ask.approvers.extend(approvers);
+        }
+        let meta = json!({
+            "message": ask.message, "approvers": ask.approvers, "escalated": true,
+        });
+        let (id, name) = (path.clone(), wait.name.clone());
+        self.out.push(Cmd::AwaitSignal { id, name, deadline: until, meta: Some(meta) });
+        true
     }
 
     /// What the approval at a path asks, if the run waits for its answer.
@@ -82,24 +113,24 @@ impl Interp {
     pub(super) fn signal(
         &mut self,
         at: Place<'_>,
-        name: String,
-        deadline: Option<Span>,
-        (on_deadline, ask): (OnDeadline, Option<Ask>),
+        wait: SignalWait,
+        deadline: Option<Timestamp>,
         meta: Option<Value>,
     ) -> Begun {
-        let wait =
-            SignalWait { name: name.clone(), has_deadline: deadline.is_some(), on_deadline, ask };
+        let name = wait.name.clone();
         if let Some(value) = self.data.take_signal(&name) {
             return Begun::Ended(wait.take(value));
         }
         self.wait(at, State::Signal(wait));
-        let deadline = deadline.map(|span| span.after(self.now));
         self.out.push(Cmd::AwaitSignal { id: at.path.to_owned(), name, deadline, meta });
         Begun::Pending
     }
 
     pub(super) fn fired(&mut self, id: &str) {
         let Some(frame) = self.pending.get(id).copied() else { return };
+        if self.escalate(frame) {
+            return;
+        }
         let outcome = match self.step_mut(frame).map(|step| &step.state) {
             Some(State::Timer) => Ok(Value::Null),
             Some(State::Signal(wait)) => wait.late(),

@@ -120,7 +120,7 @@ impl Session<'_> {
             step.next_at = row.next_attempt_at.filter(|_| !step.stopping).unwrap_or_default();
             step.failed = row.attempts.saturating_sub(u32::from(interrupted));
             step.unsure = interrupted;
-            if actions::effect_kind(&step.action) == actions::LOCAL {
+            if actions::effect_kind(&step.action, &step.input) == actions::LOCAL {
                 continue;
             }
             let key = effect_key(&self.job.run, &step.key_suffix);

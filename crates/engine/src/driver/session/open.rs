@@ -188,7 +188,7 @@ impl Session<'_> {
                 self.position += 1;
                 self.position
             });
-            let kind = actions::effect_kind(&step.action);
+            let kind = actions::effect_kind(&step.action, &step.input);
             let effect = (kind != actions::LOCAL).then(|| NewEffect {
                 key: effect_key(&self.job.run, &step.key_suffix),
                 step_id: id.clone(),

@@ -50,7 +50,8 @@ both! {
             assert_eq!(fired(&rig, &hot).await, ["ada"]);
         }
         let run = &runs(&rig, &hot).await[0];
-        assert_eq!((run.trigger.as_str(), &run.input["record"]["score"]), ("condition", &json!(85)));
+        let score = &run.input["record"]["score"];
+        assert_eq!((run.trigger.as_str(), score), ("condition", &json!(85)));
         // It has to turn false before it can turn true again.
         contact(&rig, "ada", 1).await;
         db.sim.clock.advance_secs(300);

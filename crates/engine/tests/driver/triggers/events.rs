@@ -23,7 +23,8 @@ both! {
         let input = &started[0].input;
         assert_eq!((&input["event"], &input["subject"]), (&json!("run.failed"), &json!(failed.id)));
         assert_eq!(input["data"]["error"]["message"], "on purpose");
-        assert_eq!((started[0].trigger.as_str(), started[0].status), ("event", RunStatus::Completed));
+        let how = (started[0].trigger.as_str(), started[0].status);
+        assert_eq!(how, ("event", RunStatus::Completed));
     }
 
     async fn what_happens_before_or_during_a_pause_starts_nothing(db: TestStore) {
@@ -56,7 +57,8 @@ both! {
             "config": { "workflow": first.id, "on": ["failed", "cancelled"] },
         });
         let sweeper = workflow(&rig, "sweeper", on, nothing()).await;
-        let run = workflows::execute(&rig.parts, &rig.ctx, &first, json!({ "n": 7 })).await.unwrap();
+        let input = json!({ "n": 7 });
+        let run = workflows::execute(&rig.parts, &rig.ctx, &first, input).await.unwrap();
         rig.start("other", nothing(), json!({})).await;
         rig.settle().await;
         let started = runs(&rig, &second).await;

@@ -21,11 +21,13 @@ fn step() -> impl Strategy<Value = Value> {
         1 => Just(json!({"type": "set", "vars": {"n": "{{ vars.n|default(0) + 1 }}"}})),
         1 => Just(json!({"type": "action", "action": "t.act", "when": "trigger.x > 100"})),
         1 => Just(json!({"type": "workflow", "workflow": "w"})),
+        1 => Just(json!({
+            "type": "approval", "message": "?", "approvers": ["admin"], "deadline": "2h",
+            "escalate": {"after": "1h", "approvers": ["owner"]}, "on_reject": "continue",
+        })),
+        1 => Just(json!({"type": "fail", "message": "no"})),
     ];
-    let leaf = (leaf, any::<bool>()).prop_map(|(mut step, tolerant)| {
-        step["continue_on_error"] = json!(tolerant);
-        step
-    });
+    let leaf = (leaf, 0..4_u8).prop_map(|(step, way)| tolerant(step, way));
     leaf.prop_recursive(3, 12, 3, |inner| {
         let block = prop::collection::vec(inner, 1..3);
         let group = prop_oneof![
@@ -51,11 +53,18 @@ fn step() -> impl Strategy<Value = Value> {
                     "steps": steps})
             }),
         ];
-        (group, any::<bool>()).prop_map(|(mut step, tolerant)| {
-            step["continue_on_error"] = json!(tolerant);
-            step
-        })
+        (group, 0..4_u8).prop_map(|(step, way)| tolerant(step, way))
     })
+}
+
+/// A step that fails, goes on, is mended or is left out.
+fn tolerant(mut step: Value, way: u8) -> Value {
+    match way {
+        0 => step["continue_on_error"] = json!(true),
+        1 => step["on_error"] = json!([act("", json!({})), undoable("")]),
+        _ => step["skip"] = json!(way == 3 && step["type"] == "wait"),
+    }
+    step
 }
 
 /// Gives every step an id, and every undo its own step's output.
@@ -74,7 +83,7 @@ fn named(steps: &mut Value, next: &mut usize) {
         for case in step.get_mut("cases").and_then(Value::as_array_mut).into_iter().flatten() {
             named(&mut case["steps"], next);
         }
-        for inner in ["then", "steps", "default"] {
+        for inner in ["then", "steps", "default", "on_error"] {
             if let Some(inner) = step.get_mut(inner) {
                 named(inner, next);
             }

@@ -1,0 +1,90 @@
+//! Values made of values, and news for whoever listens.
+
+use async_trait::async_trait;
+use connectus_core::{Error, Result, event::EventType};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Action, ActionCx, read};
+
+/// Largest piece of news, in bytes of JSON.
+const MAX_NEWS_BYTES: usize = 16 * 1024;
+/// Longest name of a piece of news, in bytes.
+const MAX_NAME_BYTES: usize = 100;
+
+/// `transform`
+pub(super) struct Transform;
+
+#[async_trait]
+impl Action for Transform {
+    fn name(&self) -> &'static str {
+        "transform"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Gives its input back, filled in: a value for later steps, without a variable."
+    }
+
+    fn input(&self) -> Value {
+        json!({ "description": "Any value; every text is a template." })
+    }
+
+    async fn perform(&self, _cx: &ActionCx<'_>, input: &Value) -> Result<Value> {
+        Ok(input.clone())
+    }
+}
+
+/// `notify.webhook`
+pub(super) struct Notify;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct News {
+    name: String,
+    #[serde(default)]
+    data: Value,
+}
+
+#[async_trait]
+impl Action for Notify {
+    fn name(&self) -> &'static str {
+        "notify.webhook"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Emits `workflow.notified`, which subscribed addresses get as a signed webhook."
+    }
+
+    fn input(&self) -> Value {
+        json!({
+            "type": "object", "required": ["name"], "additionalProperties": false,
+            "properties": {
+                "name": { "type": "string", "description": "What happened, in your words." },
+                "data": { "description": "What there is to say; never secrets." }
+            }
+        })
+    }
+
+    /// Twice under one key is told twice: an event has no key. That is rare, and told by `run`.
+    async fn perform(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Value> {
+        let News { name, data } = read(input)?;
+        if !(1..=MAX_NAME_BYTES).contains(&name.len()) {
+            return Err(Error::invalid("name", format!("must be 1 to {MAX_NAME_BYTES} bytes")));
+        }
+        if data.to_string().len() > MAX_NEWS_BYTES {
+            let message = format!("must be at most {MAX_NEWS_BYTES} bytes of JSON");
+            return Err(Error::invalid("data", message));
+        }
+        let (ctx, subject) = (cx.ctx.clone(), cx.run.subject_id.clone());
+        let told = json!({ "name": name, "data": data, "run": cx.run.id, "key": cx.key });
+        cx.parts
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    tx.emit(&ctx, EventType::WorkflowNotified, subject, told).await?;
+                    Ok(json!({ "name": name }))
+                })
+            })
+            .await
+    }
+}
