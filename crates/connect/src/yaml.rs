@@ -38,7 +38,8 @@ mod tests {
         for value in [
             json!({"a": [1, 2.5, "x", null, true, {"b": []}], "empty": {}, "text": "two\nlines\n"}),
             json!({"yes": "yes", "no": "no", "number": "007", "null": "null", "tilde": "~"}),
-            json!({"template": "{{ trigger.name }}", "colon": "a: b", "hash": "# no", "dash": "- x"}),
+            json!({"template": "{{ trigger.name }}", "colon": "a: b", "hash": "# no"}),
+            json!({"dash": "- x"}),
             json!({"spaces": "  x  ", "quote": "it's \"so\"", "time": "2026-01-05", "hex": "0x1f"}),
             json!({"long": "word ".repeat(60), "tab": "a\tb", "unicode": "héllo ✓", "on": "on"}),
         ] {

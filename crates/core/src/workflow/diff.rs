@@ -264,7 +264,10 @@ mod tests {
 
     #[test]
     fn a_step_that_moved_into_a_branch_is_not_removed() {
-        let branch = |then: Value| json!({ "id": "hot", "type": "branch", "condition": "trigger.hot", "then": then });
+        let branch = |then: Value| {
+            let when = "trigger.x";
+            json!({ "id": "hot", "type": "branch", "condition": when, "then": then })
+        };
         let before = of(&json!([set("a", 1), branch(json!([]))]));
         let after = of(&json!([branch(json!([set("a", 2)]))]));
         assert_eq!(

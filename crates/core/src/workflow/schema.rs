@@ -1,5 +1,5 @@
-//! The JSON Schema of definitions, for editors and checkers. A test compares it with what the reader
-//! takes, and with `docs/workflow.schema.json`.
+//! The JSON Schema of definitions, for editors and checkers. A test compares it with what the
+//! reader takes, and with `docs/workflow.schema.json`.
 //!
 //! `x-expression` says what a text is: `expression`, `template` or, for a whole value, `templates`.
 

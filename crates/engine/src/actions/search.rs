@@ -53,7 +53,7 @@ impl Action for Search {
                     "description": "By field and operator, all of which must hold.",
                     "examples": [{ "email": { "contains": "@example.com" } }]
                 },
-                "sort": { "type": "string", "description": "A field; `-field` for greatest first." },
+                "sort": { "type": "string", "description": "A field; `-field` goes down." },
                 "limit": { "type": "integer", "minimum": 1, "maximum": Page::MAX_LIMIT },
                 "offset": { "type": "integer", "minimum": 0 }
             }

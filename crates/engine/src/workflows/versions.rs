@@ -111,8 +111,8 @@ pub(super) async fn keep(
 /// Makes a version the live one: runs from now on pin its definition.
 ///
 /// # Errors
-/// `not_found` for a version there is not; `invalid` when it can no longer run, because an action is
-/// gone, for one; `precondition_failed` when the workflow changed meanwhile.
+/// `not_found` for a version there is not; `invalid` when it can no longer run, because an action
+/// is gone, for one; `precondition_failed` when the workflow changed meanwhile.
 pub async fn publish(
     parts: &Parts,
     ctx: &TenantCtx,

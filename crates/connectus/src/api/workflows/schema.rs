@@ -9,8 +9,8 @@ use crate::http::{ApiResult, Caller};
 
 /// Get the JSON Schema of workflow definitions.
 ///
-/// `x-expression` marks the texts that are expressions or templates; `x-completion` lists the names,
-/// filters and actions that an editor can offer.
+/// `x-expression` marks the texts that are expressions or templates; `x-completion` lists the
+/// names, filters and actions that an editor can offer.
 #[utoipa::path(get, path = "/api/v1/workflows/schema", tag = "workflows",
     responses((status = 200, body = Object)))]
 pub async fn handle(_: Caller) -> ApiResult<Json<Value>> {

@@ -34,8 +34,10 @@ fn a_failed_step_goes_the_way_for_errors_and_on() {
 fn a_step_that_fails_at_once_goes_the_way_for_errors_too() {
     let program = compile(&json!([
         {"id": "no", "type": "fail", "message": "no", "code": "x",
-         "on_error": [{"id": "note", "type": "set", "vars": {"code": "{{ steps.no.error.code }}"}}]},
-        {"id": "group", "type": "parallel", "branches": [[act("a", json!({}))], [act("b", json!({}))]],
+         "on_error": [{"id": "note", "type": "set",
+                       "vars": {"code": "{{ steps.no.error.code }}"}}]},
+        {"id": "group", "type": "parallel",
+         "branches": [[act("a", json!({}))], [act("b", json!({}))]],
          "on_error": [act("one", json!({})), act("two", json!({}))]},
     ]));
     let mut run = Run::start(&program, json!({}));
@@ -120,7 +122,8 @@ fn what_makes_no_sense_is_named() {
             "/steps/0/on_error",
         ),
         (
-            json!({"id": "a", "type": "set", "vars": {}, "on_error": [{"id": "a", "type": "stop"}]}),
+            json!({"id": "a", "type": "set", "vars": {},
+                "on_error": [{"id": "a", "type": "stop"}]}),
             "/steps/0/on_error/0/id",
         ),
         (
