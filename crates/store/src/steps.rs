@@ -34,6 +34,13 @@ rows! {
             " ON CONFLICT (tenant_id, run_id, step_id) DO UPDATE SET \
              status = 'running', attempts = excluded.attempts, next_attempt_at = NULL, \
              finished_at = NULL";
+    PUT = "INSERT INTO run_steps (tenant_id, run_id, step_id, position, name, action, attempts, \
+           input, compensation, started_at, status, output, error, next_attempt_at, finished_at) ",
+          "tttittitbitttii",
+          " ON CONFLICT (tenant_id, run_id, step_id) DO UPDATE SET \
+           status = excluded.status, attempts = excluded.attempts, output = excluded.output, \
+           error = excluded.error, next_attempt_at = excluded.next_attempt_at, \
+           finished_at = excluded.finished_at";
     END = "UPDATE run_steps SET status = v.column4, output = v.column5, error = v.column6, \
            next_attempt_at = v.column7, finished_at = v.column8 FROM (", "ttttttii", ") AS v \
            WHERE tenant_id = v.column1 AND run_id = v.column2 AND step_id = v.column3";
@@ -135,6 +142,56 @@ impl StepEnd {
     }
 }
 
+/// The cells that name a step.
+fn named<'v, T>(of: &OfRun<'v, T>, step: &'v str) -> [Cell<'v>; 3] {
+    [Cell::Text(of.tenant.as_str()), Cell::Text(of.run.as_str()), Cell::Text(step)]
+}
+
+/// The cells of a step that begins an attempt, up to when it began.
+fn begun<'v, T>(of: &OfRun<'v, T>, step: &'v StepBegin, at: Timestamp) -> [Cell<'v>; 10] {
+    let [tenant, run, id] = named(of, &step.step_id);
+    [
+        tenant,
+        run,
+        id,
+        Cell::Int(step.position),
+        Cell::Text(&step.name),
+        Cell::Text(&step.action),
+        Cell::Int(i64::from(step.attempt)),
+        Cell::Owned(step.input.to_string()),
+        Cell::Flag(step.compensation),
+        Cell::Int(at.0),
+    ]
+}
+
+/// The cells of how an attempt ended, from the status on.
+fn ended<'v>(end: &StepEnd, now: i64) -> StoreResult<[Cell<'v>; 5]> {
+    let (status, output, error) = end.told()?;
+    Ok([
+        Cell::Text(status),
+        Cell::MaybeText(output),
+        Cell::MaybeText(error),
+        Cell::MaybeInt(end.next_attempt_at.map(|at| at.0)),
+        Cell::MaybeInt(end.next_attempt_at.is_none().then_some(now)),
+    ])
+}
+
+/// The cells of an attempt that is kept for itself: none for a step done at the first one.
+fn attempt<'v, T>(of: &OfRun<'v, T>, end: &'v StepEnd, now: i64) -> StoreResult<Vec<Cell<'v>>> {
+    let error = end.outcome.as_ref().err().map(serde_json::to_string).transpose()?;
+    if end.attempt == 1 && error.is_none() {
+        return Ok(Vec::new());
+    }
+    let mut cells = named(of, &end.step_id).to_vec();
+    cells.extend([
+        Cell::Int(i64::from(end.attempt)),
+        Cell::MaybeText(error),
+        Cell::Int(end.started_at.0),
+        Cell::Int(now),
+    ]);
+    Ok(cells)
+}
+
 #[derive(FromRow)]
 struct Row {
     step_id: String,
@@ -193,26 +250,32 @@ impl Tx {
     /// # Errors
     /// What the database says.
     pub async fn begin_steps(&mut self, steps: &[OfRun<'_, &StepBegin>]) -> StoreResult<()> {
-        let now = self.env.now().0;
-        let cells: Vec<Cell<'_>> = steps
-            .iter()
-            .flat_map(|OfRun { tenant, run, what: step }| {
-                [
-                    Cell::Text(tenant.as_str()),
-                    Cell::Text(run.as_str()),
-                    Cell::Text(&step.step_id),
-                    Cell::Int(step.position),
-                    Cell::Text(&step.name),
-                    Cell::Text(&step.action),
-                    Cell::Int(i64::from(step.attempt)),
-                    Cell::Owned(step.input.to_string()),
-                    Cell::Flag(step.compensation),
-                    Cell::Int(now),
-                    Cell::Text("running"),
-                ]
-            })
-            .collect();
+        let (now, mut cells) = (self.env.now(), Vec::with_capacity(steps.len() * 11));
+        for step in steps {
+            cells.extend(begun(step, step.what, now));
+            cells.push(Cell::Text("running"));
+        }
         self.with_rows(&BEGIN, &cells).await
+    }
+
+    /// Records attempts that have ended and whose intent is not recorded. A step comes up once.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn put_steps(
+        &mut self,
+        steps: &[OfRun<'_, (&StepBegin, &StepEnd)>],
+    ) -> StoreResult<()> {
+        let (now, mut cells) = (self.env.now().0, Vec::with_capacity(steps.len() * 15));
+        let mut attempts = Vec::new();
+        for step in steps {
+            let (begin, end) = step.what;
+            cells.extend(begun(step, begin, end.started_at));
+            cells.extend(ended(end, now)?);
+            attempts.extend(attempt(step, end, now)?);
+        }
+        self.with_rows(&PUT, &cells).await?;
+        self.with_rows(&ATTEMPT, &attempts).await
     }
 
     /// Records how attempts ended. A step comes up once.
@@ -220,32 +283,12 @@ impl Tx {
     /// # Errors
     /// What the database says.
     pub async fn end_steps(&mut self, ends: &[OfRun<'_, &StepEnd>]) -> StoreResult<()> {
-        let now = self.env.now().0;
-        let (mut steps, mut attempts) = (Vec::with_capacity(ends.len() * 8), Vec::new());
-        for OfRun { tenant, run, what: end } in ends {
-            let (status, output, error) = end.told()?;
-            let is_first = end.attempt == 1 && error.is_none();
-            if !is_first {
-                attempts.extend([
-                    Cell::Text(tenant.as_str()),
-                    Cell::Text(run.as_str()),
-                    Cell::Text(&end.step_id),
-                    Cell::Int(i64::from(end.attempt)),
-                    Cell::MaybeText(error.clone()),
-                    Cell::Int(end.started_at.0),
-                    Cell::Int(now),
-                ]);
-            }
-            steps.extend([
-                Cell::Text(tenant.as_str()),
-                Cell::Text(run.as_str()),
-                Cell::Text(&end.step_id),
-                Cell::Text(status),
-                Cell::MaybeText(output),
-                Cell::MaybeText(error),
-                Cell::MaybeInt(end.next_attempt_at.map(|at| at.0)),
-                Cell::MaybeInt(end.next_attempt_at.is_none().then_some(now)),
-            ]);
+        let (now, mut steps) = (self.env.now().0, Vec::with_capacity(ends.len() * 8));
+        let mut attempts = Vec::new();
+        for end in ends {
+            steps.extend(named(end, &end.what.step_id));
+            steps.extend(ended(end.what, now)?);
+            attempts.extend(attempt(end, end.what, now)?);
         }
         self.with_rows(&END, &steps).await?;
         self.with_rows(&ATTEMPT, &attempts).await

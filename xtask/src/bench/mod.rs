@@ -4,6 +4,7 @@
 //! stands the load of the machine and the processor time the server used for it.
 
 mod answers;
+mod engine;
 mod figure;
 mod footprint;
 mod latency;
@@ -37,6 +38,8 @@ pub enum Subject {
     Size,
     /// A first sync of very many contacts, and one that finds nothing new.
     Sync,
+    /// Runs of three steps within the engine, without HTTP.
+    Engine,
     /// Webhooks that each start a workflow.
     Workflow,
     /// Reading one object through the API.
@@ -60,6 +63,9 @@ pub struct Bench {
     /// Contacts of the sync.
     #[arg(long, default_value_t = 100_000)]
     pub records: u64,
+    /// Runs of the engine.
+    #[arg(long, default_value_t = 20_000)]
+    pub runs: u64,
     /// Webhooks of the workflow.
     #[arg(long, default_value_t = 5_000)]
     pub webhooks: u64,
@@ -88,6 +94,9 @@ pub fn run(bench: &Bench) -> Outcome {
     }
     if wanted(Subject::Sync) {
         say(sync::measure(&programs, bench.records)?);
+    }
+    if wanted(Subject::Engine) {
+        say(engine::measure(&programs, bench.runs)?);
     }
     if wanted(Subject::Workflow) {
         say(workflow::measure(&programs, bench.webhooks)?);

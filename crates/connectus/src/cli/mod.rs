@@ -2,6 +2,7 @@
 
 mod api;
 mod audit;
+mod bench;
 mod config;
 mod doctor;
 mod find;
@@ -98,6 +99,9 @@ enum Command {
     /// Templates, versions and files of workflows.
     #[command(subcommand)]
     Workflows(workflows::Command),
+    /// Measure how fast this program is on this machine.
+    #[command(subcommand)]
+    Bench(bench::Command),
     /// Check the audit log.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -139,6 +143,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Token(command) => block_on(token::run(command, global)),
         Command::Webhooks(command) => block_on(webhooks::run(command, global)),
         Command::Workflows(command) => block_on(workflows::run(command, global)),
+        Command::Bench(command) => block_on(bench::run(command, global)),
         Command::Audit(command) => block_on(audit::run(command, global)),
     }
 }

@@ -142,6 +142,10 @@ impl Action for Get {
         key_input()
     }
 
+    fn only_reads(&self) -> bool {
+        true
+    }
+
     async fn perform(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Value> {
         let KeyInput { collection, key } = read(input)?;
         let found = cx.parts.store.read().await?.record(cx.ctx, &collection, &key).await?;

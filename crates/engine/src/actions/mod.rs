@@ -45,6 +45,11 @@ pub trait Action: Send + Sync {
     /// The JSON Schema of its input.
     fn input(&self) -> Value;
 
+    /// Whether it reads this database at most, and asks nobody else.
+    fn only_reads(&self) -> bool {
+        false
+    }
+
     /// Does it.
     ///
     /// # Errors
@@ -92,6 +97,11 @@ pub fn effect_kind(name: &str, input: &Value) -> &'static str {
         Ok((_, action)) if built_in(name).is_none() => action.idempotency.name(),
         _ => LOCAL,
     }
+}
+
+/// Whether an action reads this database at most, so that nobody can tell how often it was done.
+pub fn only_reads(name: &str) -> bool {
+    built_in(name).is_some_and(Action::only_reads)
 }
 
 /// Performs an action.

@@ -60,6 +60,10 @@ impl Action for Search {
         })
     }
 
+    fn only_reads(&self) -> bool {
+        true
+    }
+
     async fn perform(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Value> {
         let input: Input = read(input)?;
         let pairs: Vec<(String, String)> = input

@@ -29,6 +29,10 @@ impl Action for Transform {
         json!({ "description": "Any value; every text is a template." })
     }
 
+    fn only_reads(&self) -> bool {
+        true
+    }
+
     async fn perform(&self, _cx: &ActionCx<'_>, input: &Value) -> Result<Value> {
         Ok(input.clone())
     }

@@ -8,6 +8,7 @@
 pub(super) mod batch;
 mod generation;
 mod load;
+mod local;
 mod obey;
 pub(super) mod open;
 
@@ -85,9 +86,7 @@ impl Session<'_> {
         loop {
             let mut batch = Batch::default();
             self.read(&mut batch, std::mem::take(&mut unread));
-            if !draining.is_cancelled() {
-                self.plan_steps(&mut batch);
-            }
+            self.plan(&mut batch, draining).await;
             unread = match self.advance(batch, draining).await? {
                 Next::Leave => return Ok(()),
                 Next::Read => self.unread().await?,
@@ -165,13 +164,8 @@ impl Session<'_> {
     }
 
     fn launch(&mut self, id: &str, kind: &'static str) {
-        let Some(open) = self.steps.get_mut(id) else { return };
-        open.flying = true;
-        if open.stopping {
-            open.stop.cancel();
+        if let Some(attempt) = self.attempt(id, kind) {
+            self.flying.push(step::attempt(attempt).boxed());
         }
-        let attempt =
-            step::Attempt { job: self.job.clone(), id: id.to_owned(), open: open.clone(), kind };
-        self.flying.push(step::attempt(attempt).boxed());
     }
 }

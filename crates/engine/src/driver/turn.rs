@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::{
     job::{Job, lost},
-    session::batch::{Batch, Child},
+    session::batch::{Batch, Child, Ended},
     settle::{self, CHILD_SIGNAL, Outcome},
 };
 use crate::workflows;
@@ -107,6 +107,11 @@ async fn stop_children(tx: &mut Tx, turn: &Turn) -> Result<()> {
     Ok(())
 }
 
+/// The attempts that ended in the generation that goes on: one that is over takes its steps with it.
+fn kept(batch: &Batch) -> &[Ended] {
+    if batch.continued.is_none() { &batch.ends } else { &[] }
+}
+
 async fn write_learnt(tx: &mut Tx, turns: &[&Turn]) -> Result<()> {
     for turn in turns {
         if let Some(continued) = &turn.batch.continued {
@@ -114,10 +119,14 @@ async fn write_learnt(tx: &mut Tx, turns: &[&Turn]) -> Result<()> {
             tx.continue_run(&turn.job.ctx, &turn.job.run.id, &stored).await?;
         }
     }
-    // A generation that is over takes its steps with it.
-    let ends =
-        each(turns, |batch| batch.ends.iter().filter(|_| batch.continued.is_none()).collect());
+    let ends = each(turns, |batch| {
+        kept(batch).iter().filter(|ended| ended.begin.is_none()).map(|ended| &ended.end).collect()
+    });
     tx.end_steps(&ends).await?;
+    let whole = each(turns, |batch| {
+        kept(batch).iter().filter_map(|Ended { end, begin }| Some((begin.as_ref()?, end))).collect()
+    });
+    tx.put_steps(&whole).await?;
     let entries = each(turns, |batch| {
         batch.entries.iter().map(|(seq, entry)| (*seq, entry.as_str())).collect()
     });
@@ -148,7 +157,8 @@ async fn write_intents(tx: &mut Tx, turns: &[&Turn]) -> Result<()> {
 fn told(turn: &Turn) -> Vec<NewEvent> {
     let Turn { job, batch, begins, .. } = turn;
     let started = if *begins { settle::started(&job.run) } else { None };
-    let ended = batch.ends.iter().filter(|end| end.next_attempt_at.is_none()).map(|end| {
+    let ends = batch.ends.iter().map(|ended| &ended.end);
+    let ended = ends.filter(|end| end.next_attempt_at.is_none()).map(|end| {
         let status = if end.outcome.is_ok() { "completed" } else { "failed" };
         let data = json!({ "step": end.step_id, "attempt": end.attempt, "status": status });
         (EventType::RunStepFinished, data)

@@ -30,13 +30,21 @@ pub(in crate::driver) struct Begin {
     pub effect: Option<NewEffect>,
 }
 
+/// An attempt that has ended.
+#[derive(Clone, Debug)]
+pub(in crate::driver) struct Ended {
+    pub end: StepEnd,
+    /// What it was begun with, if that is not written down yet.
+    pub begin: Option<StepBegin>,
+}
+
 /// What one transaction writes.
 #[derive(Clone, Debug, Default)]
 pub(in crate::driver) struct Batch {
     pub continued: Option<Continued>,
     pub entries: Vec<(u64, String)>,
     pub begins: Vec<Begin>,
-    pub ends: Vec<StepEnd>,
+    pub ends: Vec<Ended>,
     pub answers: Vec<(String, Answer)>,
     pub waits: Vec<(String, String, Option<Value>)>,
     pub children: Vec<Child>,

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Batch, Session,
-    batch::{Begin, effect_key},
+    batch::{Begin, Ended, effect_key},
 };
 use crate::{
     actions,
@@ -100,7 +100,7 @@ impl Session<'_> {
             self.begin_generation(batch);
         }
         for landed in unread.landed {
-            self.land(batch, landed);
+            self.land(batch, landed, None);
         }
         self.follow(batch);
         for signal in unread.signals {
@@ -118,7 +118,7 @@ impl Session<'_> {
 
     /// Learns what follows at once from what was learnt: timers that are due, stopped steps that
     /// nothing will answer for, a run that starts over.
-    fn follow(&mut self, batch: &mut Batch) {
+    pub(super) fn follow(&mut self, batch: &mut Batch) {
         loop {
             if let Some(input) = batch.restart.take() {
                 self.start_over(batch, input);
@@ -139,8 +139,9 @@ impl Session<'_> {
         Some(id)
     }
 
-    /// Takes the end of an attempt: an answer for the interpreter, or a further attempt.
-    fn land(&mut self, batch: &mut Batch, landed: Landed) {
+    /// Takes the end of an attempt: an answer for the interpreter, or a further attempt. `begin` is
+    /// what the attempt was begun with, if that is not written down yet.
+    pub(super) fn land(&mut self, batch: &mut Batch, landed: Landed, begin: Option<StepBegin>) {
         let now = self.job.parts.env().now();
         let Some(step) = self.steps.get_mut(&landed.id) else { return };
         step.flying = false;
@@ -162,13 +163,13 @@ impl Session<'_> {
                 if let Some(next) = next_attempt(step, &error, now, random) {
                     step.next_at = next;
                     end.next_attempt_at = Some(next);
-                    batch.ends.push(end);
+                    batch.ends.push(Ended { end, begin });
                     return;
                 }
                 Event::Failed { id: id.clone(), error }
             }
         };
-        batch.ends.push(end);
+        batch.ends.push(Ended { end, begin });
         self.steps.remove(&id);
         self.learn(batch, event);
     }

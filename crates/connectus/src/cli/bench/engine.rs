@@ -1,0 +1,240 @@
+//! `connectus bench engine`.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use connectus_core::{Code, Error, Result, TenantCtx, event::EventType, run::RunKind};
+use connectus_engine::workflows::{self, Draft};
+use connectus_store::{
+    Database, Store, StoreConfig,
+    runs::NewRun,
+    seal::{Key, Sealer},
+    workflows::WorkflowRow,
+};
+use serde_json::{Value, json};
+use tokio::sync::{broadcast::error::RecvError, oneshot};
+
+use super::meter::{Meter, load, rss_mb};
+use crate::{
+    app::App,
+    auth::{admin, tenancy::NewTenant},
+    cli::output,
+    config::Settings,
+    process::{Surroundings, assemble},
+};
+
+/// Runs before the clock starts: statements are prepared, the file has grown.
+const WARM_UP: u64 = 500;
+/// How long runs under way get to end.
+const DRAIN: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// How many runs.
+    #[arg(long, default_value_t = 20_000)]
+    runs: u64,
+    /// How many at once.
+    #[arg(long, default_value_t = 64)]
+    in_flight: u64,
+    /// So many runs a second and no more; as many as there can be without it.
+    #[arg(long)]
+    rate: Option<u64>,
+    /// Answer in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs that are under way, and who waits for each.
+type Waiting = Arc<Mutex<HashMap<String, oneshot::Sender<()>>>>;
+
+struct Stage {
+    app: App,
+    store: Store,
+    ctx: TenantCtx,
+    workflow: WorkflowRow,
+    waiting: Waiting,
+}
+
+/// A folder that is gone when the bench is.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What cannot be removed is in the system's folder for temporary files.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+pub async fn run(bench: &Bench, settings: &Settings) -> Result<()> {
+    let name = format!("connectus-bench-{}", std::process::id());
+    let folder = Folder(std::env::temp_dir().join(name));
+    std::fs::create_dir_all(&folder.0).map_err(Error::internal)?;
+    let stage = Arc::new(Stage::build(&folder, settings).await?);
+    stage.play(WARM_UP, bench.in_flight, None).await?;
+    let (load, meter) = (load(), Meter::start());
+    let mut took = stage.play(bench.runs, bench.in_flight, bench.rate).await?;
+    let (wall, cpu) = meter.read();
+    took.sort_unstable();
+    let runs = u32::try_from(bench.runs).unwrap_or(u32::MAX);
+    let per_run = |time: Duration| time.as_secs_f64() * 1_000.0 / f64::from(runs);
+    let at = |share: usize| {
+        let place = (took.len() * share / 100).min(took.len().saturating_sub(1));
+        took.get(place).map_or(0.0, |time| rounded(time.as_secs_f64() * 1_000.0))
+    };
+    let figures = json!({
+        "bench": "engine",
+        "runs": bench.runs,
+        "steps": 3,
+        "in_flight": bench.in_flight,
+        "runs_per_s": rounded(f64::from(runs) / wall.as_secs_f64()),
+        "cpu_ms_per_run": rounded(per_run(cpu)),
+        "p50_ms": at(50),
+        "p99_ms": at(99),
+        "rss_mb": rounded(rss_mb()),
+        "cpu_s": rounded(cpu.as_secs_f64()),
+        "load_1m": load,
+    });
+    stage.app.engine.drain(DRAIN).await;
+    stage.store.close().await;
+    output::show(bench.json, &figures, &text(&figures))
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 10_000.0).round() / 10_000.0
+}
+
+fn text(figures: &Value) -> String {
+    let Some(figures) = figures.as_object() else { return String::new() };
+    figures.iter().map(|(name, value)| format!("{name:16} {value}\n")).collect()
+}
+
+/// Three steps that end at once: what is left is the engine's own.
+fn definition() -> Value {
+    let step = |id: &str, from: &str| {
+        json!({ "id": id, "type": "action", "action": "transform",
+            "input": { "n": format!("{{{{ {from} + 1 }}}}") } })
+    };
+    json!({
+        "version": 1,
+        "name": "Three steps",
+        "trigger": { "type": "manual" },
+        "steps": [
+            step("first", "trigger.n"),
+            step("second", "steps.first.output.n"),
+            step("third", "steps.second.output.n"),
+        ],
+    })
+}
+
+impl Stage {
+    async fn build(folder: &Folder, settings: &Settings) -> Result<Self> {
+        let env = connectus_store::system::env();
+        let store = Store::open(StoreConfig {
+            database: Database::Sqlite(folder.0.join("bench.db")),
+            sealer: Sealer::new(Key::new(env.random()), env.clone()),
+            env,
+        })
+        .await?;
+        let tenant = admin::create_tenant(&store, NewTenant::named("bench")).await?;
+        let ctx = admin::operator(&store, tenant.id.as_str()).await?;
+        let app = assemble(&store, settings, Surroundings::default())?;
+        let draft = Draft { definition: Some(definition()), ..Draft::default() };
+        let workflow = workflows::create(&app.engine_parts, &ctx, draft).await?;
+        app.engine.start().await?;
+        let waiting = Waiting::default();
+        tokio::spawn(tell(store.clone(), waiting.clone()));
+        Ok(Self { app, store, ctx, workflow, waiting })
+    }
+
+    /// Starts so many runs, each when one before has ended, and tells how long each took.
+    async fn play(
+        self: &Arc<Self>,
+        runs: u64,
+        in_flight: u64,
+        rate: Option<u64>,
+    ) -> Result<Vec<Duration>> {
+        let (given, began) = (Arc::new(AtomicU64::new(0)), Instant::now());
+        let callers = (0..in_flight.min(runs)).map(|_| {
+            let (stage, given) = (self.clone(), given.clone());
+            tokio::spawn(async move {
+                let mut took = Vec::new();
+                loop {
+                    let number = given.fetch_add(1, Ordering::Relaxed);
+                    if number >= runs {
+                        return Ok(took);
+                    }
+                    if let Some(rate) = rate {
+                        let due = Duration::from_micros(number * 1_000_000 / rate.max(1));
+                        tokio::time::sleep_until((began + due).into()).await;
+                    }
+                    took.push(stage.once(number).await?);
+                }
+            })
+        });
+        let mut all = Vec::new();
+        for caller in callers.collect::<Vec<_>>() {
+            let took: Result<Vec<Duration>> = caller.await.map_err(Error::internal)?;
+            all.extend(took?);
+        }
+        Ok(all)
+    }
+
+    /// One run, from its acceptance to its end.
+    async fn once(&self, number: u64) -> Result<Duration> {
+        let (tell, told) = oneshot::channel();
+        let began = Instant::now();
+        let new = NewRun {
+            definition_hash: self.workflow.definition_hash.clone(),
+            interp_version: connectus_core::workflow::INTERP_VERSION,
+            ..NewRun::new(
+                RunKind::Workflow,
+                self.workflow.id.as_str(),
+                "bench",
+                json!({"n": number}),
+            )
+        };
+        let (ctx, waiting) = (self.ctx.clone(), self.waiting.clone());
+        let accepted = self.store.write(move |tx| {
+            Box::pin(async move {
+                let (run, _) = tx.insert_run(&ctx, new).await?;
+                // Before the commit: the run may have ended before its caller hears of it.
+                lock(&waiting).insert(run.id.to_string(), tell);
+                let about = json!({ "subject_id": run.subject_id, "trigger": run.trigger });
+                tx.emit(&ctx, EventType::RunCreated, run.id.as_str(), about).await
+            })
+        });
+        accepted.await?;
+        told.await.map_err(|_| Error::new(Code::Internal, "The ends of runs went unheard."))?;
+        Ok(began.elapsed())
+    }
+}
+
+fn lock(waiting: &Waiting) -> std::sync::MutexGuard<'_, HashMap<String, oneshot::Sender<()>>> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Tells callers of the ends of their runs.
+async fn tell(store: Store, waiting: Waiting) {
+    let mut events = store.subscribe();
+    loop {
+        match events.recv().await {
+            Ok(event) if matches!(event.kind, EventType::RunCompleted | EventType::RunFailed) => {
+                if let Some(caller) = lock(&waiting).remove(&event.subject) {
+                    let _ = caller.send(());
+                }
+            }
+            Ok(_) => {}
+            // Whoever waits for one of those hears that nobody will tell.
+            Err(RecvError::Lagged(_)) => lock(&waiting).clear(),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}

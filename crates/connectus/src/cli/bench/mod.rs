@@ -1,0 +1,26 @@
+//! `connectus bench`: how fast this program is on this machine. A figure each line, with what it
+//! must be read with; nothing here is a promise about another machine.
+
+mod engine;
+mod meter;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use connectus_core::Result;
+
+use super::Global;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Runs of three steps within the engine, many at once, each commit on disk.
+    Engine(engine::Bench),
+}
+
+pub async fn run(command: Command, global: Global) -> Result<ExitCode> {
+    let settings = global.load(&[])?.settings;
+    match command {
+        Command::Engine(bench) => engine::run(&bench, &settings).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
