@@ -23,6 +23,7 @@ use crate::{
 pub struct Wanted {
     /// `yaml` (the default) or `json`.
     #[serde(default)]
+    #[param(inline)]
     format: Format,
     /// The version; by default the live one.
     version: Option<u64>,
