@@ -107,7 +107,7 @@ async fn stop_children(tx: &mut Tx, turn: &Turn) -> Result<()> {
     Ok(())
 }
 
-/// The attempts that ended in the generation that goes on: one that is over takes its steps with it.
+/// The attempts that ended in the generation that goes on; one that is over takes its steps along.
 fn kept(batch: &Batch) -> &[Ended] {
     if batch.continued.is_none() { &batch.ends } else { &[] }
 }

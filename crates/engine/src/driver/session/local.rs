@@ -2,9 +2,9 @@
 //! Nobody can tell how often they were done, so a chain of them costs no commit but that of what
 //! comes after.
 //!
-//! A step that writes is not among them, not even into this database: if the process died before the
-//! commit, the steps before it would see what it wrote, and a run told to stop meanwhile would not
-//! know that there is something to undo.
+//! A step that writes is not among them, not even into this database: if the process died before
+//! the commit, the steps before it would see what it wrote, and a run told to stop meanwhile would
+//! not know that there is something to undo.
 
 use tokio_util::sync::CancellationToken;
 
