@@ -16,6 +16,7 @@ pub mod history;
 pub mod parts;
 pub mod programs;
 pub mod queues;
+pub mod retention;
 pub mod schedule;
 pub mod sync;
 pub mod triggers;

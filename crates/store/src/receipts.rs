@@ -11,7 +11,9 @@ use crate::{
 sql! {
     TAKE = "INSERT INTO webhook_receipts (tenant_id, endpoint_id, dedupe_id, received_at) \
             VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, endpoint_id, dedupe_id) DO NOTHING";
-    FORGET = "DELETE FROM webhook_receipts WHERE received_at < $1";
+    FORGET = "DELETE FROM webhook_receipts WHERE (tenant_id, endpoint_id, dedupe_id) IN (\
+              SELECT tenant_id, endpoint_id, dedupe_id FROM webhook_receipts \
+              WHERE received_at < $1 LIMIT $2)";
 }
 
 impl Tx {
@@ -37,11 +39,13 @@ impl Tx {
         Ok(inserted == 1)
     }
 
-    /// Forgets ids received before a time, beyond which no provider replays.
+    /// Forgets ids received before a time, beyond which no provider replays, `limit` at most; how
+    /// many there were.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn forget_receipts(&mut self, before: Timestamp) -> StoreResult<u64> {
-        Ok(on!(self, c => sqlx::query(FORGET).bind(before.0).execute(c).await?.rows_affected()))
+    pub async fn forget_receipts(&mut self, before: Timestamp, limit: u32) -> StoreResult<u64> {
+        Ok(on!(self, c => sqlx::query(FORGET)
+            .bind(before.0).bind(i64::from(limit)).execute(c).await?.rows_affected()))
     }
 }

@@ -65,6 +65,8 @@ sql! {
                        status = CASE WHEN status = 'waiting' THEN 'queued' ELSE status END \
                        WHERE tenant_id = $1 AND parent_run_id = $2 \
                        AND status IN ('queued', 'running', 'waiting')";
+    FORGET = "DELETE FROM runs WHERE (tenant_id, id) IN (\
+              SELECT tenant_id, id FROM runs WHERE finished_at < $1 LIMIT $2)";
 }
 
 /// A run to be accepted.
@@ -218,6 +220,16 @@ impl Row {
 }
 
 impl Tx {
+    /// Forgets runs that ended before a time, with all that belongs to them, `limit` at most; how
+    /// many there were.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn forget_runs(&mut self, before: Timestamp, limit: u32) -> StoreResult<u64> {
+        Ok(on!(self, c => sqlx::query(FORGET)
+            .bind(before.0).bind(i64::from(limit)).execute(c).await?.rows_affected()))
+    }
+
     /// Accepts a run and wakes the engine. With a dedupe key that is taken, the run that took it
     /// is returned and the flag is false.
     ///

@@ -115,6 +115,7 @@ fn every_statement_on_tenant_rows_binds_the_tenant() {
         "deliveries.PURGE",
         "webhook_subscriptions.ANY_ENABLED",
         "receipts.FORGET",
+        "runs.FORGET",
         "workflow_watches.BEHIND",
         "workflow_watches.ANY",
         "workflows.DUE",

@@ -90,6 +90,8 @@ pub struct Data {
     pub database_url: Option<SecretString>,
     /// Megabytes that must be free.
     pub min_free_mb: u64,
+    /// Days that a run is kept once it has ended; 0 for ever.
+    pub keep_runs_days: u32,
 }
 
 /// The master key.

@@ -4,7 +4,11 @@ use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, extract::State, response::Response, routing::get};
 use connectus_core::{Code, Env, Error, Result};
-use connectus_engine::{connections::seed_providers, driver::Duties};
+use connectus_engine::{
+    connections::seed_providers,
+    driver::Duties,
+    retention::{self, Retention},
+};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -124,6 +128,9 @@ impl Server {
             self.tasks.push(tokio::spawn(telemetry::follow(store, level, self.stop.clone())));
         }
         if duties.works || duties.schedules {
+            let keep = Retention { run_days: self.app.settings.data.keep_runs_days };
+            let sweep = retention::sweep_until(self.app.store().clone(), keep, self.stop.clone());
+            self.tasks.push(tokio::spawn(sweep));
             self.app.engine.start().await?;
         }
         Ok(())

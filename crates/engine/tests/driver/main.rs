@@ -8,6 +8,7 @@ mod mail;
 mod provider;
 mod queues;
 mod repeats;
+mod retention;
 mod runs;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,0 +1,100 @@
+//! Forgets what nobody needs any more, a little at a time, so that neither the disk nor the cost of
+//! a look at it grows for ever.
+
+use std::time::Duration;
+
+use connectus_core::{Result, Timestamp};
+use connectus_store::Store;
+use tokio_util::sync::CancellationToken;
+
+/// How often it is looked what there is to forget.
+const EVERY: Duration = Duration::from_secs(3_600);
+/// Rows forgotten in one transaction, so that others get their turn.
+const AT_ONCE: u32 = 500;
+/// How long the identifiers of received webhooks are kept: no provider repeats one that late.
+const RECEIPT_DAYS: u32 = 30;
+const DAY_SECS: i64 = 24 * 3_600;
+
+/// How long things are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Days that a run is kept once it has ended, with its journal, steps and effects; 0 for ever.
+    pub run_days: u32,
+}
+
+/// What was forgotten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Runs that had ended.
+    pub runs: u64,
+    /// Identifiers of received webhooks.
+    pub receipts: u64,
+}
+
+/// Forgets what is older than it is to be kept. Runs that have not ended are never old.
+///
+/// # Errors
+/// What the database says; what was forgotten until then stays so.
+pub async fn sweep(store: &Store, keep: Retention) -> Result<Forgotten> {
+    let now = store.env().now();
+    let before = |days: u32| now.plus_secs(-DAY_SECS * i64::from(days));
+    let mut forgotten = Forgotten::default();
+    if keep.run_days > 0 {
+        forgotten.runs = all(store, before(keep.run_days), Kind::Runs).await?;
+    }
+    forgotten.receipts = all(store, before(RECEIPT_DAYS), Kind::Receipts).await?;
+    Ok(forgotten)
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Runs,
+    Receipts,
+}
+
+async fn all(store: &Store, before: Timestamp, kind: Kind) -> Result<u64> {
+    let mut forgotten = 0;
+    loop {
+        let some = store.write(move |tx| {
+            Box::pin(async move {
+                Ok(match kind {
+                    Kind::Runs => tx.forget_runs(before, AT_ONCE).await?,
+                    Kind::Receipts => tx.forget_receipts(before, AT_ONCE).await?,
+                })
+            })
+        });
+        let some = some.await?;
+        forgotten += some;
+        if some < u64::from(AT_ONCE) {
+            return Ok(forgotten);
+        }
+    }
+}
+
+/// Sweeps now and every hour until told to stop.
+pub async fn sweep_until(store: Store, keep: Retention, stop: CancellationToken) {
+    loop {
+        match sweep(&store, keep).await {
+            Ok(Forgotten { runs: 0, receipts: 0 }) => {}
+            Ok(Forgotten { runs, receipts }) => tracing::info!(
+                action = "retention.sweep",
+                service = "engine",
+                status = "success",
+                runs,
+                receipts,
+                "forgot what is older than it is to be kept"
+            ),
+            Err(error) => tracing::warn!(
+                action = "retention.sweep",
+                service = "engine",
+                status = "failure",
+                error = %error,
+                cause = error.cause.as_deref(),
+                "cannot forget old runs; trying again in an hour"
+            ),
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
+            return;
+        }
+    }
+}
