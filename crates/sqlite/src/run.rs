@@ -90,10 +90,11 @@ impl Connection {
         take: Take,
     ) -> Result<(Vec<Row>, Done), Error> {
         let began = Instant::now();
-        let apart = self.known.get(sql).is_some_and(|known| known.long) && on_a_shared_thread();
-        let outcome = match apart {
-            true => tokio::task::block_in_place(|| self.step(sql, arguments, take)),
-            false => self.step(sql, arguments, take),
+        let known = self.known.get(sql).map(|known| (known.shape.clone(), known.long));
+        let (shape, is_long) = known.map_or((None, false), |(shape, long)| (Some(shape), long));
+        let outcome = match is_long && on_a_shared_thread() {
+            true => tokio::task::block_in_place(|| self.step(sql, shape, arguments, take)),
+            false => self.step(sql, shape, arguments, take),
         };
         let took = began.elapsed();
         if took > SHORT {
@@ -108,15 +109,16 @@ impl Connection {
         outcome
     }
 
+    /// Carries a statement out; `shape` is what is known of it already.
     fn step(
         &mut self,
         sql: &str,
+        shape: Option<Arc<Shape>>,
         arguments: &[Raw],
         take: Take,
     ) -> Result<(Vec<Row>, Done), Error> {
         let mut statement = self.db.prepare_cached(sql).map_err(failed)?;
-        let known = self.known.get(sql).map(|known| known.shape.clone());
-        let shape = match known {
+        let shape = match shape {
             Some(shape) => shape,
             None => {
                 let shape = Arc::new(Shape::of(&statement)?);

@@ -10,6 +10,7 @@ use axum::{body::Body, extract::ConnectInfo};
 use clap::Args;
 use connectus_core::{Code, Error, Result, access::Role};
 use connectus_engine::connections::seed_providers;
+use connectus_store::Store;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
@@ -21,6 +22,7 @@ use tower::ServiceExt;
 use super::{Global, find, output, role};
 use crate::{
     auth::keys::{self, NewApiKey},
+    config::Settings,
     http::router,
     process::{Surroundings, assemble, lock},
 };
@@ -69,13 +71,7 @@ pub async fn run(command: Api, global: Global) -> Result<ExitCode> {
     let server = lock::holder(&opened.dir).and_then(|holder| holder.address);
     let answered = match server {
         Some(address) => over_http(&address, request).await,
-        None => {
-            seed_providers(store).await?;
-            let app = assemble(store, &config.settings, Surroundings::default())?;
-            let answered = in_process(router::build(app.clone()), request).await;
-            app.engine_parts.connections.close().await;
-            answered
-        }
+        None => in_process(store, &config.settings, request).await,
     };
     let shown = match answered {
         Ok(answer) => show(answer, command.include).await,
@@ -159,10 +155,18 @@ async fn over_http(address: &str, mut request: Request<Body>) -> Result<Response
 }
 
 /// Answers in this process, as a server would. Runs that begin wait for a server.
-async fn in_process(router: axum::Router, mut request: Request<Body>) -> Result<Response<Body>> {
+async fn in_process(
+    store: &Store,
+    settings: &Settings,
+    mut request: Request<Body>,
+) -> Result<Response<Body>> {
+    seed_providers(store).await?;
+    let app = assemble(store, settings, Surroundings::default())?;
     let here = SocketAddr::from(([127, 0, 0, 1], 0));
     request.extensions_mut().insert(ConnectInfo(here));
-    router.oneshot(request).await.map_err(|never| match never {})
+    let answered = router::build(app.clone()).oneshot(request).await;
+    app.engine_parts.connections.close().await;
+    answered.map_err(|never| match never {})
 }
 
 /// Prints an answer as it comes; people get JSON with line breaks.
