@@ -4,6 +4,7 @@
 //! as arguments, so the same input always gives the same output, byte for byte.
 
 pub mod access;
+pub mod analytics;
 pub mod audit;
 pub mod canonical;
 pub mod collection;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use connectus_core::{Env, queue::Queues};
 use connectus_store::Store;
 
-use crate::{connections::Connections, programs::Programs};
+use crate::{bus::BusSettings, connections::Connections, programs::Programs};
 
 /// What the engine works with. Cheap to clone.
 #[derive(Clone)]
@@ -18,6 +18,8 @@ pub struct Parts {
     pub programs: Programs,
     /// The queues with the limits that hold in this process.
     pub queues: Arc<Queues>,
+    /// What the settings say about events.
+    pub bus: BusSettings,
 }
 
 impl Parts {

@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
-use connectus_core::{Result, Timestamp};
+use connectus_core::{Result, TenantCtx, Timestamp};
 use connectus_store::Store;
 use tokio_util::sync::CancellationToken;
+
+use crate::bus;
 
 /// How often it is looked what there is to forget.
 const EVERY: Duration = Duration::from_secs(3_600);
@@ -20,6 +22,9 @@ const DAY_SECS: i64 = 24 * 3_600;
 pub struct Retention {
     /// Days that a run is kept once it has ended, with its journal, steps and effects; 0 for ever.
     pub run_days: u32,
+    /// Days that events are kept, if all who follow them have seen them; 0 for ever. Sums made of
+    /// them stay.
+    pub event_days: u32,
 }
 
 /// What was forgotten.
@@ -29,6 +34,8 @@ pub struct Forgotten {
     pub runs: u64,
     /// Identifiers of received webhooks.
     pub receipts: u64,
+    /// Events.
+    pub events: u64,
 }
 
 /// Forgets what is older than it is to be kept. Runs that have not ended are never old.
@@ -43,6 +50,37 @@ pub async fn sweep(store: &Store, keep: Retention) -> Result<Forgotten> {
         forgotten.runs = all(store, before(keep.run_days), Kind::Runs).await?;
     }
     forgotten.receipts = all(store, before(RECEIPT_DAYS), Kind::Receipts).await?;
+    if keep.event_days > 0 {
+        // Whole days, so that the sums of a day can be made again or not at all.
+        let midnight = before(keep.event_days);
+        let midnight = Timestamp::from_secs(midnight.secs().div_euclid(DAY_SECS) * DAY_SECS);
+        forgotten.events = events(store, midnight).await?;
+    }
+    Ok(forgotten)
+}
+
+/// Forgets the events of whole days that every handler has taken in.
+async fn events(store: &Store, before: Timestamp) -> Result<u64> {
+    let mut forgotten = 0;
+    for tenant in store.read().await?.tenants().await? {
+        let ctx = TenantCtx::system(tenant.id);
+        let begun = store.read().await?.handler_cursors(&ctx).await?;
+        let all = bus::own_pace().into_iter();
+        if !all.into_iter().all(|one| begun.iter().any(|cursor| cursor.handler == one.name)) {
+            continue;
+        }
+        loop {
+            let ctx = ctx.clone();
+            let some = store.write(move |tx| {
+                Box::pin(async move { Ok(tx.forget_events(&ctx, before, AT_ONCE).await?) })
+            });
+            let some = some.await?;
+            forgotten += some;
+            if some < u64::from(AT_ONCE) {
+                break;
+            }
+        }
+    }
     Ok(forgotten)
 }
 
@@ -75,13 +113,14 @@ async fn all(store: &Store, before: Timestamp, kind: Kind) -> Result<u64> {
 pub async fn sweep_until(store: Store, keep: Retention, stop: CancellationToken) {
     loop {
         match sweep(&store, keep).await {
-            Ok(Forgotten { runs: 0, receipts: 0 }) => {}
-            Ok(Forgotten { runs, receipts }) => tracing::info!(
+            Ok(Forgotten { runs: 0, receipts: 0, events: 0 }) => {}
+            Ok(Forgotten { runs, receipts, events }) => tracing::info!(
                 action = "retention.sweep",
                 service = "engine",
                 status = "success",
                 runs,
                 receipts,
+                events,
                 "forgot what is older than it is to be kept"
             ),
             Err(error) => tracing::warn!(

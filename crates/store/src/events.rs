@@ -154,6 +154,18 @@ impl Conn {
         after: u64,
         limit: u32,
     ) -> StoreResult<Vec<Event>> {
+        let found = self.events_and_last(ctx, after, limit).await?;
+        Ok(found.map(|(events, _)| events).unwrap_or_default())
+    }
+
+    /// Events after a position, oldest first, and the position of the last row read, whether or
+    /// not this version knows its type.
+    pub(crate) async fn events_and_last(
+        &mut self,
+        ctx: &TenantCtx,
+        after: u64,
+        limit: u32,
+    ) -> StoreResult<Option<(Vec<Event>, u64)>> {
         let after = i64::try_from(after).unwrap_or(i64::MAX);
         let rows: Vec<Row> = on!(self, c => sqlx::query_as(AFTER)
             .bind(ctx.tenant().as_str())
@@ -161,7 +173,11 @@ impl Conn {
             .bind(i64::from(limit))
             .fetch_all(c)
             .await?);
-        Ok(rows.into_iter().filter_map(|row| row.event(ctx.tenant())).collect())
+        let Some(last) = rows.last().and_then(|row| u64::try_from(row.seq).ok()) else {
+            return Ok(None);
+        };
+        let events = rows.into_iter().filter_map(|row| row.event(ctx.tenant())).collect();
+        Ok(Some((events, last)))
     }
 
     /// Events about one object, newest first.

@@ -7,6 +7,7 @@
 //! - Every SQL text is written once and runs on both databases; a test prepares all of them on
 //!   both.
 
+pub mod analytics;
 mod announce;
 pub mod api_keys;
 pub mod audit;
@@ -18,6 +19,7 @@ pub mod deliveries;
 pub mod drill;
 pub mod effects;
 mod error;
+pub mod event_cursors;
 pub mod events;
 pub mod figures;
 pub mod flows;

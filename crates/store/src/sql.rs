@@ -59,6 +59,7 @@ pub(crate) use rows;
 
 /// Every statement that takes many rows at once, by file.
 pub static MANY_ROWS: &[(&str, &[(&str, &Rows)])] = &[
+    ("analytics", crate::analytics::ROWS),
     ("deliveries/made", crate::deliveries::MADE_ROWS),
     ("effects", crate::effects::ROWS),
     ("events", crate::events::ROWS),
@@ -78,6 +79,7 @@ pub const DIFFERING: &[(&str, &[(&str, Dialects)])] = &[
 
 /// Every statement of the crate, by file. A test compares it with the files there are.
 pub const ALL: &[(&str, &[(&str, &str)])] = &[
+    ("analytics", crate::analytics::STATEMENTS),
     ("api_keys", crate::api_keys::STATEMENTS),
     ("audit", crate::audit::STATEMENTS),
     ("collections", crate::collections::STATEMENTS),
@@ -87,6 +89,7 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
     ("deliveries/made", crate::deliveries::MADE_STATEMENTS),
     ("deliveries/tried", crate::deliveries::TRIED_STATEMENTS),
     ("effects", crate::effects::STATEMENTS),
+    ("event_cursors", crate::event_cursors::STATEMENTS),
     ("events", crate::events::STATEMENTS),
     ("figures", crate::figures::STATEMENTS),
     ("flows", crate::flows::STATEMENTS),

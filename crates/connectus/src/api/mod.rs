@@ -3,6 +3,7 @@
 
 use crate::http::Operation;
 
+pub mod analytics;
 pub mod api_keys;
 pub mod audit;
 pub mod auth;
@@ -51,6 +52,7 @@ pub fn operations() -> Vec<Operation> {
         webhook_subscriptions::operations(),
         deliveries::operations(),
         events::operations(),
+        analytics::operations(),
     ]
     .into_iter()
     .flatten()

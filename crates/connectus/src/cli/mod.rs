@@ -5,6 +5,7 @@ mod audit;
 mod bench;
 mod config;
 mod doctor;
+mod events;
 mod find;
 mod follow;
 mod migrate;
@@ -96,6 +97,9 @@ enum Command {
     /// Subscribe addresses to events, look at deliveries, send them again.
     #[command(subcommand)]
     Webhooks(webhooks::Command),
+    /// Who follows events, and how far; make figures again from them.
+    #[command(subcommand)]
+    Events(events::Command),
     /// Templates, versions and files of workflows.
     #[command(subcommand)]
     Workflows(workflows::Command),
@@ -142,6 +146,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::User(command) => block_on(user::run(command, global)),
         Command::Token(command) => block_on(token::run(command, global)),
         Command::Webhooks(command) => block_on(webhooks::run(command, global)),
+        Command::Events(command) => block_on(events::run(command, global)),
         Command::Workflows(command) => block_on(workflows::run(command, global)),
         Command::Bench(command) => block_on(bench::run(command, global)),
         Command::Audit(command) => block_on(audit::run(command, global)),

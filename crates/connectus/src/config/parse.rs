@@ -120,6 +120,16 @@ pub(super) fn timeout<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Erro
     }
 }
 
+/// Shorter, and deliveries that are still in their log could not be sent again.
+const MIN_EVENT_DAYS: u32 = 31;
+
+pub(super) fn event_days<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    match u32::deserialize(from) {
+        Ok(days) if days == 0 || days >= MIN_EVENT_DAYS => Ok(days),
+        _ => must_be(format!("0, or {MIN_EVENT_DAYS} or more")),
+    }
+}
+
 pub(super) fn path<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
     Ok(Some(text(from)?).filter(|text| !text.is_empty()).map(PathBuf::from))
 }

@@ -92,6 +92,9 @@ pub struct Data {
     pub min_free_mb: u64,
     /// Days that a run is kept once it has ended; 0 for ever.
     pub keep_runs_days: u32,
+    /// Days that events are kept; 0 for ever.
+    #[serde(deserialize_with = "parse::event_days")]
+    pub keep_events_days: u32,
 }
 
 /// The master key.
@@ -128,7 +131,7 @@ pub struct Log {
 /// Events.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Events {
-    /// Whether live readers hear of them.
+    /// Whether handlers and live readers follow them.
     pub enabled: bool,
     /// At which level each is logged; none for not at all.
     #[serde(deserialize_with = "parse::level")]

@@ -7,7 +7,9 @@ use connectus_connect::{
     http::{Allowed, Limits, SystemResolver},
 };
 use connectus_core::Result;
-use connectus_engine::{Engine, connections::Connections, driver::Duties, programs::Programs};
+use connectus_engine::{
+    Engine, bus::BusSettings, connections::Connections, driver::Duties, programs::Programs,
+};
 use connectus_store::Store;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -57,7 +59,9 @@ fn engine_parts(
     let connections = Connections::new(store.clone(), http);
     let queues = Arc::new(settings.queues.limits()?);
     let programs = Programs::default();
-    Ok(connectus_engine::Parts { store: store.clone(), connections, programs, queues })
+    let events = &settings.events;
+    let bus = BusSettings { enabled: events.enabled, log_level: events.log_level };
+    Ok(connectus_engine::Parts { store: store.clone(), connections, programs, queues, bus })
 }
 
 /// Everything behind the API. Nothing runs yet.

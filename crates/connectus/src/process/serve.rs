@@ -122,13 +122,10 @@ impl Server {
         self.tasks.push(tokio::spawn(async move { connections.count_calls(stop).await }));
         self.tasks.push(tokio::spawn(keep_figures(self.stop.clone())));
         self.tasks.push(tokio::spawn(presence::tell(self.app.clone(), self.stop.clone())));
-        let events = &self.app.settings.events;
-        if events.enabled {
-            let (store, level) = (self.app.store().clone(), events.log_level);
-            self.tasks.push(tokio::spawn(telemetry::follow(store, level, self.stop.clone())));
-        }
         if duties.works || duties.schedules {
-            let keep = Retention { run_days: self.app.settings.data.keep_runs_days };
+            let data = &self.app.settings.data;
+            let keep =
+                Retention { run_days: data.keep_runs_days, event_days: data.keep_events_days };
             let sweep = retention::sweep_until(self.app.store().clone(), keep, self.stop.clone());
             self.tasks.push(tokio::spawn(sweep));
             self.app.engine.start().await?;

@@ -3,8 +3,8 @@
 
 use std::{sync::OnceLock, time::Duration};
 
-use connectus_core::{Code, Error, Result, event::EventType};
-use connectus_store::figures::Figures;
+use connectus_core::{Code, Error, Result};
+use connectus_store::{event_cursors::HandlerLag, figures::Figures};
 use metrics::{Unit, counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
@@ -14,7 +14,13 @@ pub const HTTP_REQUESTS: &str = "connectus_http_requests_total";
 pub const HTTP_SECONDS: &str = "connectus_http_request_seconds";
 /// Event streams open now.
 pub const STREAMS: &str = "connectus_event_streams";
-/// Events by type.
+/// Events that each handler has not taken in yet, by `handler`.
+pub const HANDLER_LAG: &str = "connectus_event_handler_lag";
+/// Tenants at whose events a handler fails, by `handler`.
+pub const HANDLER_FAILING: &str = "connectus_event_handler_failing";
+/// Times that handlers failed, by `handler`. Counted in the engine.
+pub const HANDLER_FAILURES: &str = "connectus_event_handler_failures_total";
+/// Events by type. Counted by a handler of the engine, as are the records of syncs.
 pub const EVENTS: &str = "connectus_events_total";
 /// Webhooks refused, by error code. They leave no event: what is not proven is not stored.
 pub const WEBHOOKS_REFUSED: &str = "connectus_webhooks_refused_total";
@@ -69,6 +75,9 @@ fn describe() {
     metrics::describe_histogram!(HTTP_SECONDS, Unit::Seconds, "Time to answer by operation");
     metrics::describe_gauge!(STREAMS, "Event streams open now");
     metrics::describe_counter!(EVENTS, "Events by type");
+    metrics::describe_gauge!(HANDLER_LAG, "Events that handlers have not taken in yet");
+    metrics::describe_gauge!(HANDLER_FAILING, "Tenants at whose events a handler fails");
+    metrics::describe_counter!(HANDLER_FAILURES, "Times that handlers of events failed");
     metrics::describe_counter!(WEBHOOKS_REFUSED, "Webhooks refused, by error code");
     metrics::describe_counter!(RUNS, "Runs that ended, by kind and status");
     metrics::describe_counter!(STEPS, "Workflow steps that ended, by status");
@@ -102,19 +111,9 @@ pub fn answered(operation: &'static str, status: u16, took: Duration) {
     histogram!(HTTP_SECONDS, "operation" => operation).record(took);
 }
 
-/// Counts an event.
-pub fn happened(kind: EventType) {
-    counter!(EVENTS, "type" => kind.name()).increment(1);
-}
-
 /// Counts a refused webhook.
 pub fn refused_webhook(code: Code) {
     counter!(WEBHOOKS_REFUSED, "code" => code.name()).increment(1);
-}
-
-/// Counts records of a sync.
-pub fn synced(outcome: &'static str, records: u64) {
-    counter!(RECORDS, "outcome" => outcome).increment(records);
 }
 
 /// Notes how many event streams are open.
@@ -123,7 +122,11 @@ pub fn streams(open: usize) {
 }
 
 /// Notes figures read from the database and the process just now.
-pub fn note(figures: &Figures, busy: usize) {
+pub fn note(figures: &Figures, lags: &[HandlerLag], busy: usize) {
+    for lag in lags {
+        gauge!(HANDLER_LAG, "handler" => lag.handler.clone()).set(count(lag.behind));
+        gauge!(HANDLER_FAILING, "handler" => lag.handler.clone()).set(count(lag.failing));
+    }
     for depth in &figures.queues {
         let (queue, status) = (depth.queue.clone(), depth.status.clone());
         gauge!(QUEUE_DEPTH, "queue" => queue, "status" => status).set(count(depth.runs));

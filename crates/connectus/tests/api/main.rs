@@ -12,6 +12,7 @@
 mod support;
 
 mod accounts;
+mod analytics;
 mod approvals;
 mod canaries;
 mod collections;

@@ -8,6 +8,7 @@
 mod api;
 mod connectus;
 mod demo;
+mod events;
 mod full_disk;
 mod operator;
 mod runs;

@@ -11,7 +11,7 @@ use crate::deliveries::Look;
 /// Longest the loop goes without looking, in case something came from another process.
 const LONGEST_NAP: Duration = Duration::from_secs(1);
 /// So long events gather before they are looked at, so that a flood of them costs few looks.
-const GATHER: Duration = Duration::from_millis(20);
+pub(super) const GATHER: Duration = Duration::from_millis(20);
 
 impl Engine {
     pub(super) async fn delivery_loop(&self) {
@@ -38,7 +38,7 @@ impl Engine {
             };
             tokio::select! {
                 () = self.courier.freed() => {}
-                () = heard(events.as_mut()) => {}
+                () = heard(events.as_mut(), GATHER) => {}
                 () = tokio::time::sleep(nap) => {}
                 () = self.draining.cancelled() => {}
             }
@@ -78,11 +78,11 @@ impl Engine {
 }
 
 /// Waits for an event and those that follow it closely; for ever when nobody listens.
-pub(super) async fn heard(events: Option<&mut Receiver<Event>>) {
+pub(super) async fn heard(events: Option<&mut Receiver<Event>>, gather: Duration) {
     let Some(events) = events else { return std::future::pending().await };
     if let Err(RecvError::Closed) = events.recv().await {
         return std::future::pending().await;
     }
-    tokio::time::sleep(GATHER).await;
+    tokio::time::sleep(gather).await;
     *events = events.resubscribe();
 }

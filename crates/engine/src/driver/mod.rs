@@ -10,6 +10,7 @@
 //! - [`turn`] is what a session writes at once; [`commit`] writes those of many runs together.
 //! - [`deliver`] is the loop that delivers events to subscribers, [`watch`] are those that follow
 //!   the triggers of workflows.
+//! - [`bus`] is the loop that lets the handlers of events take them in.
 //! - [`settle`] is how runs end and rest; [`step`] is one attempt of one step.
 //! - [`repeat`] starts runs that go on from the past of another one.
 //! - [`bulk`] stops or repeats many runs.
@@ -18,6 +19,7 @@ mod active;
 mod approval;
 mod backoff;
 mod bulk;
+mod bus;
 mod clock;
 mod commit;
 mod deliver;
@@ -133,8 +135,12 @@ impl Engine {
         self.tasks.spawn(async move { engine.dispatch_loop().await });
         let engine = self.clone();
         self.tasks.spawn(async move { engine.delivery_loop().await });
-        let engine = self.clone();
-        self.tasks.spawn(async move { engine.event_loop().await });
+        if self.parts.bus.enabled {
+            let engine = self.clone();
+            self.tasks.spawn(async move { engine.event_loop().await });
+            let engine = self.clone();
+            self.tasks.spawn(async move { engine.bus_loop().await });
+        }
         let engine = self.clone();
         self.tasks.spawn(async move { engine.condition_loop().await });
         Ok(())

@@ -144,8 +144,15 @@ fn ended(job: &Job, outcome: &Outcome) -> NewEvent {
         "subject_id": job.run.subject_id,
         "status": outcome.status(),
         "error": error,
+        "took_ms": took_ms(job),
     });
     event(job, outcome.event(job.run.kind), data)
+}
+
+/// Milliseconds since the run was accepted, rests included.
+fn took_ms(job: &Job) -> i64 {
+    let now = job.parts.env().now();
+    now.millis().saturating_sub(job.run.created_at.millis()).max(0)
 }
 
 /// Signals whose name begins so tell a run that a child of it has ended; nobody else may send them.

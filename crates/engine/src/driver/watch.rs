@@ -5,7 +5,11 @@ use std::time::Duration;
 use connectus_core::{Result, Timestamp, event::Event};
 use tokio::sync::broadcast::Receiver;
 
-use super::{Engine, deliver::heard, dispatch};
+use super::{
+    Engine,
+    deliver::{GATHER, heard},
+    dispatch,
+};
 use crate::triggers;
 
 /// Longest the loops go without looking, in case something came from another process.
@@ -28,7 +32,7 @@ impl Engine {
                 _ => {}
             }
             tokio::select! {
-                () = heard(events.as_mut()) => {}
+                () = heard(events.as_mut(), GATHER) => {}
                 () = tokio::time::sleep(LONGEST_NAP) => {}
                 () = self.draining.cancelled() => {}
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use connectus_core::{Env, Error, Result, RunId, TenantCtx, event::EventType};
 use connectus_store::{Tx, records::NewRecord, rejected::NewRejectedRow};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -55,11 +56,11 @@ impl Checkpoint {
         // had a checkpoint under way that became durable later.
         let run = tx.run(&self.ctx, &self.run).await?.ok_or_else(|| Error::not_found("run"))?;
         let counts = written.add_to(Counts::stored(run.progress.as_ref()).plus_read(&self.read));
-        self.note(tx, &counts).await?;
+        self.note(tx, &counts, written).await?;
         Ok(Committed::Yes(counts))
     }
 
-    async fn note(&self, tx: &mut Tx, counts: &Counts) -> Result<()> {
+    async fn note(&self, tx: &mut Tx, counts: &Counts, added: Written) -> Result<()> {
         let flow = &self.plan.flow.id;
         let progress = counts.output();
         tx.set_run_progress(&self.ctx, &self.run, &progress).await?;
@@ -68,13 +69,13 @@ impl Checkpoint {
             let integration = &self.plan.flow.integration;
             health::succeeded(tx, &self.ctx, integration, OPERATION).await?;
         }
-        let data = json!({ "run": self.run, "flow": flow, "counts": progress });
+        let data = json!({ "run": self.run, "flow": flow, "counts": progress, "added": added });
         tx.emit(&self.ctx, EventType::SyncProgressed, self.run.as_str(), data).await
     }
 }
 
 /// How many rows went which way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Written {
     pub created: u64,
     pub updated: u64,

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod bulk;
+mod bus;
 mod engines;
 mod generations;
 mod mail;

@@ -19,10 +19,11 @@ both! {
         db.sim.clock.advance_secs(89 * DAY_SECS);
         let young = rig.start("young", json!([put("keep", "k")]), json!({})).await;
         rig.settle().await;
-        let keep = Retention { run_days: 90 };
+        let keep = Retention { run_days: 90, event_days: 0 };
         assert_eq!(sweep(&rig.parts.store, keep).await.unwrap(), Forgotten::default());
         db.sim.clock.advance_secs(2 * DAY_SECS);
-        let for_ever = sweep(&rig.parts.store, Retention { run_days: 0 }).await.unwrap();
+        let all = Retention { run_days: 0, event_days: 0 };
+        let for_ever = sweep(&rig.parts.store, all).await.unwrap();
         assert_eq!(for_ever.runs, 0);
         assert_eq!(sweep(&rig.parts.store, keep).await.unwrap().runs, 1);
         assert_eq!(rig.engine.state(&rig.ctx, &old.id).await.unwrap_err().code, Code::NotFound);
@@ -38,7 +39,7 @@ both! {
 
     async fn a_webhook_is_known_again_for_thirty_days(db: TestStore) {
         let rig = Rig::new(&db).await;
-        let keep = Retention { run_days: 0 };
+        let keep = Retention { run_days: 0, event_days: 0 };
         let endpoint: EndpointId = db.sim.env.id();
         let take = || {
             let (ctx, endpoint) = (rig.ctx.clone(), endpoint.clone());

@@ -38,7 +38,13 @@ pub struct Rig {
 pub fn on_store(store: Store, reachable: &[&str]) -> Parts {
     let policy = EgressPolicy::allowing(reachable.iter().copied()).unwrap();
     let connections = Connections::new(store.clone(), Guarded::new(policy));
-    Parts { store, connections, programs: Programs::default(), queues: Default::default() }
+    Parts {
+        store,
+        connections,
+        programs: Programs::default(),
+        queues: Default::default(),
+        bus: Default::default(),
+    }
 }
 
 impl Rig {

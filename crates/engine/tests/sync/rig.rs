@@ -74,7 +74,13 @@ impl Rig {
         let connections = Connections::new(db.store.clone(), Guarded::new(policy));
         let store = db.store.clone();
         let programs = Programs::default();
-        let parts = Parts { store, connections, programs, queues: Default::default() };
+        let parts = Parts {
+            store,
+            connections,
+            programs,
+            queues: Default::default(),
+            bus: Default::default(),
+        };
         seed_providers(&db.store).await.unwrap();
         let ctx = db.tenant("Acme").await.unwrap();
         let engine = Engine::new(parts.clone());

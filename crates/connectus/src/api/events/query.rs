@@ -11,6 +11,11 @@ const MAX_PATTERNS: usize = 50;
 /// Families about people and keys: for those who may see people and keys.
 const PERSONAL: &[&str] = &["user", "api_key", "tenant"];
 
+/// Whether events of a type are for those only who may see people and keys.
+pub fn is_personal(kind: EventType) -> bool {
+    PERSONAL.contains(&kind.family())
+}
+
 /// The events asked for: exact names, `flow.*`, or everything.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
@@ -42,7 +47,7 @@ impl Wanted {
     /// Whether an event is asked for and may be seen.
     pub fn covers(&self, event: &Event) -> bool {
         let kind = event.kind;
-        (self.personal || !PERSONAL.contains(&kind.family()))
+        (self.personal || !is_personal(kind))
             && (self.patterns.is_empty() || self.patterns.iter().any(|each| kind.matches(each)))
     }
 }

@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use connectus_core::{Error, Result};
+use connectus_engine::bus::standing;
 
 use crate::{
     app::App,
@@ -34,8 +35,11 @@ pub async fn handle(State(app): State<App>) -> ApiResult<Response> {
 /// # Errors
 /// What the database says.
 pub async fn answer(app: &App) -> Result<Response> {
-    let figures = app.store().read().await?.figures(app.env().now()).await?;
-    metrics::note(&figures, app.engine.busy());
+    let mut conn = app.store().read().await?;
+    let figures = conn.figures(app.env().now()).await?;
+    let lags = standing::lags(&mut conn).await?;
+    drop(conn);
+    metrics::note(&figures, &lags, app.engine.busy());
     let text = metrics::render().unwrap_or_default();
     Ok(([(header::CONTENT_TYPE, FORMAT)], text).into_response())
 }
