@@ -18,8 +18,12 @@ sql! {
     PAGE = "SELECT seq, event FROM journal WHERE tenant_id = $1 AND run_id = $2 \
             ORDER BY seq LIMIT $3 OFFSET $4";
     LENGTH = "SELECT COUNT(*) FROM journal WHERE tenant_id = $1 AND run_id = $2";
+    // Behind all that came before, whatever the clock says; the run's row is locked by now.
     PUT_SIGNAL = "INSERT INTO run_signals (tenant_id, run_id, id, name, value, sent_at) \
-                  VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant_id, run_id, id) DO NOTHING";
+                  SELECT $1, $2, $3, $4, $5, \
+                  CASE WHEN COALESCE(MAX(sent_at), 0) < $6 THEN $6 ELSE MAX(sent_at) + 1 END \
+                  FROM run_signals WHERE tenant_id = $1 AND run_id = $2 \
+                  ON CONFLICT (tenant_id, run_id, id) DO NOTHING";
     SIGNALS = "SELECT id, name, value FROM run_signals \
                WHERE tenant_id = $1 AND run_id = $2 ORDER BY sent_at, id";
     COUNT_SIGNALS = "SELECT COUNT(*) FROM run_signals WHERE tenant_id = $1 AND run_id = $2";
@@ -41,7 +45,7 @@ rows! {
 /// A signal that the run has not read yet.
 #[derive(Clone, Debug)]
 pub struct PendingSignal {
-    /// Identifier, also its place in the order.
+    /// Identifier: put again under the same one, it is the same signal.
     pub id: String,
     /// What it is called.
     pub name: String,
