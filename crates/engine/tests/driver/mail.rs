@@ -65,23 +65,6 @@ both! {
         rig.engine.drain(Duration::from_secs(5)).await;
     }
 
-    async fn a_child_is_stopped_with_its_parent(db: TestStore) {
-        let rig = Rig::new(&db).await;
-        let hold = json!({ "id": "hold", "type": "wait", "for": "1d" });
-        let first = rig.start("child", json!([put("inner", "i"), hold]), json!({})).await;
-        rig.engine.cancel(&rig.ctx, &first.id).await.unwrap();
-        rig.settle().await;
-        let call = json!({ "id": "call", "type": "workflow", "workflow": "child", "input": {} });
-        let run = rig.start("parent", json!([put("outer", "o"), call]), json!({})).await;
-        rig.settle().await;
-        assert!(rig.record("i").await.unwrap().is_some());
-        rig.engine.cancel(&rig.ctx, &run.id).await.unwrap();
-        rig.settle().await;
-        assert_eq!(rig.state(&run.id).await.status, RunStatus::Cancelled);
-        assert!(rig.record("i").await.unwrap().is_none(), "the child has undone its own");
-        assert!(rig.record("o").await.unwrap().is_none());
-    }
-
     async fn a_workflow_that_runs_itself_ends_somewhere(db: TestStore) {
         let rig = Rig::new(&db).await;
         let call = json!([{ "id": "call", "type": "workflow", "workflow": "self", "input": {} }]);

@@ -1,4 +1,4 @@
-//! What every driver must do, on both databases.
+//! What this program's driver does beyond what every driver must, on both databases.
 #![cfg(test)]
 
 mod bulk;

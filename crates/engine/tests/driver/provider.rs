@@ -6,7 +6,7 @@ use connectus_store::steps::StepRow;
 use connectus_testkit::{TestStore, both};
 use serde_json::{Value, json};
 
-use crate::support::{Rig, fakes, put};
+use crate::support::{Rig, fakes};
 
 const POST: &str = "/api/chat.postMessage";
 
@@ -62,54 +62,6 @@ fn patient(id: &str, retry: &Value) -> Value {
 }
 
 both! {
-    async fn a_failing_call_is_tried_again_with_growing_pauses(db: TestStore) {
-        let shop = Shop::open(&db).await;
-        shop.fake.handle.fault(shop.fault(FaultKind::Status { status: 500 }).times(3));
-        let retry = json!({ "attempts": 4, "backoff": "10s", "jitter": 0.0 });
-        let run = shop.rig.start("retry", json!([patient("tell", &retry)]), json!({})).await;
-        shop.rig.settle().await;
-        let waiting = shop.rig.state(&run.id).await;
-        assert_eq!(waiting.status, RunStatus::Waiting);
-        let step = shop.step(&run, "tell").await;
-        assert_eq!((step.status.as_str(), step.attempts), ("retrying", 1));
-        assert_eq!(step.next_attempt_at, Some(db.sim.env.now().plus_secs(10)));
-        assert_eq!(step.finished_at, None);
-        let (run, took) = shop.finish(&db, &run, 5).await;
-        assert_eq!(run.status, RunStatus::Completed, "{:?}", run.error);
-        assert_eq!(took, 10 + 20 + 40);
-        assert_eq!(shop.step(&run, "tell").await.attempts, 4);
-        let mut conn = shop.rig.parts.store.read().await.unwrap();
-        assert_eq!(conn.step_attempts(&shop.rig.ctx, &run.id).await.unwrap().len(), 4);
-        assert_eq!(shop.fake.handle.effect_summary().distinct, 1);
-        assert_eq!(shop.fake.handle.calls_of("POST", POST), 4);
-    }
-
-    async fn a_restart_between_two_attempts_neither_forgets_nor_hurries(db: TestStore) {
-        let shop = Shop::open(&db).await;
-        shop.fake.handle.fault(shop.fault(FaultKind::Status { status: 503 }).times(2));
-        let retry = json!({ "attempts": 3, "backoff": "1m", "jitter": 0.0 });
-        let run = shop.rig.start("retry", json!([patient("tell", &retry)]), json!({})).await;
-        shop.rig.settle().await;
-        let Shop { rig, fake } = shop;
-        let ctx = rig.ctx.clone();
-        drop(rig);
-        db.restart().await.unwrap();
-        let shop = Shop { rig: Rig::reaching(&db, ctx, &[&fakes::address(&fake)]), fake };
-        let (run, took) = shop.finish(&db, &run, 30).await;
-        assert_eq!(run.status, RunStatus::Completed, "{:?}", run.error);
-        assert_eq!(took, 60 + 120);
-        assert_eq!(run.crashes, 0, "a restart at rest is no crash");
-    }
-
-    async fn the_provider_says_when_to_come_back(db: TestStore) {
-        let shop = Shop::open(&db).await;
-        shop.fake.handle.fault(shop.fault(FaultKind::Status429 { retry_after: Some(120) }));
-        let retry = json!({ "attempts": 2, "backoff": "1s", "jitter": 0.0 });
-        let run = shop.rig.start("slow down", json!([patient("tell", &retry)]), json!({})).await;
-        let (run, took) = shop.finish(&db, &run, 30).await;
-        assert_eq!((run.status, took), (RunStatus::Completed, 120), "{:?}", run.error);
-    }
-
     async fn a_wish_beyond_the_step_s_patience_ends_it(db: TestStore) {
         let shop = Shop::open(&db).await;
         shop.fake.handle.fault(shop.fault(FaultKind::Status429 { retry_after: Some(600) }));
@@ -118,19 +70,6 @@ both! {
         let (run, took) = shop.finish(&db, &run, 30).await;
         assert_eq!((run.status, took), (RunStatus::Failed, 0));
         assert_eq!(run.error.unwrap().code, "rate_limited");
-    }
-
-    async fn attempts_come_to_an_end_and_what_was_done_is_undone(db: TestStore) {
-        let shop = Shop::open(&db).await;
-        shop.fake.handle.fault(shop.fault(FaultKind::Drop).times(3));
-        let retry = json!({ "attempts": 3, "backoff": "1s", "jitter": 0.0 });
-        let steps = json!([put("first", "f"), patient("tell", &retry)]);
-        let run = shop.rig.start("hopeless", steps, json!({})).await;
-        let (run, _) = shop.finish(&db, &run, 5).await;
-        assert_eq!(run.status, RunStatus::Failed);
-        assert_eq!(shop.fake.handle.calls_of("POST", POST), 3);
-        assert!(shop.rig.record("f").await.unwrap().is_none());
-        assert_eq!(shop.effect_state(&run, "tell").await, "unknown");
     }
 
     async fn a_time_limit_ends_an_attempt(db: TestStore) {
