@@ -18,6 +18,8 @@ sql! {
               compensation, reused, next_attempt_at, started_at, finished_at FROM run_steps \
               WHERE tenant_id = $1 AND run_id = $2 ORDER BY position";
     FORGET = "DELETE FROM run_steps WHERE tenant_id = $1 AND run_id = $2";
+    STOP = "UPDATE run_steps SET status = 'failed', next_attempt_at = NULL, finished_at = $3 \
+            WHERE tenant_id = $1 AND run_id = $2 AND status IN ('running', 'retrying')";
     FORGET_ATTEMPTS = "DELETE FROM step_attempts WHERE tenant_id = $1 AND run_id = $2";
     // A step that was done at the first attempt says all there is to say about that attempt.
     ATTEMPTS = "SELECT step_id, attempt, error, started_at, finished_at FROM step_attempts \
@@ -292,6 +294,18 @@ impl Tx {
         }
         self.with_rows(&END, &steps).await?;
         self.with_rows(&ATTEMPT, &attempts).await
+    }
+
+    /// Marks the open steps of a run that is given up.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn stop_steps(&mut self, ctx: &TenantCtx, run: &RunId) -> StoreResult<()> {
+        let now = self.env.now().0;
+        on!(self, c => sqlx::query(STOP)
+            .bind(ctx.tenant().as_str()).bind(run.as_str()).bind(now)
+            .execute(c).await.map(drop)?);
+        Ok(())
     }
 
     /// Forgets the steps of a run that starts over: their ids come again.

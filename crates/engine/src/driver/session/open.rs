@@ -124,7 +124,7 @@ impl Session<'_> {
                 self.start_over(batch, input);
             } else if let Some(id) = self.due_timer() {
                 self.learn(batch, Event::Fired { id });
-            } else if let Some(id) = batch.unborn.pop().or_else(|| self.stopped_step()) {
+            } else if let Some(id) = batch.unborn.pop().or_else(|| self.stopped_step(batch)) {
                 self.learn(batch, Event::Failed { id, error: Failure::cancelled() });
             } else {
                 return;
@@ -132,10 +132,20 @@ impl Session<'_> {
         }
     }
 
-    fn stopped_step(&mut self) -> Option<String> {
+    fn stopped_step(&mut self, batch: &mut Batch) -> Option<String> {
         let (id, _) = self.steps.iter().find(|(_, step)| step.has_stopped())?;
-        let id = id.clone();
-        self.steps.remove(&id);
+        let (id, step) = self.steps.remove_entry(&id.clone())?;
+        if step.position.is_some() {
+            // It was to be tried again, and people can see that.
+            let end = StepEnd {
+                step_id: id.clone(),
+                attempt: step.failed,
+                started_at: step.since,
+                outcome: Err(Failure::cancelled()),
+                next_attempt_at: None,
+            };
+            batch.ends.push(Ended { end, begin: None });
+        }
         Some(id)
     }
 
