@@ -23,6 +23,8 @@ sql! {
     OF_SUBJECT = "SELECT seq, id, type, subject, data, at FROM events \
                   WHERE tenant_id = $1 AND subject = $2 ORDER BY seq DESC LIMIT $3 OFFSET $4";
     COUNT_OF_SUBJECT = "SELECT COUNT(*) FROM events WHERE tenant_id = $1 AND subject = $2";
+    TOLD_WITH = "SELECT data FROM events WHERE tenant_id = $1 AND subject = $2 AND data LIKE $3 \
+                 ORDER BY seq DESC LIMIT 10";
     LAST_SEQ = "SELECT event_seq FROM tenants WHERE id = $1";
 }
 
@@ -142,6 +144,26 @@ impl Conn {
             })
             .collect();
         self.with_rows(&INSERT, &cells).await
+    }
+
+    /// What the newest event about a subject says whose `member` is this text. For what asks rarely:
+    /// it looks at all events about the subject.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn told_with(
+        &mut self,
+        ctx: &TenantCtx,
+        subject: &str,
+        member: &str,
+        text: &str,
+    ) -> StoreResult<Option<Value>> {
+        // A wildcard in the text finds too many at worst.
+        let like = format!("%\"{member}\":{}%", Value::from(text));
+        let rows: Vec<(String,)> = on!(self, c => sqlx::query_as(TOLD_WITH)
+            .bind(ctx.tenant().as_str()).bind(subject).bind(&like).fetch_all(c).await?);
+        let mut told = rows.iter().filter_map(|(data,)| serde_json::from_str::<Value>(data).ok());
+        Ok(told.find(|data| data.get(member).is_some_and(|found| found == text)))
     }
 
     /// Events after a position, oldest first, `limit` at most.

@@ -58,13 +58,19 @@ impl Action for Upsert {
             Error::invalid("key", "name one, or give the record an `id` or an `email`")
         })?;
         let (ctx, source) = (cx.ctx.clone(), format!("workflow:{}", cx.run.subject_id));
-        let run = cx.run.id.clone();
+        let step = Doer::of(cx);
         cx.parts
             .store
             .write(move |tx| {
                 Box::pin(async move {
                     collections::ensure(tx, &ctx, &collection).await?;
                     let before = tx.record(&ctx, &collection, &key).await?.map(|old| old.data);
+                    if let Some(change) = step.has_done(tx, &ctx, &collection).await? {
+                        return Ok(json!({
+                            "collection": collection, "key": key, "change": change,
+                            "record": before,
+                        }));
+                    }
                     let mut data = before.clone().unwrap_or_default();
                     data.extend(record);
                     let change = diff(before.as_ref(), &data);
@@ -77,7 +83,7 @@ impl Action for Upsert {
                         let row = collections::prepared(&key, &data)?;
                         tx.put_record(&ctx, &collection, &row, &source, None).await?;
                         tx.touch_collection(&ctx, &collection).await?;
-                        tell(tx, &ctx, &collection, &key, change, &run).await?;
+                        step.tell(tx, &ctx, &collection, &key, change).await?;
                     }
                     Ok(json!({
                         "collection": collection, "key": key, "change": change, "record": data,
@@ -88,16 +94,47 @@ impl Action for Upsert {
     }
 }
 
-async fn tell(
-    tx: &mut Tx,
-    ctx: &TenantCtx,
-    collection: &CollectionName,
-    key: &str,
-    change: &str,
-    run: &RunId,
-) -> Result<()> {
-    let told = json!({ "collection": collection, "key": key, "change": change, "run": run });
-    tx.emit(ctx, EventType::RecordsChanged, collection.as_str(), told).await
+/// The step that changes a record. The event that tells of the change names it, so that a step which
+/// nobody knows the outcome of finds its own.
+struct Doer {
+    run: RunId,
+    key: String,
+    unsure: bool,
+}
+
+impl Doer {
+    fn of(cx: &ActionCx<'_>) -> Self {
+        Self { run: cx.run.id.clone(), key: cx.key.to_owned(), unsure: cx.unsure }
+    }
+
+    /// What an earlier attempt did, if one has.
+    async fn has_done(
+        &self,
+        tx: &mut Tx,
+        ctx: &TenantCtx,
+        collection: &CollectionName,
+    ) -> Result<Option<Value>> {
+        if !self.unsure {
+            return Ok(None);
+        }
+        let told = tx.told_with(ctx, collection.as_str(), "step", &self.key).await?;
+        Ok(told.map(|told| told["change"].clone()))
+    }
+
+    async fn tell(
+        &self,
+        tx: &mut Tx,
+        ctx: &TenantCtx,
+        collection: &CollectionName,
+        key: &str,
+        change: &str,
+    ) -> Result<()> {
+        let told = json!({
+            "collection": collection, "key": key, "change": change, "run": self.run,
+            "step": self.key,
+        });
+        tx.emit(ctx, EventType::RecordsChanged, collection.as_str(), told).await
+    }
 }
 
 /// What identifies a record that says nothing else: its id, else its email.
@@ -172,15 +209,18 @@ impl Action for Delete {
 
     async fn perform(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Value> {
         let KeyInput { collection, key } = read(input)?;
-        let (ctx, run) = (cx.ctx.clone(), cx.run.id.clone());
+        let (ctx, step) = (cx.ctx.clone(), Doer::of(cx));
         let deleted = cx
             .parts
             .store
             .write(move |tx| {
                 Box::pin(async move {
+                    if step.has_done(tx, &ctx, &collection).await?.is_some() {
+                        return Ok(true);
+                    }
                     let deleted = tx.delete_record(&ctx, &collection, &key).await?;
                     if deleted {
-                        tell(tx, &ctx, &collection, &key, "deleted", &run).await?;
+                        step.tell(tx, &ctx, &collection, &key, "deleted").await?;
                     }
                     Ok(deleted)
                 })

@@ -69,7 +69,7 @@ impl Action for Notify {
         })
     }
 
-    /// Twice under one key is told twice: an event has no key. That is rare, and told by `run`.
+    /// An attempt that nobody knows the outcome of is looked for in the log.
     async fn perform(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Value> {
         let News { name, data } = read(input)?;
         if !(1..=MAX_NAME_BYTES).contains(&name.len()) {
@@ -80,12 +80,15 @@ impl Action for Notify {
             return Err(Error::invalid("data", message));
         }
         let (ctx, subject) = (cx.ctx.clone(), cx.run.subject_id.clone());
-        let told = json!({ "name": name, "data": data, "run": cx.run.id, "key": cx.key });
+        let (key, unsure) = (cx.key.to_owned(), cx.unsure);
+        let told = json!({ "name": name, "data": data, "run": cx.run.id, "key": key });
         cx.parts
             .store
             .write(move |tx| {
                 Box::pin(async move {
-                    tx.emit(&ctx, EventType::WorkflowNotified, subject, told).await?;
+                    if !unsure || tx.told_with(&ctx, &subject, "key", &key).await?.is_none() {
+                        tx.emit(&ctx, EventType::WorkflowNotified, subject, told).await?;
+                    }
                     Ok(json!({ "name": name }))
                 })
             })
