@@ -22,6 +22,7 @@ mod programs;
 mod random;
 mod sandbox;
 mod setup;
+mod sim;
 mod summary;
 mod tidy;
 
@@ -51,6 +52,8 @@ enum Task {
     /// Disturb a running server on purpose and count what is lost.
     #[command(subcommand)]
     Chaos(chaos::Drill),
+    /// Play worlds made up by seeds: faults, deaths and clocks that jump, on simulated time.
+    Sim(sim::Sim),
     /// Measure the release build; see benches/README.md.
     Bench(bench::Bench),
     /// Run a command against a throw-away PostgreSQL, for example
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Task::Generate { check } => generate::run(check),
         Task::Contract => contract::run(),
         Task::Chaos(drill) => chaos::run(drill),
+        Task::Sim(sim) => sim::run(&sim),
         Task::Bench(bench) => bench::run(&bench),
         Task::WithPostgres { command } => postgres::run_with(&command),
     };

@@ -1,8 +1,14 @@
-//! The two things a program gets from outside: the time and entropy. Both are injected.
+//! The things a program gets from outside: the time, entropy, and the faults of a drill. All are
+//! injected.
 
 use std::sync::Arc;
 
-use crate::{id::Id, time::Timestamp};
+use crate::{
+    Result,
+    drill::{Drill, Moment, Point, Site},
+    id::Id,
+    time::Timestamp,
+};
 
 /// Tells the time. The system clock in production, a simulated one in tests.
 pub trait Clock: Send + Sync {
@@ -21,12 +27,37 @@ pub trait Entropy: Send + Sync {
 pub struct Env {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    drill: Option<Arc<dyn Drill>>,
 }
 
 impl Env {
     /// Binds a clock and an entropy source.
     pub fn new(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
-        Self { clock, entropy }
+        Self { clock, entropy, drill: None }
+    }
+
+    /// The same under a drill.
+    #[must_use]
+    pub fn drilled(self, drill: Arc<dyn Drill>) -> Self {
+        Self { drill: Some(drill), ..self }
+    }
+
+    /// Passes a point at which a drill can reach in. Outside a drill it is passed at once.
+    ///
+    /// # Errors
+    /// What the drill says.
+    pub fn pass(
+        &self,
+        site: Site,
+        moment: Moment,
+    ) -> impl Future<Output = Result<()>> + Send + use<> {
+        let passage = self.drill.as_ref().map(|drill| drill.at(Point { site, moment }));
+        async move {
+            match passage {
+                Some(passage) => passage.await,
+                None => Ok(()),
+            }
+        }
     }
 
     /// The current time.

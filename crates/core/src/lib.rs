@@ -10,6 +10,7 @@ pub mod canonical;
 pub mod collection;
 pub mod delivery;
 pub mod difference;
+pub mod drill;
 pub mod env;
 pub mod error;
 pub mod event;

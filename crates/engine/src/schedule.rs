@@ -3,6 +3,7 @@
 
 use connectus_core::{
     Error, Result, TenantCtx, Timestamp,
+    drill::Site,
     workflow::trigger::{Clockwork, MAX_MADE_UP, MISSED_AFTER_SECS, Missed},
 };
 use connectus_store::{Conn, StoreResult, runs::NewRun, workflows::WorkflowRow};
@@ -62,7 +63,7 @@ async fn start(parts: &Parts, workflow: &WorkflowRow, now: Timestamp) -> Result<
     let id = workflow.id.clone();
     parts
         .store
-        .write(move |tx| {
+        .write_at(&[Site::Slot], move |tx| {
             Box::pin(async move {
                 // Someone who changed the workflow meanwhile planned its next slot anew.
                 if tx.move_workflow_due(&ctx, &id, slot, next).await? {

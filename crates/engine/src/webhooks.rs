@@ -3,7 +3,8 @@
 
 use connectus_connect::webhook::{self, Delivery, InboundEvent, Reply};
 use connectus_core::{
-    Code, EndpointId, Error, IntegrationId, Result, TenantCtx, TenantId, event::EventType,
+    Code, EndpointId, Error, IntegrationId, Result, TenantCtx, TenantId, drill::Site,
+    event::EventType,
 };
 use connectus_store::{Tx, workflows::WorkflowRow};
 use http::HeaderMap;
@@ -74,7 +75,12 @@ pub async fn receive(parts: &Parts, incoming: Incoming<'_>) -> Result<Received> 
     let provider = pack.provider.name.clone();
     let source =
         Source { ctx, integration: inbound.integration, provider, endpoint: incoming.endpoint };
-    parts.store.write(move |tx| Box::pin(async move { take_all(tx, &source, events).await })).await
+    parts
+        .store
+        .write_at(&[Site::Intake], move |tx| {
+            Box::pin(async move { take_all(tx, &source, events).await })
+        })
+        .await
 }
 
 struct Source {

@@ -146,8 +146,8 @@ impl Conn {
         self.with_rows(&INSERT, &cells).await
     }
 
-    /// What the newest event about a subject says whose `member` is this text. For what asks rarely:
-    /// it looks at all events about the subject.
+    /// What the newest event about a subject says whose `member` is this text. For those who ask
+    /// rarely: it looks at all events about the subject.
     ///
     /// # Errors
     /// What the database says.

@@ -16,7 +16,6 @@ pub mod conn;
 pub mod credentials;
 mod cursors;
 pub mod deliveries;
-pub mod drill;
 pub mod effects;
 mod error;
 pub mod event_cursors;

@@ -2,7 +2,11 @@
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
-use connectus_core::{Code, Env, Error, Result, event::Event};
+use connectus_core::{
+    Code, Env, Error, Result,
+    drill::{Moment, Site},
+    event::Event,
+};
 use connectus_sqlite::{Options, STATEMENTS_KEPT};
 use futures::future::BoxFuture;
 use sqlx::{
@@ -15,7 +19,6 @@ use tokio::sync::broadcast;
 use crate::{
     announce::Announcer,
     conn::{Conn, Tx},
-    drill::{self, Drill, Moment},
     error::StoreError,
     ownership::OwnLock,
     readers::Readers,
@@ -58,7 +61,6 @@ pub struct Store {
     sealer: Sealer,
     announcer: Announcer,
     own_lock: OwnLock,
-    drill: Option<Drill>,
 }
 
 #[derive(Clone)]
@@ -80,8 +82,7 @@ impl Store {
             Database::Sqlite(path) => open_sqlite(path, &env, &announcer).await?,
             Database::Postgres(url) => open_postgres(url).await?,
         };
-        let store =
-            Self { backend, env, sealer, announcer, own_lock: OwnLock::default(), drill: None };
+        let store = Self { backend, env, sealer, announcer, own_lock: OwnLock::default() };
         store.check_master_key().await?;
         Ok(store)
     }
@@ -112,8 +113,22 @@ impl Store {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
+        self.write_at(&[Site::Commit], work).await
+    }
+
+    /// The same, where a drill can tell it from other commits.
+    ///
+    /// # Errors
+    /// What [`Store::write`] says.
+    pub async fn write_at<T, F>(&self, sites: &[Site], work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
         let work = under_request(work);
-        drill::at(self.drill.as_ref(), Moment::BeforeCommit).await?;
+        for site in sites {
+            self.env.pass(*site, Moment::Before).await?;
+        }
         let value = match &self.backend {
             Backend::Sqlite { writer, .. } => writer.run(work).await?,
             Backend::Postgres(pool) => {
@@ -125,7 +140,9 @@ impl Store {
                 tokio::spawn(transaction).await.map_err(Error::internal)??
             }
         };
-        drill::at(self.drill.as_ref(), Moment::AfterCommit).await?;
+        for site in sites {
+            self.env.pass(*site, Moment::After).await?;
+        }
         Ok(value)
     }
 
@@ -142,12 +159,6 @@ impl Store {
     /// Makes the engine look for work.
     pub fn wake(&self) {
         self.announcer.wake();
-    }
-
-    /// The same store under a crash drill.
-    #[must_use]
-    pub fn drilled(self, drill: Drill) -> Self {
-        Self { drill: Some(drill), ..self }
     }
 
     pub(crate) fn backend(&self) -> &Backend {

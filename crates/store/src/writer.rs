@@ -8,7 +8,7 @@ use connectus_sqlite::Connection;
 use futures::{FutureExt, future::BoxFuture};
 use sqlx::Connection as _;
 use tokio::{
-    runtime::Handle,
+    runtime::{Handle, RuntimeFlavor},
     sync::{mpsc, oneshot},
 };
 
@@ -41,13 +41,18 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the writer on a thread of its own: it computes and waits for the disk, and a thread
-    /// of the runtime should do neither for long.
+    /// of the runtime should do neither for long. A runtime of one thread shall have no other:
+    /// there the writer is a task, and nothing depends on which thread is faster.
     ///
     /// # Errors
     /// `internal` when the system has no thread left.
     pub(crate) fn start(conn: Connection, env: Env, announcer: Announcer) -> Result<Self> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let runtime = Handle::current();
+        if runtime.runtime_flavor() == RuntimeFlavor::CurrentThread {
+            runtime.spawn(write_loop(Box::new(conn), env, announcer, queue));
+            return Ok(Self { jobs });
+        }
         let work = move || runtime.block_on(write_loop(Box::new(conn), env, announcer, queue));
         let thread = std::thread::Builder::new().name("database-writer".to_owned());
         thread.spawn(work).map_err(Error::internal)?;

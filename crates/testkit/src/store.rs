@@ -1,6 +1,8 @@
 //! A store of a test's own, gone when the test is.
 
-use connectus_core::{Actor, Result, TenantCtx, TenantId, access::Role};
+use std::sync::Arc;
+
+use connectus_core::{Actor, Env, Result, TenantCtx, TenantId, access::Role, drill::Drill};
 use connectus_store::{
     Database, Store, StoreConfig,
     seal::{Key, Sealer},
@@ -30,7 +32,7 @@ impl TestStore {
     /// What [`Store::open`] says.
     pub async fn open(database: Database) -> Result<Self> {
         let sim = SimEnv::default();
-        let store = open(&database, &sim).await?;
+        let store = open(&database, sim.env.clone()).await?;
         Ok(Self { store, sim, database })
     }
 
@@ -64,7 +66,7 @@ impl TestStore {
     /// What [`Store::open`] says.
     pub async fn restart(&mut self) -> Result<()> {
         self.store.close().await;
-        self.store = open(&self.database, &self.sim).await?;
+        self.store = open(&self.database, self.sim.env.clone()).await?;
         Ok(())
     }
 
@@ -73,12 +75,19 @@ impl TestStore {
     /// # Errors
     /// What [`Store::open`] says.
     pub async fn another_process(&self) -> Result<Store> {
-        open(&self.database, &self.sim).await
+        open(&self.database, self.sim.env.clone()).await
+    }
+
+    /// The same under a drill.
+    ///
+    /// # Errors
+    /// What [`Store::open`] says.
+    pub async fn drilled_process(&self, drill: Arc<dyn Drill>) -> Result<Store> {
+        open(&self.database, self.sim.env.clone().drilled(drill)).await
     }
 }
 
-async fn open(database: &Database, sim: &SimEnv) -> Result<Store> {
-    let env = sim.env.clone();
+async fn open(database: &Database, env: Env) -> Result<Store> {
     let sealer = Sealer::new(Key::new(MASTER_KEY), env.clone());
     Store::open(StoreConfig { database: database.clone(), env, sealer }).await
 }

@@ -12,7 +12,7 @@ mod resolve;
 mod tls;
 
 pub use address::{canonical, is_forbidden, is_metadata, is_this_machine};
-pub use client::{Guarded, Limits, NOT_SENT};
+pub use client::{Guarded, Limits, NOT_SENT, Wire};
 pub use policy::{Allowed, EgressPolicy, MAX_URL_BYTES, Target, TargetHost};
 pub use request::{GuardedRequest, GuardedResponse};
 pub use resolve::{Resolver, SystemResolver};

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use connectus_core::{
     Code, Error, Result,
+    drill::{Moment, Site},
     provider::{AuthMethod, Encoding, OnUnauthorized},
 };
 use http::HeaderMap;
@@ -12,6 +13,7 @@ use serde_json::Value;
 use super::{
     Connection,
     attach::{attach, method_for},
+    connection::Inner,
 };
 use crate::{
     Access,
@@ -72,7 +74,7 @@ impl Connection {
         let inner = &self.0;
         let _permit = inner.governor.acquire(&inner.env, &draft.path).await?;
         let started = inner.env.now();
-        let sent = inner.http.send(request).await.map_err(|error| after_sending(error, draft));
+        let sent = self.send(request).await.map_err(|error| after_sending(error, draft));
         let ended = inner.env.now();
         let status = sent.as_ref().ok().map(|response| response.status);
         let (result, daily) = match sent {
@@ -91,6 +93,14 @@ impl Connection {
             daily,
         });
         result
+    }
+
+    async fn send(&self, request: GuardedRequest) -> Result<GuardedResponse> {
+        let Inner { http, env, .. } = &*self.0;
+        env.pass(Site::Call, Moment::Before).await?;
+        let response = http.send(request).await?;
+        env.pass(Site::Call, Moment::After).await?;
+        Ok(response)
     }
 
     /// What an answer means, and what it says about the budget of the day.

@@ -94,8 +94,8 @@ impl Action for Upsert {
     }
 }
 
-/// The step that changes a record. The event that tells of the change names it, so that a step which
-/// nobody knows the outcome of finds its own.
+/// The step that changes a record. The event that tells of the change names it, so that a step of
+/// which nobody knows the outcome finds its own.
 struct Doer {
     run: RunId,
     key: String,

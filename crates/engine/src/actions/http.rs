@@ -9,7 +9,10 @@ use connectus_connect::{
     plan::{OUTCOME, OUTCOME_UNKNOWN},
     webhook::form_text,
 };
-use connectus_core::{Code, Error, Result};
+use connectus_core::{
+    Code, Error, Result,
+    drill::{Moment, Site},
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -119,7 +122,7 @@ impl Action for HttpRequest {
         let input: Input = read(input)?;
         let changes = !matches!(input.method, Verb::Get | Verb::Head);
         let request = request(&input, cx.key)?;
-        let answered = cx.parts.connections.http().send(request).await;
+        let answered = send(cx, request).await;
         let response = answered.map_err(|error| {
             let maybe = changes && error.extra.get(NOT_SENT).is_none() && error.is_transient();
             if maybe { error.with(OUTCOME, OUTCOME_UNKNOWN) } else { error }
@@ -165,6 +168,14 @@ fn encoded(form: &Map<String, Value>) -> Result<String> {
     let pairs: Vec<(String, String)> =
         form.iter().map(|(name, value)| Ok((name.clone(), text(value)?))).collect::<Result<_>>()?;
     Ok(form_text(&pairs))
+}
+
+async fn send(cx: &ActionCx<'_>, request: GuardedRequest) -> Result<GuardedResponse> {
+    let env = cx.parts.env();
+    env.pass(Site::Call, Moment::Before).await?;
+    let response = cx.parts.connections.http().send(request).await?;
+    env.pass(Site::Call, Moment::After).await?;
+    Ok(response)
 }
 
 /// Refuses statuses that were not expected. A service that says it failed may have done part of it.

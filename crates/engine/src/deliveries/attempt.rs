@@ -4,6 +4,7 @@ use connectus_connect::webhook::{self, Receipt, SignedHeaders};
 use connectus_core::{
     Code, Error, Result, TenantCtx,
     delivery::{Attempt, body},
+    drill::{Moment, Site},
 };
 use connectus_store::deliveries::DeliveryClaim;
 use tokio::time::Instant;
@@ -64,7 +65,13 @@ async fn prepare(parts: &Parts, ctx: &TenantCtx, claim: &DeliveryClaim) -> Resul
 
 async fn post(parts: &Parts, letter: Letter) -> Result<Receipt> {
     let Letter { url, signed, body } = letter;
-    webhook::deliver(parts.connections.http(), &url, &signed, body).await.map_err(|error| {
+    let deliver = async {
+        parts.env().pass(Site::Delivery, Moment::Before).await?;
+        let receipt = webhook::deliver(parts.connections.http(), &url, &signed, body).await?;
+        parts.env().pass(Site::Delivery, Moment::After).await?;
+        Ok(receipt)
+    };
+    deliver.await.map_err(|error: Error| {
         // The client speaks of providers; here it is someone's own server.
         let detail = match error.code {
             Code::Timeout => {

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use connectus_core::{Result, TenantCtx, Timestamp};
+use connectus_core::{Result, TenantCtx, Timestamp, drill::Site};
 use connectus_store::deliveries::Ready;
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -148,7 +148,7 @@ impl Courier {
         let lease = now.plus_secs(LEASE_SECS);
         let store = &self.0.parts.store;
         let claimed = store
-            .write(move |tx| {
+            .write_at(&[Site::Lease], move |tx| {
                 Box::pin(async move { Ok(tx.claim_deliveries(&owner, &id, lease, room).await?) })
             })
             .await?;

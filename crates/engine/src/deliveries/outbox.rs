@@ -1,6 +1,6 @@
 //! Makes deliveries out of the event log.
 
-use connectus_core::{Result, TenantCtx};
+use connectus_core::{Result, TenantCtx, drill::Site};
 use connectus_store::{
     Store,
     deliveries::{Behind, NewDelivery},
@@ -26,7 +26,7 @@ pub(super) async fn make(store: &Store, behind: Behind) -> Result<bool> {
     });
     let new: Vec<NewDelivery> = wanted.collect();
     store
-        .write(move |tx| {
+        .write_at(&[Site::Outbox], move |tx| {
             Box::pin(async move { Ok(tx.make_deliveries(&ctx, &behind, last, &new).await?) })
         })
         .await

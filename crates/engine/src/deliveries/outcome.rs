@@ -3,6 +3,7 @@
 use connectus_core::{
     Code, Error, Result, TenantCtx, Timestamp,
     delivery::{Attempt, DISABLE_AFTER_SECS, Delivery, DisabledReason, next_attempt},
+    drill::Site,
     event::EventType,
 };
 use connectus_store::{
@@ -29,7 +30,9 @@ pub(super) async fn record(
     let (ctx, claim) = (ctx.clone(), claim.clone());
     parts
         .store
-        .write(move |tx| Box::pin(async move { record_in(tx, &ctx, &claim, &attempt).await }))
+        .write_at(&[Site::Delivered], move |tx| {
+            Box::pin(async move { record_in(tx, &ctx, &claim, &attempt).await })
+        })
         .await
 }
 

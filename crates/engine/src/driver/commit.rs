@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use connectus_core::{Error, Result};
+use connectus_core::{Error, Result, drill::Site};
 use connectus_store::Store;
 use tokio::sync::oneshot;
 
@@ -109,5 +109,18 @@ async fn commit_group(store: &Store, group: Vec<Waiting>) {
 }
 
 async fn write(store: &Store, turns: Arc<[Turn]>) -> Result<Vec<Result<bool>>> {
-    store.write(move |tx| Box::pin(async move { turn::write(tx, &turns).await })).await
+    let sites = sites(&turns);
+    store.write_at(&sites, move |tx| Box::pin(async move { turn::write(tx, &turns).await })).await
+}
+
+/// Where a drill can reach in: what the turns are, and what is among them.
+fn sites(turns: &[Turn]) -> Vec<Site> {
+    let among = |holds: fn(&Turn) -> bool, site| turns.iter().any(holds).then_some(site);
+    let within = [
+        among(|turn| !turn.batch.answers.is_empty(), Site::Answer),
+        among(|turn| !turn.batch.children.is_empty(), Site::Child),
+        among(|turn| turn.rest.is_some(), Site::Rest),
+        among(|turn| turn.batch.outcome.is_some(), Site::End),
+    ];
+    [Some(Site::Turn)].into_iter().chain(within).flatten().collect()
 }

@@ -3,7 +3,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use connectus_core::{Error, Result, Timestamp, queue::Queue};
+use connectus_core::{Error, Result, Timestamp, drill::Site, queue::Queue};
 use connectus_store::runs::{Claimed, Lane};
 use tokio_util::sync::CancellationToken;
 
@@ -121,7 +121,7 @@ impl Engine {
             let claimed = self
                 .parts
                 .store
-                .write(move |tx| {
+                .write_at(&[Site::Claim], move |tx| {
                     Box::pin(
                         async move { Ok(tx.claim_runs(queue.name, now, free, is_paused).await?) },
                     )

@@ -40,7 +40,7 @@ use std::{
     time::Duration,
 };
 
-use connectus_core::{Error, Result, RunId, TenantCtx, queue::Queue, run::Run};
+use connectus_core::{Error, Result, RunId, TenantCtx, drill::Site, queue::Queue, run::Run};
 use connectus_store::{journal::PendingSignal, workers::Slots};
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -166,7 +166,7 @@ impl Engine {
         let (owner, id) = (ctx.clone(), run.clone());
         self.parts
             .store
-            .write(move |tx| {
+            .write_at(&[Site::Signal], move |tx| {
                 Box::pin(async move {
                     if !tx.put_signal(&owner, &id, &signal).await? {
                         return Err(ended());
@@ -190,7 +190,7 @@ impl Engine {
         let (owner, id) = (ctx.clone(), run.clone());
         self.parts
             .store
-            .write(move |tx| {
+            .write_at(&[Site::Cancel], move |tx| {
                 Box::pin(async move {
                     if !tx.request_run_cancel(&owner, &id).await? {
                         return Err(ended());

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use connectus_core::{Code, Error, Result};
+use connectus_core::{Code, Error, Result, drill::Site};
 use connectus_store::Ownership;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -88,7 +88,9 @@ impl Engine {
         let orphans = self
             .parts
             .store
-            .write(|tx| Box::pin(async move { Ok(tx.requeue_orphans().await?) }))
+            .write_at(&[Site::Recover], |tx| {
+                Box::pin(async move { Ok(tx.requeue_orphans().await?) })
+            })
             .await?;
         if orphans > 0 {
             tracing::info!(

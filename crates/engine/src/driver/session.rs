@@ -126,8 +126,11 @@ impl Session<'_> {
         let due = Duration::from_micros(u64::try_from(due).unwrap_or(0));
         let mut unread = Unread::default();
         tokio::select! {
-            landed = self.flying.next() => unread.landed.extend(landed),
+            // In this order, so that the same things happening end in the same journal. Mail is
+            // rare: it cannot keep a step from landing, as steps could keep mail from being read.
+            biased;
             () = nudge.notified() => unread = self.unread().await?,
+            landed = self.flying.next() => unread.landed.extend(landed),
             () = tokio::time::sleep(due) => {}
         }
         // Whatever else has landed goes into the same transaction.

@@ -5,6 +5,7 @@
 
 use connectus_core::{
     Error, Result, RunId, Timestamp,
+    drill::Site,
     event::EventType,
     run::{Failure, Run, RunKind, RunStatus},
 };
@@ -77,7 +78,7 @@ pub(super) async fn begin(job: &Job) -> Result<()> {
     let owned = job.clone();
     job.parts
         .store
-        .write(move |tx| {
+        .write_at(&[Site::Turn], move |tx| {
             Box::pin(async move {
                 if tx.hold_runs(&[(&owned.claim, &RunNote::default())]).await?.is_empty() {
                     return Err(lost());
@@ -167,7 +168,7 @@ pub(super) async fn finish(job: &Job, outcome: Outcome) -> Result<()> {
     let owned = job.clone();
     job.parts
         .store
-        .write(move |tx| {
+        .write_at(&[Site::End], move |tx| {
             Box::pin(async move {
                 let events = end(tx, &[(&owned, &outcome)]).await?;
                 tx.emit_all(events).await
@@ -182,9 +183,10 @@ pub(super) async fn give_up(job: &Job, error: &Error) -> Result<()> {
     let (owned, failure) = (job.clone(), Failure::from(error));
     job.parts
         .store
-        .write(move |tx| {
+        .write_at(&[Site::End], move |tx| {
             Box::pin(async move {
                 tx.request_children_cancel(&owned.ctx, &owned.run.id).await?;
+                tx.stop_steps(&owned.ctx, &owned.run.id).await?;
                 let events = end(tx, &[(&owned, &Outcome::Failed(failure, None))]).await?;
                 tx.emit_all(events).await
             })
@@ -197,7 +199,7 @@ pub(super) async fn rest(job: &Job, due: Timestamp, attempts: u32) -> Result<()>
     let claim = job.claim.clone();
     job.parts
         .store
-        .write(move |tx| {
+        .write_at(&[Site::Rest], move |tx| {
             Box::pin(async move { Ok(tx.rest_run(&claim, due, attempts).await.map(drop)?) })
         })
         .await

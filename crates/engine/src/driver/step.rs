@@ -3,7 +3,12 @@
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use connectus_connect::plan::outcome_unknown;
-use connectus_core::{Code, Error, Timestamp, queue, run::Failure};
+use connectus_core::{
+    Code, Error, Timestamp,
+    drill::{Moment, Site},
+    queue,
+    run::Failure,
+};
 use connectus_store::effects::Answer;
 use futures::FutureExt;
 use serde_json::Value;
@@ -98,7 +103,12 @@ pub(super) async fn attempt(attempt: Attempt) -> Landed {
         Err(error) if kind == AT_MOST_ONCE && outcome_unknown(&error) => {
             (Err(unknown_outcome(error.detail.trim_end_matches('.'))), true)
         }
-        Err(error) => (Err(Failure::from(&error)), outcome_unknown(&error)),
+        // A commit of our own whose answer was lost is as unknown as a call.
+        Err(error) => {
+            let unsure =
+                outcome_unknown(&error) || (kind == actions::LOCAL && error.is_transient());
+            (Err(Failure::from(&error)), unsure)
+        }
     };
     let status = if outcome.is_ok() { "success" } else { "failure" };
     metrics::counter!("connectus_steps_total", "status" => status).increment(1);
@@ -116,7 +126,7 @@ async fn perform(
 ) -> Result<Value, Error> {
     let says = open.policy.timeout.map(|timeout| Duration::from_millis(timeout.millis()));
     let limit = time_limit(cx, says);
-    let action = AssertUnwindSafe(actions::perform(cx, &open.action, &open.input)).catch_unwind();
+    let action = AssertUnwindSafe(drilled(cx, open)).catch_unwind();
     tokio::select! {
         biased;
         done = tokio::time::timeout(limit, action) => match done {
@@ -130,6 +140,15 @@ async fn perform(
             "The run was told to stop while this step was under way, and no answer came in time.",
         ))),
     }
+}
+
+/// Performs the action, where a drill can reach in.
+async fn drilled(cx: &actions::ActionCx<'_>, open: &OpenStep) -> Result<Value, Error> {
+    let env = cx.parts.env();
+    env.pass(Site::Step, Moment::Before).await?;
+    let output = actions::perform(cx, &open.action, &open.input).await?;
+    env.pass(Site::Step, Moment::After).await?;
+    Ok(output)
 }
 
 /// What the step says, within what its queue allows.

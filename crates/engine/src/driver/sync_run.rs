@@ -29,6 +29,7 @@ pub(super) async fn work(job: &Job, nudge: &Notify, draining: &CancellationToken
         tokio::pin!(attempt);
         loop {
             tokio::select! {
+                biased;
                 outcome = &mut attempt => break outcome,
                 () = nudge.notified() => {
                     let mut conn = job.parts.store.read().await?;

@@ -2,6 +2,7 @@
 
 use connectus_core::{
     Error, FlowId, IntegrationId, Page, Result, TenantCtx, Timestamp,
+    drill::Site,
     event::EventType,
     flow::{DataFlow, FlowStatus},
     integration::IntegrationStatus,
@@ -103,7 +104,7 @@ async fn start_slot(parts: &Parts, flow: DataFlow, now: Timestamp) -> Result<()>
     });
     parts
         .store
-        .write(move |tx| {
+        .write_at(&[Site::Slot], move |tx| {
             Box::pin(async move {
                 if tx.move_flow_due(&ctx, &flow.id, slot, next).await? && !idle {
                     start(tx, &ctx, &flow.id, "schedule", Some(slot)).await?;

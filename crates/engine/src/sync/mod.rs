@@ -20,7 +20,7 @@ pub(crate) mod plan;
 use std::sync::Arc;
 
 use connectus_connect::CursorState;
-use connectus_core::{Code, Error, FlowId, Result, TenantCtx, run::Run};
+use connectus_core::{Code, Error, FlowId, Result, TenantCtx, drill::Site, run::Run};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -175,6 +175,9 @@ impl Attempt<'_> {
             cursor: batch.cursor,
             complete,
         };
-        self.parts.store.write(move |tx| Box::pin(checkpoint.commit(tx))).await
+        self.parts
+            .store
+            .write_at(&[Site::Checkpoint], move |tx| Box::pin(checkpoint.commit(tx)))
+            .await
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use connectus_core::{
     Code, Error, IntegrationId, Page, Result, TenantCtx, Timestamp, canonical,
     collection::CollectionName,
+    drill::Site,
     workflow::trigger::{Condition, Holding, Source, Watch},
 };
 use connectus_store::{
@@ -255,7 +256,7 @@ async fn write_down(
     let (ctx, id, hash) = (ctx.clone(), workflow.id.clone(), workflow.definition_hash.clone());
     parts
         .store
-        .write(move |tx| {
+        .write_at(&[Site::Trigger], move |tx| {
             Box::pin(async move {
                 let problem = found.problem.as_deref();
                 if !tx.looked(&ctx, &id, &before, Some(&state), problem).await? {

@@ -2,6 +2,7 @@
 
 use connectus_core::{
     Code, Error, Result, TenantCtx, WorkflowId,
+    drill::Site,
     event::Event,
     run::{Run, WorkflowStatus},
     workflow::trigger::{EventWatch, MAX_CHAIN, Watch, WorkflowWatch},
@@ -87,7 +88,7 @@ async fn start(
     let (ctx, behind) = (ctx.clone(), behind.clone());
     parts
         .store
-        .write(move |tx| {
+        .write_at(&[Site::Trigger], move |tx| {
             Box::pin(async move {
                 if !tx.advance_watch(&ctx, &behind, last).await? {
                     return Ok(false);

@@ -44,7 +44,8 @@ each_driver! {
 
     async fn what_was_done_before_a_restart_is_not_done_again(scene: Scene) {
         let nap = json!({ "id": "nap", "type": "wait", "for": "1m" });
-        let steps = json!([post("one", "one"), nap, post("two", "after {{ steps.one.output.calls }}")]);
+        let two = post("two", "after {{ steps.one.output.calls }}");
+        let steps = json!([post("one", "one"), nap, two]);
         let run = scene.run("restarted", steps).await;
         scene.restart().await;
         scene.pass(60).await;

@@ -9,7 +9,8 @@ use std::{
 };
 
 use connectus_core::{
-    Page, TenantCtx,
+    Code, Error, Page, TenantCtx,
+    drill::{Drill as Reach, Passage, Point, Site},
     event::EventType,
     run::{Run, RunStatus},
 };
@@ -18,11 +19,7 @@ use connectus_engine::{
     workflows::{self, Draft},
 };
 use connectus_sandbox::Running;
-use connectus_store::{
-    Store,
-    drill::{Fault, Moment},
-    workflows::WorkflowRow,
-};
+use connectus_store::{Store, workflows::WorkflowRow};
 use connectus_testkit::TestStore;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -33,6 +30,17 @@ use crate::support::{fakes, on_store};
 const MOST_MOMENTS: usize = 200;
 /// Lives without faults after which a run must have ended.
 const LIVES: usize = 4;
+
+/// What happens at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// Nothing.
+    None,
+    /// The process is gone.
+    Silence,
+    /// The writer is told that the database is gone.
+    Error,
+}
 
 /// A workflow and what must be true when it has ended, however often its process died.
 pub struct Case {
@@ -122,9 +130,9 @@ impl Drill<'_> {
             let mut builder = tokio::runtime::Builder::new_multi_thread();
             let runtime = builder.worker_threads(2).enable_all().build().unwrap();
             let (passed, dead) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
-            let hook = strike(fault, moment, passed.clone(), dead.clone());
+            let hook = Strike { fault, moment, passed: passed.clone(), dead: dead.clone() };
             runtime.block_on(async {
-                let store = db.another_process().await.unwrap().drilled(hook);
+                let store = db.drilled_process(Arc::new(hook)).await.unwrap();
                 tokio::select! {
                     biased;
                     () = dead.notified() => {}
@@ -171,23 +179,33 @@ fn page() -> Page {
 
 /// The fault of a life: from the moment on for a process that dies, at that moment for one that is
 /// told a lie.
-fn strike(
+struct Strike {
     fault: Fault,
     moment: usize,
     passed: Arc<AtomicUsize>,
     dead: Arc<Notify>,
-) -> connectus_store::drill::Drill {
-    Arc::new(move |_: Moment| {
-        let now = passed.fetch_add(1, Ordering::SeqCst) + 1;
-        match fault {
-            Fault::Silence if now >= moment => {
-                dead.notify_one();
-                Fault::Silence
-            }
-            Fault::Error if now == moment => Fault::Error,
-            _ => Fault::None,
+}
+
+impl Reach for Strike {
+    fn at(&self, point: Point) -> Passage {
+        // Each commit counts once, whatever is in it.
+        let within = [Site::Answer, Site::Child, Site::Rest, Site::End, Site::Step, Site::Call];
+        if within.contains(&point.site) {
+            return Box::pin(std::future::ready(Ok(())));
         }
-    })
+        let now = self.passed.fetch_add(1, Ordering::SeqCst) + 1;
+        match self.fault {
+            Fault::Silence if now >= self.moment => {
+                self.dead.notify_one();
+                Box::pin(std::future::pending())
+            }
+            Fault::Error if now == self.moment => {
+                let gone = Error::new(Code::Unavailable, "The drill took the database away.");
+                Box::pin(std::future::ready(Err(gone)))
+            }
+            _ => Box::pin(std::future::ready(Ok(()))),
+        }
+    }
 }
 
 async fn work(store: Store, address: &str, fault: Fault) {
