@@ -21,6 +21,8 @@ pub struct Receipt {
     pub status: u16,
     /// The beginning of the body, as text.
     pub excerpt: String,
+    /// In how many seconds it wants to be asked again.
+    pub retry_after: Option<u64>,
 }
 
 impl Receipt {
@@ -50,5 +52,6 @@ pub async fn deliver(
     let response = http.send(request).await?;
     // Neither database takes a zero byte in a text, and a cut may have split a character.
     let excerpt = String::from_utf8_lossy(&response.body).replace('\0', "\u{fffd}");
-    Ok(Receipt { status: response.status, excerpt })
+    let retry_after = response.retry_after_secs();
+    Ok(Receipt { status: response.status, excerpt, retry_after })
 }

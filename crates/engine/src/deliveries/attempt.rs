@@ -26,6 +26,7 @@ pub(super) async fn make(parts: &Parts, ctx: &TenantCtx, claim: DeliveryClaim) {
         Ok(receipt) => (Some(receipt.status), receipt.excerpt.clone()),
         Err(_) => (None, String::new()),
     };
+    let wish = posted.as_ref().ok().and_then(|receipt| receipt.retry_after);
     let failed = posted.as_ref().map_err(Clone::clone).and_then(verdict).err();
     let attempt = Attempt {
         number: claim.delivery.total_attempts.saturating_add(1),
@@ -38,7 +39,7 @@ pub(super) async fn make(parts: &Parts, ctx: &TenantCtx, claim: DeliveryClaim) {
     };
     let outcome = if attempt.error.is_none() { "delivered" } else { "failed" };
     metrics::counter!("connectus_delivery_attempts_total", "outcome" => outcome).increment(1);
-    if let Err(error) = outcome::record(parts, ctx, &claim, attempt).await {
+    if let Err(error) = outcome::record(parts, ctx, &claim, (attempt, wish)).await {
         warn(&claim, &error);
     }
 }

@@ -20,18 +20,22 @@ use crate::{
 /// The status by which a receiver says that it wants nothing any more.
 const GONE: u16 = 410;
 
-/// Writes an attempt down, unless another engine has claimed the delivery meanwhile.
+/// Longest a receiver may put off the next attempt, in seconds.
+const LONGEST_WISH_SECS: u64 = 24 * 3600;
+
+/// Writes an attempt down, unless another engine has claimed the delivery meanwhile. `wish` is in
+/// how many seconds the receiver wants to be asked again.
 pub(super) async fn record(
     parts: &Parts,
     ctx: &TenantCtx,
     claim: &DeliveryClaim,
-    attempt: Attempt,
+    (attempt, wish): (Attempt, Option<u64>),
 ) -> Result<()> {
     let (ctx, claim) = (ctx.clone(), claim.clone());
     parts
         .store
         .write_at(&[Site::Delivered], move |tx| {
-            Box::pin(async move { record_in(tx, &ctx, &claim, &attempt).await })
+            Box::pin(async move { record_in(tx, &ctx, &claim, (&attempt, wish)).await })
         })
         .await
 }
@@ -40,13 +44,14 @@ async fn record_in(
     tx: &mut Tx,
     ctx: &TenantCtx,
     claim: &DeliveryClaim,
-    attempt: &Attempt,
+    (attempt, wish): (&Attempt, Option<u64>),
 ) -> Result<()> {
     let (now, delivery) = (tx.env().now(), &claim.delivery);
     let failed = attempt.error.is_some();
     let verdict = match next_attempt(delivery.attempts.saturating_add(1), now) {
         _ if !failed => Verdict::Delivered,
-        Some(due) => Verdict::Again(due),
+        // Whoever says when to come back is not asked sooner.
+        Some(due) => Verdict::Again(due.max(not_before(now, wish))),
         None => Verdict::Dead,
     };
     if !tx.delivery_tried(ctx, claim, attempt, verdict).await? {
@@ -70,6 +75,11 @@ async fn record_in(
         return Ok(());
     };
     disable(tx, ctx, delivery, attempt, (reason, since)).await
+}
+
+fn not_before(now: Timestamp, wish: Option<u64>) -> Timestamp {
+    let secs = wish.unwrap_or(0).min(LONGEST_WISH_SECS);
+    now.plus_secs(i64::try_from(secs).unwrap_or_default())
 }
 
 /// About the subscription, so that it is not told to itself.

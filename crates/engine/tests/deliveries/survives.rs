@@ -109,6 +109,31 @@ both! {
         assert_eq!(log.len(), 1, "{}", json!(log));
     }
 
+    async fn a_receiver_says_when_to_come_back(db: TestStore) {
+        let wishes = ["60", "1", "999999999"];
+        let post = Post::open(&db, move |call, _| match wishes.get(call) {
+            Some(wish) => Answer::status(503, "busy").header("retry-after", *wish),
+            None => Answer::status(204, ""),
+        })
+        .await;
+        let (subscription, _) = post.subscribe(&["run.failed"]).await;
+        post.emit(EventType::RunFailed, "run_1").await;
+        // Its own wish, the schedule when that is longer, a day at most.
+        for wait in [60, 300, 86_400] {
+            post.deliver().await;
+            let due = post.deliveries(&subscription.id).await[0].next_attempt_at.unwrap();
+            assert_eq!(due, db.sim.env.now().plus_secs(wait));
+            db.sim.clock.advance_secs(wait - 1);
+            let sent = post.sent();
+            post.deliver().await;
+            assert_eq!(post.sent(), sent, "not sooner");
+            db.sim.clock.advance_secs(1);
+        }
+        post.deliver().await;
+        assert_eq!(post.sent(), 4);
+        assert!(post.deliveries(&subscription.id).await[0].next_attempt_at.is_none());
+    }
+
     async fn a_paused_queue_keeps_deliveries_until_it_goes_on(db: TestStore) {
         let post = Post::open(&db, |_, _| Answer::status(200, "")).await;
         let (parts, ctx) = (&post.rig.parts, post.ctx());
