@@ -36,11 +36,13 @@ pub struct Connected {
     pub hook: String,
 }
 
-/// Opens an installation's way to the sandbox, and to nothing else on this machine.
-pub fn allow(installation: &mut Installation, sandbox: &SandboxProcess) {
+/// Opens an installation's way to the sandbox and to these addresses, and to nothing else on this
+/// machine.
+pub fn allow(installation: &mut Installation, sandbox: &SandboxProcess, others: &[&str]) {
     let bare = |url: &str| url.trim_start_matches("http://").to_owned();
-    let open = format!("{},{}", bare(&sandbox.hubspot), bare(&sandbox.slack));
-    installation.set("CONNECTUS_EGRESS_ALLOW", open);
+    let mut open = vec![bare(&sandbox.hubspot), bare(&sandbox.slack)];
+    open.extend(others.iter().map(|other| (*other).to_owned()));
+    installation.set("CONNECTUS_EGRESS_ALLOW", open.join(","));
     installation.set("CONNECTUS_PUBLIC_URL", PUBLIC_URL);
 }
 

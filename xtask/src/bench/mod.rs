@@ -121,7 +121,7 @@ impl World {
     fn start(programs: &Programs, name: &str, sandbox: &[&str]) -> Outcome<Self> {
         let sandbox = SandboxProcess::start(&programs.sandbox, sandbox)?;
         let mut installation = quiet(&programs.server, name)?;
-        allow(&mut installation, &sandbox);
+        allow(&mut installation, &sandbox, &[]);
         let organisation = Organisation::create(&installation)?;
         let server = installation.serve()?;
         let mut api = organisation.api(&server.base_url);

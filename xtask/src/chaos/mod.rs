@@ -8,6 +8,7 @@
 mod book;
 mod crm;
 mod round;
+mod subscriber;
 mod verdict;
 
 use std::{
@@ -31,6 +32,7 @@ use crate::{
 use book::Book;
 use crm::Crm;
 use round::Round;
+use subscriber::Subscriber;
 use verdict::Verdict;
 
 /// Contacts in the sandbox's HubSpot at the start.
@@ -96,13 +98,15 @@ pub fn run(drill: Drill) -> Outcome {
 pub fn run_with(kill: &Kill, programs: &Programs) -> Outcome {
     let sandbox = SandboxProcess::start(&programs.sandbox, &["--contacts", CONTACTS])?;
     let mut installation = Installation::create(&programs.server, "kill")?;
-    allow(&mut installation, &sandbox);
+    let subscriber = Subscriber::start()?;
+    allow(&mut installation, &sandbox, &[&subscriber.address]);
     installation.set("CONNECTUS_LOG_FORMAT", "json");
     if let Some(url) = &kill.database_url {
         installation.set("DATABASE_URL", url);
     }
     let begun = Instant::now();
-    let verdict = play(kill, &installation, &sandbox).inspect_err(|_| installation.keep());
+    let played = play(kill, &installation, &sandbox, &subscriber);
+    let verdict = played.inspect_err(|_| installation.keep());
     let verdict = verdict.map_err(|reason| {
         format!("{reason}\nthe data is kept in {}", installation.folder().display())
     })?;
@@ -115,11 +119,17 @@ pub fn run_with(kill: &Kill, programs: &Programs) -> Outcome {
     Err(format!("{}\nthe data is kept in {place}", verdict.faults().join("\n")))
 }
 
-fn play(kill: &Kill, installation: &Installation, sandbox: &SandboxProcess) -> Outcome<Verdict> {
+fn play(
+    kill: &Kill,
+    installation: &Installation,
+    sandbox: &SandboxProcess,
+    subscriber: &Subscriber,
+) -> Outcome<Verdict> {
     let organisation = Organisation::create(installation)?;
     let server = installation.serve()?;
     let mut api = organisation.api(&server.base_url);
     let connected = Connected::create(&mut api, sandbox)?;
+    subscriber.subscribe(&mut api)?;
     let flow = connected.contacts_flow(&mut api)?;
     let workflow = connected.new_lead_alert(&mut api)?;
 
@@ -149,8 +159,10 @@ fn play(kill: &Kill, installation: &Installation, sandbox: &SandboxProcess) -> O
     round.finish(&server, &crm, &mut book)?;
     let mut api = organisation.api(&server.base_url);
     let stuck = drain(&mut api)?;
+    wait_for_none(&mut api, &["/api/v1/deliveries?status=pending&limit=1"])?;
     let mut verdict = Verdict::new(ready, stuck);
     verdict.judge(&mut api, &mut crm, &book, &flow, &workflow)?;
+    verdict.judge_told(&mut api, subscriber)?;
     verdict.judge_evidence(installation, &organisation, &server)?;
     end(server)?;
     Ok(verdict)
@@ -158,11 +170,18 @@ fn play(kill: &Kill, installation: &Installation, sandbox: &SandboxProcess) -> O
 
 /// Waits until every run has ended; the number of those that do not.
 fn drain(api: &mut Api) -> Outcome<u64> {
+    let open = ["queued", "running", "waiting"];
+    let open = open.map(|status| format!("/api/v1/runs?status={status}&limit=1"));
+    wait_for_none(api, &open.each_ref().map(String::as_str))
+}
+
+/// Waits until these lists are empty; how much is left in them.
+fn wait_for_none(api: &mut Api, lists: &[&str]) -> Outcome<u64> {
     let since = Instant::now();
     loop {
         let mut open = 0;
-        for status in ["queued", "running", "waiting"] {
-            let page = api.get(&format!("/api/v1/runs?status={status}&limit=1"))?;
+        for list in lists {
+            let page = api.get(list)?;
             open += page.get("total_count").and_then(serde_json::Value::as_u64).unwrap_or(0);
         }
         if open == 0 || since.elapsed() > DRAIN_TIMEOUT {

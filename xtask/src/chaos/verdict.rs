@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Ordering,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt::Display,
     time::Duration,
 };
@@ -15,6 +15,7 @@ use super::{
     crm::{Contact, Crm},
     named,
     round::event_of,
+    subscriber::Subscriber,
 };
 use crate::{
     api::{Api, text},
@@ -34,6 +35,7 @@ pub struct Verdict {
     runs: usize,
     resumed: u64,
     repeated: u64,
+    told: usize,
     lost: usize,
     doubled: usize,
     stuck: u64,
@@ -50,6 +52,7 @@ impl Verdict {
             runs: 0,
             resumed: 0,
             repeated: 0,
+            told: 0,
             lost: 0,
             doubled: 0,
             stuck,
@@ -77,6 +80,7 @@ impl Verdict {
             "runs": self.runs,
             "resumed": self.resumed,
             "repeated_calls": self.repeated,
+            "told": self.told,
             "lost": self.lost,
             "doubled": self.doubled,
             "stuck": self.stuck,
@@ -261,6 +265,21 @@ impl Verdict {
         if keyed < messages.len() {
             self.doubled(format!("{} messages under {keyed} keys", messages.len()));
         }
+        Ok(())
+    }
+
+    /// The subscriber was told of each run that ended well, under one id however often.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub fn judge_told(&mut self, api: &mut Api, subscriber: &Subscriber) -> Outcome {
+        let heard = subscriber.heard();
+        for run in api.all("/api/v1/runs")?.iter().filter(|run| text(run, "status") == "completed")
+        {
+            let ids = heard.get(text(run, "id")).map_or(0, BTreeSet::len);
+            self.once(ids, || format!("the delivery about the run {}", named(run)));
+        }
+        self.told = heard.len();
         Ok(())
     }
 
