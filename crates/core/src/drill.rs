@@ -34,6 +34,8 @@ named! {
         Slot = "slot",
         /// Events start the runs of workflows that wait for them.
         Trigger = "trigger",
+        /// Handlers take events in.
+        Handler = "handler",
         /// A webhook is taken, and starts its runs. Behind it, the sender is told so.
         Intake = "intake",
         /// A sync writes a batch and moves its cursor.

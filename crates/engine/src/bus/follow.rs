@@ -6,7 +6,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use connectus_core::{Code, Error, Result, TenantCtx, event::Event};
+use connectus_core::{Code, Error, Result, TenantCtx, drill::Site, event::Event};
 use connectus_store::{
     Tx,
     event_cursors::{EventPage, HandlerCursor},
@@ -153,7 +153,7 @@ async fn hand_over(
     let by_other = taken.clone();
     let moved = parts
         .store
-        .write(move |tx| {
+        .write_at(&[Site::Handler], move |tx| {
             Box::pin(async move {
                 for at in &group {
                     take_in(tx, &ctx, settings, at, &page, &taken).await?;

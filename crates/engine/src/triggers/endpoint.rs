@@ -6,6 +6,7 @@ use connectus_core::{
     Code, EndpointId, Env, Error, Result, TenantCtx, Timestamp,
     canonical::Digest,
     delivery::SIGN_ALONG_SECS,
+    drill::Site,
     event::EventType,
     run::WorkflowStatus,
     workflow::trigger::{Endpoint, Signature, Watch},
@@ -81,7 +82,7 @@ pub(crate) async fn receive(
     let id = call_id(&endpoint, incoming)?;
     let input = input(&id, incoming, now);
     let (ctx, address) = (ctx.clone(), incoming.endpoint.clone());
-    let write = parts.store.write(move |tx| {
+    let write = parts.store.write_at(&[Site::Intake], move |tx| {
         Box::pin(async move { take(tx, &ctx, &address, &workflow, &id, input).await })
     });
     write.await.map(Some)

@@ -43,6 +43,7 @@ each_driver! {
     }
 
     async fn what_was_done_before_a_restart_is_not_done_again(scene: Scene) {
+        let mut scene = scene;
         let nap = json!({ "id": "nap", "type": "wait", "for": "1m" });
         let two = post("two", "after {{ steps.one.output.calls }}");
         let steps = json!([post("one", "one"), nap, two]);
@@ -55,6 +56,7 @@ each_driver! {
     }
 
     async fn a_drain_leaves_what_is_open_to_the_next_process(scene: Scene) {
+        let mut scene = scene;
         let workflow = scene.workflow("drained", json!([post("one", "one")])).await;
         let run = scene.start(&workflow, json!({})).await;
         scene.drain().await;

@@ -22,6 +22,7 @@ each_driver! {
     }
 
     async fn children_side_by_side_answer_each_their_own_step(scene: Scene) {
+        let mut scene = scene;
         let nap = json!([{ "id": "nap", "type": "wait", "until": "{{ trigger.at }}" },
             { "id": "say", "type": "stop", "output": "{{ trigger.n }}" }]);
         scene.workflow("child", nap).await;
@@ -63,6 +64,7 @@ each_driver! {
     }
 
     async fn a_child_is_started_once_however_often_the_process_restarts(scene: Scene) {
+        let mut scene = scene;
         scene.workflow("child", json!([put("inner", "i"),
             { "id": "hold", "type": "wait", "for": "1h" }])).await;
         let run = scene.run("parent", json!([call("call", "child", &json!({}))])).await;

@@ -14,6 +14,7 @@ fn once() -> Value {
 
 each_driver! {
     async fn one_key_starts_one_run(scene: Scene) {
+        let mut scene = scene;
         let workflow = scene.define(once()).await;
         let first = scene.start(&workflow, json!({ "order": 1 })).await;
         let again = scene.start(&workflow, json!({ "order": 1 })).await;

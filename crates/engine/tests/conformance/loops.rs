@@ -65,6 +65,7 @@ each_driver! {
     }
 
     async fn a_loop_goes_on_where_the_process_ended(scene: Scene) {
+        let mut scene = scene;
         let steps = json!([post("tell", "item {{ item }}"),
             { "id": "nap", "type": "wait", "for": "1m" }]);
         let run = scene.run("resumed", json!([each(&json!([1, 2, 3]), 1, &steps)])).await;

@@ -25,16 +25,16 @@ mod timers;
 #[macro_export]
 macro_rules! each_driver {
     ($($(#[$doc:meta])* async fn $name:ident($scene:ident: Scene) $body:block)*) => {
-        mod embedded {
-            #[allow(unused_imports, reason = "not every file needs all that it sees")]
-            use super::*;
+        $(
+            $(#[$doc])*
+            async fn $name<D: $crate::driver::Driver>($scene: $crate::scene::Scene<D>) $body
+        )*
 
+        mod embedded {
             connectus_testkit::both! {$(
-                $(#[$doc])*
                 async fn $name(db: TestStore) {
-                    #[allow(unused_mut, reason = "a case may restart its process")]
-                    let mut $scene = $crate::scene::open::<$crate::driver::Embedded>(&db).await;
-                    $body
+                    let scene = $crate::scene::open::<$crate::driver::Embedded>(&db).await;
+                    super::super::$name(scene).await;
                 }
             )*}
         }

@@ -67,6 +67,7 @@ each_driver! {
     }
 
     async fn attempts_are_counted_over_a_restart(scene: Scene) {
+        let mut scene = scene;
         scene.spoil(FaultKind::Status { status: 503 }, 5);
         let run = scene.run("counted", json!([patient("tell", 3, "1m")])).await;
         scene.restart().await;

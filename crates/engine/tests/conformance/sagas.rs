@@ -64,6 +64,7 @@ each_driver! {
     }
 
     async fn an_undoing_goes_on_after_a_restart(scene: Scene) {
+        let mut scene = scene;
         let mut slow = put("p1", "k1");
         slow["compensate"] = json!({ "action": "slack.post_message",
             "input": { "channel": "general", "text": "taken back" } });

@@ -28,6 +28,7 @@ each_driver! {
     }
 
     async fn each_wait_takes_one_signal_in_the_order_they_came(scene: Scene) {
+        let mut scene = scene;
         let steps = json!([ask("a", &json!({})), ask("b", &json!({})), ask("c", &json!({})),
             { "id": "sum", "type": "stop",
               "output": "{{ [steps.a.output, steps.b.output, steps.c.output] }}" }]);

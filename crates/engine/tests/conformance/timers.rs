@@ -11,6 +11,7 @@ fn nap(id: &str, time: &str) -> Value {
 
 each_driver! {
     async fn a_timer_outlives_the_process(scene: Scene) {
+        let mut scene = scene;
         let steps = json!([put("before", "b"), nap("nap", "2h"), put("after", "a")]);
         let run = scene.run("nap", steps).await;
         assert_eq!(run.status, RunStatus::Waiting);

@@ -278,6 +278,9 @@ async fn check(world: &World, process: &Process, at: &str) {
         assert_eq!(found.is_some(), there, "{at}: {key}");
     }
     told(world, process, at).await;
+    // A handler that failed waits before it tries again.
+    world.clock.jump_secs(3_600);
+    process.has_counted_all_once().await;
 }
 
 /// Each thing was told of once: to readers of the log, and to the subscriber.

@@ -12,18 +12,23 @@ use connectus_connect::{
     http::{GuardedRequest, GuardedResponse, Wire},
 };
 use connectus_core::{
-    Actor, Code, Env, Error, Page, Result, TenantCtx, TenantId, access::Role,
-    delivery::DeliveryStatus, event::Event, run::Run,
+    Actor, Code, Env, Error, Page, Result, TenantCtx, TenantId,
+    access::Role,
+    analytics::{Place, Sum},
+    delivery::DeliveryStatus,
+    event::Event,
+    run::Run,
 };
 use connectus_engine::{
     Engine, Parts,
+    bus::rebuild,
     connections::{Connections, NewIntegration, seed_providers},
-    programs::Programs,
     workflows::{self, Draft},
 };
 use connectus_sandbox::{Handle, InProcess, Limits, Provider, SandboxConfig};
 use connectus_store::{
     Database, Store, StoreConfig,
+    analytics::Span,
     deliveries::DeliveryFilter,
     seal::{Key, Sealer},
     steps::StepRow,
@@ -166,8 +171,8 @@ impl World {
         let policy = EgressPolicy::allowing(all).unwrap();
         let wire = InWorld { fakes: self.fakes.clone(), received: self.received.clone() };
         let connections = Connections::new(store.clone(), Guarded::on(policy, Arc::new(wire)));
-        let (programs, queues) = (Programs::default(), Default::default());
-        let parts = Parts { store, connections, programs, queues };
+        let (programs, queues, bus) = Default::default();
+        let parts = Parts { store, connections, programs, queues, bus };
         let engine = Engine::new(parts.clone());
         Process { parts, engine, ctx: self.ctx.clone(), slack: self.fakes.handle.clone() }
     }
@@ -250,7 +255,8 @@ impl Process {
         for _ in 0..20 {
             let worked = self.engine.run_until_idle().await;
             let delivered = self.engine.deliver_until_idle().await;
-            if worked.is_ok() && delivered.is_ok() {
+            let handled = self.engine.handle_events().await;
+            if worked.is_ok() && delivered.is_ok() && handled.is_ok() {
                 return;
             }
         }
@@ -269,6 +275,28 @@ impl Process {
         let page = Page { limit: 1, offset: 0 };
         let mut conn = self.parts.store.read().await.unwrap();
         conn.deliveries(&self.ctx, &filter, page).await.unwrap().total_count > 0
+    }
+
+    /// What handlers have made of events.
+    async fn figures(&self) -> Vec<Vec<(Place, Sum)>> {
+        let mut all = Vec::new();
+        for projection in ["runs", "syncs", "events"] {
+            let span = Span { projection, from: "", to: "9", subject: None };
+            let mut conn = self.parts.store.read().await.unwrap();
+            all.push(conn.analytics(&self.ctx, &span, 10_000).await.unwrap());
+        }
+        all
+    }
+
+    /// Handlers have taken in each event once: the figures are those of the log.
+    pub async fn has_counted_all_once(&self) {
+        self.engine.handle_events().await.unwrap();
+        let counted = self.figures().await;
+        let handlers = rebuild::chosen(None).unwrap();
+        rebuild::begin(&self.parts, &self.ctx, &handlers).await.unwrap();
+        rebuild::catch_up(&self.parts, &self.ctx, &handlers).await.unwrap();
+        assert!(counted.iter().any(|sums| !sums.is_empty()));
+        assert_eq!(counted, self.figures().await);
     }
 
     pub async fn state(&self, run: &Run) -> Run {
