@@ -12,6 +12,7 @@ mod clock;
 mod generate;
 mod play;
 mod points;
+mod poison;
 mod sagas;
 mod script;
 mod seeds;

@@ -125,7 +125,12 @@ impl<'r> Seen<'r> {
             let was_done = done.contains(&row.step_id);
             let key = row.input["key"].as_str().unwrap();
             let there = process.record("digisol_crm/contacts", key).await.is_some();
-            let about = format!("run {} ({:?}): {}", self.run.id, self.run.status, row.step_id);
+            let about = format!(
+                "run {} ({:?}): {row:?} in {}",
+                self.run.id,
+                self.run.status,
+                self.journal.join("\n")
+            );
             assert_eq!(there, was_done && completed, "{about}, done: {was_done}");
             let undo = self.rows.get(&format!("{}:undo", row.step_id));
             let undone = undo.is_some_and(|undo| undo.status == "completed");

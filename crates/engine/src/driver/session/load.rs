@@ -119,7 +119,8 @@ impl Session<'_> {
             step.since = row.started_at;
             step.next_at = row.next_attempt_at.filter(|_| !step.stopping).unwrap_or_default();
             step.failed = row.attempts.saturating_sub(u32::from(interrupted));
-            step.unsure = interrupted;
+            // A write of our own that failed for now may have been committed all the same.
+            step.unsure = interrupted || row.status == "retrying";
             if actions::effect_kind(&step.action, &step.input) == actions::LOCAL {
                 continue;
             }

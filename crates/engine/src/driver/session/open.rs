@@ -18,7 +18,7 @@ use super::{
     batch::{Begin, Ended, effect_key},
 };
 use crate::{
-    actions,
+    actions::{self, LOCAL},
     driver::{backoff, settle::CHILD_SIGNAL, step::Landed},
 };
 
@@ -236,7 +236,9 @@ fn next_attempt(
     now: Timestamp,
     random: u64,
 ) -> Option<Timestamp> {
-    if !error.transient || step.stopping {
+    // Whether a write of our own happened is found out before the step is stopped.
+    let finds_out = step.unsure && actions::effect_kind(&step.action, &step.input) == LOCAL;
+    if !error.transient || (step.stopping && !finds_out) {
         return None;
     }
     let since = |at: Timestamp| {
