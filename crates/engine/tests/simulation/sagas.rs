@@ -19,7 +19,7 @@ use serde_json::json;
 use crate::{
     cases::{Case, cases},
     script::{Fault, Plan, Script},
-    steps::{post, put},
+    steps::{nap, post, put},
     world::{Process, World},
 };
 
@@ -218,4 +218,30 @@ fn a_step_that_fails_unwinds_all_before_it() {
         }
     }
     assert!(drills > 60 && unwound > 40, "{drills} drills, {unwound} unwound");
+}
+
+/// The record is there, the step was told that it is not, and the run is stopped while it waits for
+/// the next attempt: the record must go, too.
+#[test]
+fn a_write_whose_answer_was_lost_is_undone_when_its_run_is_stopped() {
+    let steps = json!([put("a", "a"), nap("n", "1d")]);
+    let definition = json!({ "version": 1, "name": "lost", "steps": steps });
+    let case = Case { name: "lost".to_owned(), definition, input: json!({}) };
+    let world = World::new(3, 0);
+    let run = world.live(None, async |process| case.start(&process).await).unwrap();
+    let script = Script::new(Plan::Once(after(Site::Commit), 1, Fault::Error));
+    world.live(Some(&script), async |process| {
+        process.work().await;
+        assert_eq!(process.state(&run).await.status, RunStatus::Waiting);
+        assert_eq!(process.rows(&run).await[0].status, "retrying");
+        assert!(process.record("digisol_crm/contacts", "a").await.is_some());
+    });
+    assert_eq!(script.struck().len(), 1);
+    world.live(None, async |process| {
+        process.engine.cancel(&process.ctx, &run.id).await.unwrap();
+        process.work().await;
+        assert_eq!(process.state(&run).await.status, RunStatus::Cancelled);
+        assert_eq!(process.record("digisol_crm/contacts", "a").await, None);
+        assert_eq!(case.left_behind(&process, &run).await, [""; 0]);
+    });
 }
