@@ -70,7 +70,7 @@ impl Subscriber {
     /// What the API says.
     pub fn subscribe(&self, api: &mut Api) -> Outcome {
         let url = format!("http://{}/told", self.address);
-        let wish = json!({ "url": url, "events": ["run.completed", "sync.completed"] });
+        let wish = json!({ "url": url, "events": ["run.completed", "flow.sync.completed"] });
         api.create("/api/v1/webhook-subscriptions", &wish).map(drop)
     }
 
