@@ -112,6 +112,8 @@ ids! {
     FlowId = "flow";
     /// A workflow.
     WorkflowId = "wf";
+    /// A test of a workflow that is kept.
+    WorkflowTestId = "wtest";
     /// One durable execution.
     RunId = "run";
     /// A row a data flow could not take.

@@ -8,11 +8,16 @@
 use std::collections::BTreeSet;
 
 use connectus_core::{
+    Timestamp,
     delivery::{SCHEDULE, check_events},
     event::EventType,
     expr::Expr,
     flow::Mapping,
-    workflow::{Definition, Program, TriggerType, legacy::LegacyWorkflow},
+    workflow::{
+        Definition, Program, TriggerType,
+        legacy::LegacyWorkflow,
+        trial::{How, Trial, Turn, What},
+    },
 };
 use serde_json::{Value, json};
 
@@ -129,6 +134,39 @@ fn the_workflows_of_the_guide_compile() {
     for kind in connectus_core::workflow::Kind::<connectus_core::workflow::Step>::TYPES {
         assert!(shown.contains(&format!("\"type\":\"{kind}\"")), "no example of {kind}");
         assert!(WORKFLOWS.contains(&format!("\n### {kind}\n")), "no heading for {kind}");
+    }
+}
+
+#[test]
+fn tests_of_workflows_find_what_the_guide_says() {
+    let examples = blocks(WORKFLOWS, "json test");
+    assert!(examples.len() >= 2);
+    for block in examples {
+        let example: Value = serde_json::from_str(block).unwrap_or_else(|e| panic!("{e}: {block}"));
+        let program = Definition::read(&example["workflow"]).and_then(Program::compile).unwrap();
+        let mut plan = example["test"].clone();
+        let step = plan.as_object_mut().unwrap().remove("step");
+        plan["scope"] = step.map_or(json!("whole"), |step| json!({"step": step}));
+        let plan = serde_json::from_value(plan).unwrap();
+        let mut trial = Trial::begin(program, plan, Timestamp(0)).unwrap();
+        while let Turn::Ask(call) = trial.turn() {
+            // Whoever drives a test can evaluate this one.
+            let pure = matches!(&call.what, What::Action(name, _) if name == "transform");
+            let (how, output) = match pure {
+                true => (How::Evaluated, call.input.clone()),
+                false => (How::NotPerformed, Value::Null),
+            };
+            trial.answer(call, how, Ok(output));
+        }
+        let report = trial.report();
+        let mut found = json!({"status": report.status, "steps": {}, "inputs": {}});
+        for step in report.steps {
+            found["steps"][&step.path] = json!(step.how);
+            if let Some(input) = step.input {
+                found["inputs"][&step.path] = input;
+            }
+        }
+        assert_eq!(found, example["gives"], "{block}");
     }
 }
 

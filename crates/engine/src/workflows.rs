@@ -1,6 +1,8 @@
 //! Workflows: what the API does with them.
 
+pub mod saved_tests;
 pub mod templates;
+pub mod trials;
 pub mod versions;
 
 use std::sync::Arc;
@@ -263,6 +265,20 @@ pub async fn delete(parts: &Parts, ctx: &TenantCtx, workflow: &WorkflowRow) -> R
 pub async fn find(parts: &Parts, ctx: &TenantCtx, id: &WorkflowId) -> Result<WorkflowRow> {
     let found = parts.store.read().await?.workflow(ctx, id).await?;
     found.ok_or_else(|| Error::not_found("workflow"))
+}
+
+/// The workflow of an identifier or a name.
+///
+/// # Errors
+/// `not_found`.
+pub async fn named(parts: &Parts, ctx: &TenantCtx, name: &str) -> Result<WorkflowRow> {
+    if let Some(id) = WorkflowId::parse(name)
+        && let Ok(found) = find(parts, ctx, &id).await
+    {
+        return Ok(found);
+    }
+    let found = parts.store.read().await?.workflow_by_name(ctx, name).await?;
+    found.ok_or_else(|| Error::not_found(&format!("workflow `{name}`")))
 }
 
 /// The definition a workflow's next run pins.

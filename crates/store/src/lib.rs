@@ -58,6 +58,7 @@ pub mod webhook_endpoints;
 pub mod webhook_subscriptions;
 pub mod workers;
 pub mod workflow_endpoints;
+pub mod workflow_tests;
 pub mod workflow_versions;
 pub mod workflow_watches;
 pub mod workflows;

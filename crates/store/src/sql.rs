@@ -121,6 +121,7 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
     ("webhook_endpoints", crate::webhook_endpoints::STATEMENTS),
     ("webhook_subscriptions", crate::webhook_subscriptions::STATEMENTS),
     ("workflow_endpoints", crate::workflow_endpoints::STATEMENTS),
+    ("workflow_tests", crate::workflow_tests::STATEMENTS),
     ("workflow_versions", crate::workflow_versions::STATEMENTS),
     ("workflow_watches", crate::workflow_watches::STATEMENTS),
     ("workers", crate::workers::STATEMENTS),

@@ -25,6 +25,7 @@ pub mod users;
 pub mod webhook_subscriptions;
 pub mod workers;
 pub mod workflow_templates;
+pub mod workflow_tests;
 pub mod workflows;
 
 /// The table of operations.
@@ -44,6 +45,7 @@ pub fn operations() -> Vec<Operation> {
         data_flows::operations(),
         collections::operations(),
         workflows::operations(),
+        workflow_tests::operations(),
         workflow_templates::operations(),
         runs::operations(),
         queues::operations(),

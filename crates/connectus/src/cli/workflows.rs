@@ -1,13 +1,15 @@
 //! `connectus workflows`.
 
+mod test;
+
 use std::{io::Read, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Subcommand, ValueEnum};
 use connectus_connect::yaml;
-use connectus_core::{Error, Page, Result, TenantCtx, WorkflowId, workflow::schema};
+use connectus_core::{Error, Page, Result, TenantCtx, workflow::schema};
 use connectus_engine::{
     Parts,
-    workflows::{self, Draft, templates, versions},
+    workflows::{self, Draft, saved_tests, templates, trials::Which as Definition, versions},
 };
 use connectus_store::workflows::WorkflowRow;
 use serde_json::{Value, json};
@@ -78,7 +80,13 @@ pub enum Command {
         which: Which,
         /// The version.
         number: u64,
+        /// Refuse a version that does not pass all tests of the workflow.
+        #[arg(long)]
+        require_tests: bool,
     },
+    /// Test a workflow, and keep tests of it.
+    #[command(subcommand)]
+    Test(test::Command),
 }
 
 #[derive(Debug, Args)]
@@ -121,6 +129,7 @@ pub async fn run(command: Command, global: Global) -> Result<ExitCode> {
         | Command::Export { which, .. }
         | Command::Diff { which, .. }
         | Command::Publish { which, .. } => &which.of,
+        Command::Test(command) => command.of(),
         Command::Templates { .. } | Command::Schema => return Ok(ExitCode::SUCCESS),
     };
     let ctx = find::tenant(&opened.store, of.tenant.as_deref()).await?;
@@ -147,7 +156,7 @@ async fn perform(parts: &Parts, ctx: &TenantCtx, command: &Command) -> Result<Ex
             let row = match workflow {
                 None => workflows::create(parts, ctx, draft).await?,
                 Some(name) => {
-                    let before = named(parts, ctx, name).await?;
+                    let before = workflows::named(parts, ctx, name).await?;
                     let integration = before.integration_id.clone();
                     let draft = Draft { integration, ..draft };
                     workflows::update(parts, ctx, &before, draft).await?
@@ -156,7 +165,7 @@ async fn perform(parts: &Parts, ctx: &TenantCtx, command: &Command) -> Result<Ex
             made(&row, of.json)?;
         }
         Command::Export { which, format, number } => {
-            let row = named(parts, ctx, &which.workflow).await?;
+            let row = workflows::named(parts, ctx, &which.workflow).await?;
             let definition = match number {
                 None => workflows::definition(parts, ctx, &row).await?,
                 Some(number) => {
@@ -171,28 +180,25 @@ async fn perform(parts: &Parts, ctx: &TenantCtx, command: &Command) -> Result<Ex
         }
         Command::Versions(which) => list_versions(parts, ctx, which).await?,
         Command::Diff { which, from, to } => {
-            let row = named(parts, ctx, &which.workflow).await?;
+            let row = workflows::named(parts, ctx, &which.workflow).await?;
             let found = versions::compare(parts, ctx, &row, *from, *to).await?;
             differences(&found, which.of.json)?;
         }
-        Command::Publish { which, number } => {
-            let row = named(parts, ctx, &which.workflow).await?;
+        Command::Test(command) => return test::perform(parts, ctx, command).await,
+        Command::Publish { which, number, require_tests } => {
+            let row = workflows::named(parts, ctx, &which.workflow).await?;
+            let version = Definition::Version(*number);
+            let failing = saved_tests::failing(parts, ctx, &row, &version).await?;
+            if *require_tests {
+                saved_tests::require(&failing)?;
+            } else if !failing.is_empty() {
+                eprintln!("connectus: tests that fail: {}", failing.join(", "));
+            }
             made(&versions::publish(parts, ctx, &row, *number).await?, which.of.json)?;
         }
         Command::Templates { .. } | Command::Schema => {}
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The workflow of an identifier or a name.
-async fn named(parts: &Parts, ctx: &TenantCtx, name: &str) -> Result<WorkflowRow> {
-    if let Some(id) = WorkflowId::parse(name)
-        && let Ok(found) = workflows::find(parts, ctx, &id).await
-    {
-        return Ok(found);
-    }
-    let found = parts.store.read().await?.workflow_by_name(ctx, name).await?;
-    found.ok_or_else(|| Error::not_found(&format!("workflow `{name}`")))
 }
 
 fn text_of(file: &PathBuf) -> Result<String> {
@@ -260,7 +266,7 @@ fn list_templates(json: bool) -> Result<ExitCode> {
 }
 
 async fn list_versions(parts: &Parts, ctx: &TenantCtx, which: &Which) -> Result<()> {
-    let row = named(parts, ctx, &which.workflow).await?;
+    let row = workflows::named(parts, ctx, &which.workflow).await?;
     let all = versions::list(parts, ctx, &row).await?;
     if which.of.json {
         let one = |one: &connectus_store::workflow_versions::WorkflowVersion| {

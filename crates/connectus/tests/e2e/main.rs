@@ -20,3 +20,4 @@ mod provider_faults;
 mod runs;
 mod secrets;
 mod versions;
+mod workflow_tests;

@@ -14,3 +14,4 @@ mod operator;
 mod runs;
 mod start;
 mod takeover;
+mod workflow_tests;

@@ -35,6 +35,7 @@ pub async fn make(app: &TestApp, of: &Organisation, path: &str, name: &str) -> O
         ("data-flows", "id") => data_flow(app, of).await,
         ("collections", "collection") => collection(app, of).await,
         ("collections", "key") => RECORD.to_owned(),
+        ("workflows", "test") => workflow_test(app, of).await,
         ("workflows", "number") => return Some(Named::Shared("1")),
         ("workflow-templates", "id") => return Some(Named::Shared("new-lead-alert")),
         ("workflows", "id") => created(app, of, "/api/v1/workflows").await,
@@ -66,6 +67,10 @@ pub fn body(operation: &str) -> Option<Value> {
             "trigger_type": "manual",
             "actions": [{"type": "create_contact", "target": "digisol_crm"}],
         }),
+        "workflows.test_definition" => json!({"definition": {
+            "version": 1, "name": "probe", "steps": [{"id": "end", "type": "stop"}],
+        }}),
+        "workflow_tests.create" => json!({"name": "probe", "test": {"input": {}}}),
         "runs.cancel_many" => json!({"filter": {"status": "queued"}}),
         "runs.retry_many" => json!({"filter": {"status": "failed"}}),
         "runs.fork" => json!({"position": 0}),
@@ -119,6 +124,13 @@ async fn run(app: &TestApp, of: &Organisation) -> String {
     let path = format!("/api/v1/workflows/{workflow}/execute");
     let answer = app.send(Call::post(&path).bearer(of.owner()).json(&json!({}))).await;
     answer.expect(202).text_of("id")
+}
+
+async fn workflow_test(app: &TestApp, of: &Organisation) -> String {
+    let workflow = created(app, of, "/api/v1/workflows").await;
+    let path = format!("/api/v1/workflows/{workflow}/tests");
+    let body = body("workflow_tests.create").unwrap();
+    app.send(Call::post(&path).bearer(of.owner()).json(&body)).await.expect(201).text_of("id")
 }
 
 async fn health_log(app: &TestApp, of: &Organisation) -> String {

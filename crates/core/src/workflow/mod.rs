@@ -20,6 +20,7 @@ mod read;
 mod retry;
 pub mod schema;
 mod span;
+pub mod trial;
 pub mod trigger;
 pub mod typed;
 
@@ -32,8 +33,8 @@ pub use self::{
         Restart, Set, Stop, SubWorkflow, Switch, Wait, WaitFor,
     },
     machine::{
-        APPROVAL_SIGNAL, Ask, ChildOutcome, Cmd, Compensation, Entry, Event, INTERP_VERSION,
-        Interp, JOURNAL_VERSION, Pending, Policy, RunError, Snapshot,
+        APPROVAL_SIGNAL, Ask, ChildOutcome, Cmd, Compensation, Entry, Event, Fate, INTERP_VERSION,
+        Interp, Iteration, JOURNAL_VERSION, Pending, Pin, PinnedError, Policy, RunError, Snapshot,
     },
     nearest::no_such_action,
     program::Program,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Definition, OnDeadline, OnReject, RetryPolicy, Span, compile};
+use super::{Definition, OnDeadline, OnReject, RetryPolicy, Span, compile, typed::Fields};
 use crate::{
     Result,
     canonical::Digest,
@@ -68,6 +68,26 @@ pub(super) enum Op {
     Restart(Interpolation),
 }
 
+impl Op {
+    /// The type of the step, as written.
+    pub(super) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Action(_) => "action",
+            Self::Branch { .. } => "branch",
+            Self::Switch { .. } => "switch",
+            Self::Parallel { .. } => "parallel",
+            Self::ForEach { .. } => "for_each",
+            Self::Pause(_) | Self::Until(_) | Self::Signal { .. } => "wait",
+            Self::Approval(_) => "approval",
+            Self::Set(_) => "set",
+            Self::Fail { .. } => "fail",
+            Self::Stop(_) => "stop",
+            Self::Workflow { .. } => "workflow",
+            Self::Restart(_) => "restart",
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct ApprovalOp {
     pub(super) message: Template,
@@ -94,6 +114,21 @@ impl Program {
     /// do not compile, references to what is not there, limits.
     pub fn compile(definition: Definition) -> Result<Self> {
         compile::program(definition)
+    }
+
+    /// The same with one step only, which takes whatever it is given; `None` when there is no such
+    /// step.
+    pub(super) fn alone(mut self, step: &str) -> Option<Self> {
+        let node = self.nodes.iter().position(|node| &*node.id == step)?;
+        self.root = self.blocks.len();
+        self.blocks.push(vec![node]);
+        let definition = Definition {
+            inputs: Fields::new(),
+            outputs: Fields::new(),
+            ..Definition::clone(&self.definition)
+        };
+        let definition = Arc::new(definition);
+        Some(Self { when: None, output: None, definition, ..self })
     }
 
     /// The definition this was compiled from.

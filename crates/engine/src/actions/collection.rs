@@ -11,7 +11,7 @@ use connectus_store::Tx;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Action, ActionCx, read};
+use super::{Action, ActionCx, Foreseen, read};
 use crate::collections;
 
 /// `collection.upsert`
@@ -24,6 +24,38 @@ struct UpsertInput {
     record: Map<String, Value>,
     #[serde(default)]
     key: Option<String>,
+}
+
+/// A record that is to be there, under its key.
+struct Wanted {
+    collection: CollectionName,
+    record: Map<String, Value>,
+    key: String,
+}
+
+impl Wanted {
+    fn read(input: &Value) -> Result<Self> {
+        let UpsertInput { collection, record, key } = read(input)?;
+        let key = key.or_else(|| natural_key(&record)).ok_or_else(|| {
+            Error::invalid("key", "name one, or give the record an `id` or an `email`")
+        })?;
+        Ok(Self { collection, record, key })
+    }
+}
+
+/// What becomes of a record into which another is merged.
+fn merged(
+    before: Option<Map<String, Value>>,
+    record: Map<String, Value>,
+) -> (&'static str, Map<String, Value>) {
+    let mut data = before.clone().unwrap_or_default();
+    data.extend(record);
+    let change = match diff(before.as_ref(), &data) {
+        RowDiff::Unchanged => "unchanged",
+        RowDiff::Create => "created",
+        RowDiff::Update { .. } => "updated",
+    };
+    (change, data)
 }
 
 #[async_trait]
@@ -52,11 +84,19 @@ impl Action for Upsert {
         })
     }
 
+    async fn foresee(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Foreseen> {
+        let Wanted { collection, record, key } = Wanted::read(input)?;
+        let mut conn = cx.parts.store.read().await?;
+        let before = conn.record(cx.ctx, &collection, &key).await?.map(|old| old.data);
+        let (change, data) = merged(before, record);
+        collections::prepared(&key, &data)?;
+        Ok(Foreseen::Simulated(json!({
+            "collection": collection, "key": key, "change": change, "record": data,
+        })))
+    }
+
     async fn perform(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Value> {
-        let UpsertInput { collection, record, key } = read(input)?;
-        let key = key.or_else(|| natural_key(&record)).ok_or_else(|| {
-            Error::invalid("key", "name one, or give the record an `id` or an `email`")
-        })?;
+        let Wanted { collection, record, key } = Wanted::read(input)?;
         let (ctx, source) = (cx.ctx.clone(), format!("workflow:{}", cx.run.subject_id));
         let step = Doer::of(cx);
         cx.parts
@@ -71,14 +111,7 @@ impl Action for Upsert {
                             "record": before,
                         }));
                     }
-                    let mut data = before.clone().unwrap_or_default();
-                    data.extend(record);
-                    let change = diff(before.as_ref(), &data);
-                    let change = match change {
-                        RowDiff::Unchanged => "unchanged",
-                        RowDiff::Create => "created",
-                        RowDiff::Update { .. } => "updated",
-                    };
+                    let (change, data) = merged(before, record);
                     if change != "unchanged" {
                         let row = collections::prepared(&key, &data)?;
                         tx.put_record(&ctx, &collection, &row, &source, None).await?;
@@ -205,6 +238,12 @@ impl Action for Delete {
 
     fn input(&self) -> Value {
         key_input()
+    }
+
+    async fn foresee(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Foreseen> {
+        let KeyInput { collection, key } = read(input)?;
+        let found = cx.parts.store.read().await?.record(cx.ctx, &collection, &key).await?;
+        Ok(Foreseen::Simulated(json!({ "deleted": found.is_some() })))
     }
 
     async fn perform(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Value> {

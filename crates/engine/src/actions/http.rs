@@ -16,7 +16,7 @@ use connectus_core::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Action, ActionCx, read};
+use super::{Action, ActionCx, Foreseen, read};
 
 /// Largest answer that a step takes, in bytes.
 pub const MAX_ANSWER_BYTES: usize = 1024 * 1024;
@@ -116,6 +116,15 @@ impl Action for HttpRequest {
                 }
             }
         })
+    }
+
+    async fn foresee(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Foreseen> {
+        let request: Input = read(input)?;
+        if matches!(request.method, Verb::Get | Verb::Head) {
+            return self.perform(cx, input).await.map(Foreseen::Read);
+        }
+        self::request(&request, cx.key)?;
+        Ok(Foreseen::Unknown)
     }
 
     async fn perform(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Value> {

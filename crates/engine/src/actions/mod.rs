@@ -50,11 +50,33 @@ pub trait Action: Send + Sync {
         false
     }
 
+    /// What doing it would give, found out without changing anything.
+    ///
+    /// # Errors
+    /// As doing it would.
+    async fn foresee(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Foreseen> {
+        if self.only_reads() {
+            return self.perform(cx, input).await.map(Foreseen::Read);
+        }
+        Ok(Foreseen::Unknown)
+    }
+
     /// Does it.
     ///
     /// # Errors
     /// Transient ones are tried again as the step's policy says.
     async fn perform(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Value>;
+}
+
+/// What is known of an action that was not done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Foreseen {
+    /// It only reads, and this is what it read.
+    Read(Value),
+    /// What it would give; nothing was changed.
+    Simulated(Value),
+    /// Nobody knows before it is done.
+    Unknown,
 }
 
 /// The built-in actions. Adding one is a file and a line here.
@@ -102,6 +124,25 @@ pub fn effect_kind(name: &str, input: &Value) -> &'static str {
 /// Whether an action reads this database at most, so that nobody can tell how often it was done.
 pub fn only_reads(name: &str) -> bool {
     built_in(name).is_some_and(Action::only_reads)
+}
+
+/// Whether what an action gives follows from its input alone.
+pub fn is_pure(name: &str) -> bool {
+    name == transform::NAME
+}
+
+/// What performing an action would give, found out without changing anything.
+///
+/// # Errors
+/// As performing it would.
+pub async fn foresee(cx: &ActionCx<'_>, name: &str, input: &Value) -> Result<Foreseen> {
+    match built_in(name) {
+        Some(action) => action.foresee(cx, input).await,
+        None if provider::only_reads(name)? => {
+            provider::perform(cx, name, input).await.map(Foreseen::Read)
+        }
+        None => Ok(Foreseen::Unknown),
+    }
 }
 
 /// Performs an action.

@@ -6,7 +6,7 @@ use connectus_connect::{ActionOutcome, Connection, Plan, packs};
 use connectus_core::{
     Code, Error, IntegrationId, Page, Result,
     integration::{Integration, IntegrationStatus},
-    provider::{Action, Idempotency},
+    provider::{Action, Idempotency, Method},
 };
 use serde_json::{Value, json};
 
@@ -48,6 +48,11 @@ pub(super) fn find(name: &str) -> Result<(Arc<Plan>, Action)> {
     let plan = packs::find(provider).map_err(|_| unknown())?;
     let found = plan.pack.actions.iter().find(|known| known.name == action).cloned();
     found.map(|action| (plan, action)).ok_or_else(unknown)
+}
+
+/// Whether an action of a pack changes nothing at the provider.
+pub(super) fn only_reads(name: &str) -> Result<bool> {
+    Ok(find(name)?.1.request.method == Method::Get)
 }
 
 /// Performs an action of a pack. Where an earlier attempt may have done it and the pack says how to

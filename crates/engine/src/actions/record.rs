@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use connectus_core::{Code, Error, IntegrationId, Result};
 use serde_json::{Map, Value, json};
 
-use super::{Action, ActionCx, provider};
+use super::{Action, ActionCx, Foreseen, provider};
 
 /// `trigger.record`: webhooks often carry an id only; this loads what the id stands for.
 pub(super) struct TriggerRecord;
@@ -21,6 +21,10 @@ impl Action for TriggerRecord {
 
     fn input(&self) -> Value {
         json!({ "type": ["object", "null"], "description": "Nothing: the trigger says it all." })
+    }
+
+    async fn foresee(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Foreseen> {
+        self.perform(cx, input).await.map(Foreseen::Read)
     }
 
     async fn perform(&self, cx: &ActionCx<'_>, _input: &Value) -> Result<Value> {

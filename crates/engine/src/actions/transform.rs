@@ -5,12 +5,15 @@ use connectus_core::{Error, Result, event::EventType};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Action, ActionCx, read};
+use super::{Action, ActionCx, Foreseen, read};
 
 /// Largest piece of news, in bytes of JSON.
 const MAX_NEWS_BYTES: usize = 16 * 1024;
 /// Longest name of a piece of news, in bytes.
 const MAX_NAME_BYTES: usize = 100;
+
+/// The name of [`Transform`].
+pub(super) const NAME: &str = "transform";
 
 /// `transform`
 pub(super) struct Transform;
@@ -18,7 +21,7 @@ pub(super) struct Transform;
 #[async_trait]
 impl Action for Transform {
     fn name(&self) -> &'static str {
-        "transform"
+        NAME
     }
 
     fn summary(&self) -> &'static str {
@@ -49,6 +52,20 @@ struct News {
     data: Value,
 }
 
+impl News {
+    fn checked(input: &Value) -> Result<Self> {
+        let news: Self = read(input)?;
+        if !(1..=MAX_NAME_BYTES).contains(&news.name.len()) {
+            return Err(Error::invalid("name", format!("must be 1 to {MAX_NAME_BYTES} bytes")));
+        }
+        if news.data.to_string().len() > MAX_NEWS_BYTES {
+            let message = format!("must be at most {MAX_NEWS_BYTES} bytes of JSON");
+            return Err(Error::invalid("data", message));
+        }
+        Ok(news)
+    }
+}
+
 #[async_trait]
 impl Action for Notify {
     fn name(&self) -> &'static str {
@@ -69,16 +86,14 @@ impl Action for Notify {
         })
     }
 
+    async fn foresee(&self, _cx: &ActionCx<'_>, input: &Value) -> Result<Foreseen> {
+        let News { name, .. } = News::checked(input)?;
+        Ok(Foreseen::Simulated(json!({ "name": name })))
+    }
+
     /// An attempt that nobody knows the outcome of is looked for in the log.
     async fn perform(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Value> {
-        let News { name, data } = read(input)?;
-        if !(1..=MAX_NAME_BYTES).contains(&name.len()) {
-            return Err(Error::invalid("name", format!("must be 1 to {MAX_NAME_BYTES} bytes")));
-        }
-        if data.to_string().len() > MAX_NEWS_BYTES {
-            let message = format!("must be at most {MAX_NEWS_BYTES} bytes of JSON");
-            return Err(Error::invalid("data", message));
-        }
+        let News { name, data } = News::checked(input)?;
         let (ctx, subject) = (cx.ctx.clone(), cx.run.subject_id.clone());
         let (key, unsure) = (cx.key.to_owned(), cx.unsure);
         let told = json!({ "name": name, "data": data, "run": cx.run.id, "key": key });

@@ -117,6 +117,16 @@ impl History {
         self.entries.is_empty()
     }
 
+    /// What the run runs.
+    pub(crate) fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
+    /// What the present generation was given, and what it learnt.
+    pub(crate) fn told(&self) -> (&Value, &[Entry]) {
+        (&self.input, &self.entries)
+    }
+
     /// A machine that has learnt nothing yet.
     fn machine(&self) -> Interp {
         Interp::new(self.program.clone(), self.input.clone())

@@ -152,9 +152,15 @@ impl StepPairView {
     }
 }
 
+impl DifferenceView {
+    /// A difference for callers.
+    pub fn of(Difference { path, left, right }: Difference) -> Self {
+        Self { path, left, right }
+    }
+}
+
 fn told(differences: Vec<Difference>) -> Vec<DifferenceView> {
-    let view = |Difference { path, left, right }| DifferenceView { path, left, right };
-    differences.into_iter().map(view).collect()
+    differences.into_iter().map(DifferenceView::of).collect()
 }
 
 fn took(from: Option<Timestamp>, until: Option<Timestamp>) -> Option<i64> {

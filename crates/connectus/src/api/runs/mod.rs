@@ -72,7 +72,8 @@ pub struct FailureView {
 }
 
 impl FailureView {
-    pub(super) fn of(failure: Failure) -> Self {
+    /// A failure for callers.
+    pub fn of(failure: Failure) -> Self {
         Self { code: failure.code, message: failure.message, transient: failure.transient }
     }
 }

@@ -18,6 +18,9 @@ pub mod publish_version;
 pub mod put_endpoint;
 pub mod save_version;
 pub mod schema;
+pub mod test;
+pub mod test_definition;
+pub mod trial;
 pub mod update;
 mod version_view;
 
@@ -56,6 +59,8 @@ pub(super) fn operations() -> Vec<Operation> {
             aliases ["/integrations/workflows/{id}/execute"];
         "workflows.executions" = executions, Needs(WorkflowsRead),
             aliases ["/integrations/workflows/{id}/executions"];
+        "workflows.test" = test, Needs(WorkflowsRun);
+        "workflows.test_definition" = test_definition, Needs(WorkflowsRun);
         "workflows.schema" = schema, Needs(WorkflowsRead);
         "workflows.import" = import, Needs(WorkflowsWrite);
         "workflows.export" = export, Needs(WorkflowsRead);
@@ -108,6 +113,9 @@ pub struct WorkflowView {
     /// What a `condition` trigger saw last.
     #[serde(skip_serializing_if = "Option::is_none")]
     condition: Option<SeenView>,
+    /// In answer to publishing: the tests that fail against what is live now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failing_tests: Option<Vec<String>>,
     /// The content hash that new runs pin.
     definition_hash: String,
     /// Who made it.
@@ -137,6 +145,7 @@ impl WorkflowView {
             next_due_at: row.next_due_at.map(|at| at.to_string()),
             definition,
             condition: None,
+            failing_tests: None,
             definition_hash: row.definition_hash,
             created_by: row.created_by.map(|id| id.to_string()),
             created_at: row.created_at.to_string(),
@@ -159,10 +168,21 @@ pub struct SeenView {
 
 /// A workflow as an answer, with its `ETag`.
 async fn answer(app: &App, ctx: &TenantCtx, row: WorkflowRow) -> Result<Response> {
+    answer_with(app, ctx, row, None).await
+}
+
+/// The same, with the tests that fail.
+async fn answer_with(
+    app: &App,
+    ctx: &TenantCtx,
+    row: WorkflowRow,
+    failing_tests: Option<Vec<String>>,
+) -> Result<Response> {
     let definition = workflows::definition(&app.engine_parts, ctx, &row).await?;
     let seen = triggers::seen(&app.engine_parts, ctx, &row.id).await?;
     let tag = [(header::ETAG, etag::of(row.version))];
     let mut view = WorkflowView::of(row, Some(definition));
+    view.failing_tests = failing_tests;
     view.condition = seen.map(|seen| SeenView {
         looked_at: seen.looked_at.map(|at| at.to_string()),
         holding: seen.holding,
@@ -172,7 +192,7 @@ async fn answer(app: &App, ctx: &TenantCtx, row: WorkflowRow) -> Result<Response
 }
 
 /// The workflow that a path names.
-async fn named(app: &App, ctx: &TenantCtx, id: &str) -> Result<WorkflowRow> {
+pub(super) async fn named(app: &App, ctx: &TenantCtx, id: &str) -> Result<WorkflowRow> {
     let id = WorkflowId::parse(id).ok_or_else(|| Error::not_found("workflow"))?;
     workflows::find(&app.engine_parts, ctx, &id).await
 }

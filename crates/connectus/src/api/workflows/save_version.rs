@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use connectus_core::Error;
-use connectus_engine::workflows::{self, versions};
+use connectus_engine::workflows::{self, saved_tests, trials::Which, versions};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -37,6 +37,9 @@ pub struct NewVersion {
     /// Whether it goes live at once.
     #[serde(default)]
     publish: bool,
+    /// Whether it goes live only if it passes all tests of the workflow. It is saved either way.
+    #[serde(default)]
+    require_tests: bool,
 }
 
 /// Save a version of a workflow, as a draft unless `publish` is true.
@@ -57,6 +60,10 @@ pub async fn handle(
     let change = WorkflowChange::of(new.definition, new.actions, new.conditions);
     let draft = change.draft(&row, live)?;
     let mut version = versions::save(parts, ctx, &row, draft, &new.note).await?;
+    if new.publish && new.require_tests {
+        let which = Which::Version(version.number);
+        saved_tests::require(&saved_tests::failing(parts, ctx, &row, &which).await?)?;
+    }
     if new.publish {
         versions::publish(parts, ctx, &row, version.number).await?;
         version = versions::get(parts, ctx, &row, version.number).await?;

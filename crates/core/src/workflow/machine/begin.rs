@@ -56,6 +56,9 @@ impl Interp {
             return Begun::Pending;
         }
         let path = self.data.path(env, &step.id);
+        if let Some(outcome) = self.rehearsed(&path, step) {
+            return Begun::Ended(outcome);
+        }
         let place = Place { node, block, env, path: &path };
         self.operate(place, step).unwrap_or_else(|error| Begun::Ended(Err(error)))
     }
@@ -66,18 +69,22 @@ impl Interp {
             Op::Action(call) => self.call(at, node, call),
             Op::Workflow { workflow, input } => self.child(at, node, workflow, input),
             Op::Branch { condition, then, otherwise } => {
-                let block = if self.data.test(env, condition)? { *then } else { *otherwise };
-                Ok(self.group(at, &[block], 1, true))
+                let holds = self.data.test(env, condition)?;
+                self.took(at.path, || if holds { "then" } else { "else" }.to_owned());
+                Ok(self.group(at, &[if holds { *then } else { *otherwise }], 1, true))
             }
             Op::Switch { cases, otherwise } => {
-                let mut way = *otherwise;
-                for (when, block) in cases {
+                let mut way = (None, *otherwise);
+                for (index, (when, block)) in cases.iter().enumerate() {
                     if self.data.test(env, when)? {
-                        way = *block;
+                        way = (Some(index), *block);
                         break;
                     }
                 }
-                Ok(self.group(at, &[way], 1, true))
+                self.took(at.path, || {
+                    way.0.map_or_else(|| "default".to_owned(), |case| format!("cases/{case}"))
+                });
+                Ok(self.group(at, &[way.1], 1, true))
             }
             Op::Parallel { branches, needed } => Ok(self.group(at, branches, *needed, false)),
             Op::ForEach { .. } => self.begin_loop(at, node),
@@ -104,6 +111,7 @@ impl Interp {
             Op::Fail { message, code } => Err(RunError::new(code, self.data.text(env, message)?)),
             Op::Stop(output) => {
                 let output = self.data.fill(env, output)?;
+                self.note_end(at.path, node, &Ok(output.clone()));
                 self.complete(output);
                 Ok(Begun::Pending)
             }
@@ -113,6 +121,7 @@ impl Interp {
                     let message = format!("The run started over {MAX_GENERATIONS} times.");
                     return Err(RunError::new("limit", message));
                 }
+                self.note_end(at.path, node, &Ok(input.clone()));
                 self.end(End::ContinueAs(input));
                 Ok(Begun::Pending)
             }
@@ -214,6 +223,7 @@ impl Interp {
             );
             return Err(RunError::new("limit", message));
         }
+        self.took(at.path, || format!("{} items", items.len()));
         if items.is_empty() {
             return Ok(Begun::Ended(Ok(Value::Array(Vec::new()))));
         }

@@ -117,7 +117,7 @@ impl RunError {
     }
 
     /// A child's error as its parent tells it: without the child's own undoing.
-    pub(super) fn of_child(self) -> Self {
+    pub(in crate::workflow) fn of_child(self) -> Self {
         let mut failure = self.failure;
         if let Some(step) = self.step {
             failure.message =

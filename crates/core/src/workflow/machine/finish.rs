@@ -68,6 +68,7 @@ impl Interp {
     fn skip(&mut self, block: FrameId, node: NodeIx, env: EnvId) {
         let program = Arc::clone(&self.program);
         let Some(step) = program.nodes.get(node) else { return };
+        self.left_out(&self.data.path(env, &step.id), step);
         match self.data.record_skipped(env, &step.id) {
             Ok(()) => self.next_step(block, None),
             Err(error) => self.fail_block(block, error.at(&self.data.path(env, &step.id))),
@@ -90,6 +91,10 @@ impl Interp {
         let recorded = self.data.record(env, &step.id, &outcome);
         if outcome.is_ok() {
             self.remember_undo(node, env, &path);
+        }
+        self.note_end(&path, step, &outcome);
+        if self.end_after(&path, step) {
+            return true;
         }
         match (recorded, outcome) {
             // Over the limit there is no going on, whatever may fail.

@@ -7,6 +7,7 @@ mod end;
 mod event;
 mod finish;
 mod frame;
+mod rehearsal;
 mod snapshot;
 mod waits;
 
@@ -17,10 +18,12 @@ use std::{
 
 use serde_json::{Value, json};
 
+pub(super) use self::rehearsal::{Alone, Rehearsal, Traced, of_step};
 pub use self::{
     command::{Cmd, Compensation, Policy, RunError},
     event::{ChildOutcome, Entry, Event, JOURNAL_VERSION},
     frame::Ask,
+    rehearsal::{Fate, Iteration, Pin, PinnedError},
     snapshot::{Pending, Snapshot},
     waits::APPROVAL_SIGNAL,
 };
@@ -59,6 +62,8 @@ pub struct Interp {
     /// What is wrong with the input.
     refused: Option<RunError>,
     undo: Vec<Undoing>,
+    /// What a test changes and learns; a run that is none has nothing here.
+    rehearsal: Option<Box<Rehearsal>>,
     out: Vec<Cmd>,
 }
 
@@ -101,6 +106,7 @@ impl Interp {
             ready: VecDeque::new(),
             executed: 0,
             undo: Vec::new(),
+            rehearsal: None,
             out: Vec::new(),
         }
     }
@@ -174,7 +180,10 @@ impl Interp {
             return self.end(End::Fail(error));
         }
         match program.when.as_ref().map_or(Ok(true), |when| self.data.test(0, when)) {
-            Ok(true) => self.push_block(program.root, RUN, 0, 0),
+            Ok(true) => match self.surroundings() {
+                Ok(env) => self.push_block(program.root, RUN, env, 0),
+                Err(error) => self.end(End::Fail(error)),
+            },
             Ok(false) => self.end(End::Complete(json!({"skipped": true}))),
             Err(error) => self.end(End::Fail(error)),
         }

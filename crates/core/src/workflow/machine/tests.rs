@@ -1,8 +1,10 @@
 //! The machine, driven by hand and by chance.
 
 mod control;
+mod coverage;
 mod driver;
 mod errors;
+mod histories;
 mod history;
 mod journal;
 mod saga;

@@ -133,21 +133,35 @@ impl Interp {
         }
         let outcome = match self.step_mut(frame).map(|step| &step.state) {
             Some(State::Timer) => Ok(Value::Null),
-            Some(State::Signal(wait)) => wait.late(),
+            // What has no deadline cannot be late, whoever says so.
+            Some(State::Signal(wait)) if wait.has_deadline => wait.late(),
             _ => return,
         };
         self.finish(frame, outcome);
     }
 
-    pub(super) fn signalled(&mut self, name: String, value: Value) {
+    /// Who waits for a signal; who began to wait first is served first.
+    fn waiter(&self, name: &str) -> Option<FrameId> {
         let waits = |frame: &FrameId| {
             self.frames.get(frame).is_some_and(|frame| {
                 matches!(&frame.kind, FrameKind::Step(StepFrame { state: State::Signal(wait), .. })
                     if wait.name == name)
             })
         };
-        // Who began to wait first is served first.
-        let Some(frame) = self.pending.values().copied().filter(waits).min() else {
+        self.pending.values().copied().filter(waits).min()
+    }
+
+    /// The path of the step that a signal would serve now.
+    pub(in crate::workflow) fn serves(&self, name: &str) -> Option<&str> {
+        let frame = self.frames.get(&self.waiter(name)?)?;
+        match &frame.kind {
+            FrameKind::Step(step) => Some(&step.path),
+            FrameKind::Block(_) => None,
+        }
+    }
+
+    pub(super) fn signalled(&mut self, name: String, value: Value) {
+        let Some(frame) = self.waiter(&name) else {
             // Nobody can agree to what has not been asked yet.
             if !name.starts_with(APPROVAL_SIGNAL) {
                 self.data.keep_signal(name, value);

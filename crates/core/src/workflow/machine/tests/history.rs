@@ -94,7 +94,7 @@ fn named(steps: &mut Value, next: &mut usize) {
     }
 }
 
-fn workflow() -> impl Strategy<Value = Value> {
+pub(super) fn workflow() -> impl Strategy<Value = Value> {
     prop::collection::vec(step(), 1..4).prop_map(|steps| {
         let mut steps = Value::Array(steps);
         named(&mut steps, &mut 0);
