@@ -58,7 +58,9 @@ impl Recording {
             Event::ChildDone { id, result } if waited(id) => {
                 let pin = match result {
                     ChildOutcome::Output(output) => Pin::Output(output.clone()),
-                    ChildOutcome::Error(error) => Pin::Error(pinned(&error.clone().of_child().failure)),
+                    ChildOutcome::Error(error) => {
+                        Pin::Error(pinned(&error.clone().of_child().failure))
+                    }
                 };
                 self.answered(id, pin, is_pure);
             }

@@ -66,8 +66,7 @@ fn declared() -> Vec<Transition> {
             _ => &["nobody"],
         };
         all.extend(ABOUT.iter().flat_map(|event| states.iter().map(|s| (phase, *event, *s))));
-        let asking: &[&str] =
-            if phase == "running" { &ASKING } else { &["nobody", "no question"] };
+        let asking: &[&str] = if phase == "running" { &ASKING } else { &["nobody", "no question"] };
         all.extend(asking.iter().map(|state| (phase, "signalled", *state)));
     }
     all

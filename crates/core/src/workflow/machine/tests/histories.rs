@@ -84,8 +84,16 @@ fn histories_hold_every_kind_of_step_and_event() {
         let ended = run.traced().iter().map(|step| (step.kind, json!(step.fate)));
         kinds.extend(ended.map(|(kind, fate)| format!("{kind} {}", fate.as_str().unwrap())));
     }
-    let every = ["started", "done", "failed", "fired", "signalled", "child done", "child failed",
-        "cancel requested"];
+    let every = [
+        "started",
+        "done",
+        "failed",
+        "fired",
+        "signalled",
+        "child done",
+        "child failed",
+        "cancel requested",
+    ];
     assert_eq!(events, BTreeSet::from(every));
     let fate = |fate: Fate| json!(fate).as_str().unwrap().to_owned();
     let mut missing = Vec::new();
@@ -97,7 +105,9 @@ fn histories_hold_every_kind_of_step_and_event() {
             missing.extend((!kinds.contains(&line)).then_some(line));
         }
     }
-    for kind in ["action", "workflow", "approval", "wait", "branch", "switch", "parallel", "for_each"] {
+    for kind in
+        ["action", "workflow", "approval", "wait", "branch", "switch", "parallel", "for_each"]
+    {
         let line = format!("{kind} {}", fate(Fate::Failed));
         missing.extend((!kinds.contains(&line)).then_some(line));
     }
