@@ -34,14 +34,16 @@ fn scope() -> Value {
     for _ in 0..60 {
         deep = json!({ "a": [deep] });
     }
-    let wide: Map<String, Value> = (0..50_000).map(|n| (format!("key{n}"), json!(n))).collect();
+    let wide: Map<String, Value> = (0..15_000).map(|n| (format!("key{n}"), json!(n))).collect();
     json!({
         "text": "aaaa",
         "n": 7,
         "a": [1, 2, 3],
         "big": "x".repeat(1_000_000),
         "bytes": "ŉßﬁ💩".repeat(40_000),
-        "numbers": (0..200_000).collect::<Vec<_>>(),
+        "numbers": (0..40_000).collect::<Vec<_>>(),
+        "huge": (0..500_000).collect::<Vec<_>>(),
+        "quotes": "\"\\<".repeat(300_000),
         "list": vec!["aaaa"; 20_000],
         "wide": wide,
         "deep": deep,

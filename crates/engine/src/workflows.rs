@@ -1,5 +1,6 @@
 //! Workflows: what the API does with them.
 
+pub mod completions;
 pub mod saved_tests;
 pub mod templates;
 pub mod trials;

@@ -181,6 +181,32 @@ both! {
         assert_eq!(report["output"], "two");
     }
 
+    async fn an_editor_learns_what_can_be_written(db: TestStore) {
+        let bench = Bench::open(db).await;
+        bench.run(true).await;
+        let path = format!("{}/completions?step=ok", bench.path);
+        let found = bench.world.as_role(Role::Viewer).get(&path).await.expect(200).json();
+        let of = |path: &str| {
+            let names = found["names"].as_array().unwrap();
+            names.iter().find(|name| name["path"] == path).cloned().unwrap_or_default()
+        };
+        assert_eq!(of("steps.keep.output.change")["source"], "declared");
+        assert_eq!(of("steps.record.output.records[0].id")["source"], "recorded", "{found:#}");
+        assert_eq!(of("trigger.email")["type"], "string");
+        assert_eq!(of("steps.way.output"), Value::Null, "it comes later");
+        assert!(found["filters"].as_array().unwrap().iter().any(|one| {
+            one["signature"] == "replace(old, new)"
+        }));
+        let unsaved = json!({"definition": {"version": 1, "name": "x", "steps": [
+            {"id": "a", "type": "action", "action": "http.request", "input": {"url": "{{ oops"}},
+            {"id": "b", "type": "stop"}]}, "step": "b"});
+        let path = "/api/v1/workflows/completions";
+        let found = bench.world.owner().post(path, &unsaved).await.expect(200).json();
+        assert!(found["names"].to_string().contains("steps.a.output.status"), "{found:#}");
+        let unknown = format!("{}/completions?step=nobody", bench.path);
+        bench.world.owner().get(&unknown).await.refused(422, "invalid");
+    }
+
     async fn a_recorded_run_is_kept_as_a_test(db: TestStore) {
         let bench = Bench::open(db).await;
         let run = bench.run(true).await;

@@ -70,6 +70,9 @@ pub fn body(operation: &str) -> Option<Value> {
         "workflows.test_definition" => json!({"definition": {
             "version": 1, "name": "probe", "steps": [{"id": "end", "type": "stop"}],
         }}),
+        "workflows.complete_definition" => json!({"definition": {
+            "version": 1, "name": "probe", "steps": [{"id": "end", "type": "stop"}],
+        }}),
         "workflow_tests.create" => json!({"name": "probe", "test": {"input": {}}}),
         "runs.cancel_many" => json!({"filter": {"status": "queued"}}),
         "runs.retry_many" => json!({"filter": {"status": "failed"}}),

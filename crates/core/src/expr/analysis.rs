@@ -1,6 +1,8 @@
 //! Whether an expression may be run at all, and what it reads. Decided once, before compiling.
 
-use super::{FILTERS, MAX_LITERAL_ITEMS, MAX_NESTING, Path, at, engine::TESTS, reads::Reads};
+use super::{
+    FILTERS, MAX_LITERAL_ITEMS, MAX_NESTING, MAX_SLICES, Path, at, engine::TESTS, reads::Reads,
+};
 use crate::Result;
 use minijinja::machinery::{
     Span,
@@ -9,7 +11,7 @@ use minijinja::machinery::{
 
 /// Checks an expression and collects what it reads.
 pub(super) fn analyse(source: &str, tree: &Tree<'_>) -> Result<Reads> {
-    let mut walk = Walk { source, reads: Reads::default(), numeric: false };
+    let mut walk = Walk { source, reads: Reads::default(), numeric: false, slices: 0 };
     walk.visit(tree, MAX_NESTING, false)?;
     Ok(walk.reads)
 }
@@ -19,6 +21,8 @@ struct Walk<'a> {
     reads: Reads,
     /// Whether the node being visited must be a number.
     numeric: bool,
+    /// Slices met so far.
+    slices: usize,
 }
 
 impl Walk<'_> {
@@ -51,6 +55,11 @@ impl Walk<'_> {
             Tree::Slice(slice) => {
                 if slice.step.is_some() {
                     return self.refuse(slice.span(), "a slice takes no step; use `|reverse`");
+                }
+                self.slices += 1;
+                if self.slices > MAX_SLICES {
+                    let what = format!("an expression has at most {MAX_SLICES} slices");
+                    return self.refuse(slice.span(), &what);
                 }
                 self.visit(&slice.expr, depth, false)?;
                 self.visit_all(slice.start.iter().chain(&slice.stop), depth)

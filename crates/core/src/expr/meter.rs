@@ -3,7 +3,15 @@
 
 use minijinja::{Error, ErrorKind, State, Value, value::ValueKind};
 
-use super::{MAX_RESULT_BYTES, MAX_WORK_BYTES};
+use super::{MAX_RESULT_BYTES, MAX_WORK_BYTES, VALUE_BYTES};
+
+/// Filters that take a text apart, into values of one character or more.
+const APART: [&str; 16] = [
+    "count", "dictsort", "first", "groupby", "items", "join", "last", "lines", "list", "map",
+    "max", "min", "reject", "select", "sum", "unique",
+];
+/// Filters that compare each value with several others.
+const ORDER: [&str; 4] = ["dictsort", "groupby", "sort", "unique"];
 
 /// Bytes this evaluation's filters may still touch.
 struct Work(usize);
@@ -14,6 +22,7 @@ pub(super) fn before(state: &mut State, name: &str, args: &[Value]) -> Result<()
         value(state, arg)?;
     }
     spend(state, repeated(name, args))?;
+    spend(state, apart(name, args))?;
     let bytes = growth(name, args);
     if bytes > MAX_RESULT_BYTES {
         return Err(too_much());
@@ -23,7 +32,7 @@ pub(super) fn before(state: &mut State, name: &str, args: &[Value]) -> Result<()
 
 /// Pays for one pass over a value.
 pub(super) fn value(state: &mut State, value: &Value) -> Result<(), Error> {
-    spend(state, 1)?;
+    spend(state, VALUE_BYTES)?;
     match value.kind() {
         ValueKind::String => spend(state, value.as_str().map_or(0, str::len)),
         ValueKind::Seq | ValueKind::Iterable => {
@@ -65,13 +74,49 @@ fn repeated(name: &str, args: &[Value]) -> usize {
     times.saturating_mul(others.iter().map(longest_text).max().unwrap_or(0))
 }
 
-/// What the two filters that can multiply their input will make, before they make it.
+/// What is spent on values that a filter will make of a text, or compare with one another.
+fn apart(name: &str, args: &[Value]) -> usize {
+    let Some(value) = args.first() else { return 0 };
+    let values = match value.as_str() {
+        Some(text) if name == "split" => split(text, args.get(1).and_then(Value::as_str)),
+        Some(text) if APART.contains(&name) || ORDER.contains(&name) => text.chars().count(),
+        Some(_) => 0,
+        None => value.len().unwrap_or(0),
+    };
+    let rounds = match ORDER.contains(&name) {
+        true => usize::try_from(values.max(2).ilog2()).unwrap_or(0) / 4,
+        false => usize::from(value.as_str().is_some()),
+    };
+    values.saturating_mul(rounds).saturating_mul(VALUE_BYTES)
+}
+
+/// How many parts `split` makes at most.
+fn split(text: &str, separator: Option<&str>) -> usize {
+    match separator {
+        Some(separator) => text.matches(separator).count() + 1,
+        None => text.split_whitespace().count(),
+    }
+}
+
+/// The length of a text inside JSON: what `tojson` writes.
+fn escaped(text: &str) -> usize {
+    let long = |byte: &u8| *byte < b' ' || matches!(byte, b'<' | b'>' | b'&' | b'\'');
+    let short = |byte: &u8| matches!(byte, b'"' | b'\\');
+    let bytes = text.as_bytes();
+    let (long, short) =
+        (bytes.iter().filter(|b| long(b)).count(), bytes.iter().filter(|b| short(b)).count());
+    bytes.len() + 5 * long + short
+}
+
+/// What the filters that can multiply their input will make, before they make it.
 fn growth(name: &str, args: &[Value]) -> usize {
     let text = |index: usize| args.get(index).and_then(Value::as_str);
     match (name, text(0), text(1), text(2)) {
         ("replace", Some(value), Some(from), Some(to)) => {
             value.matches(from).count().saturating_mul(to.len())
         }
+        ("tojson", Some(value), ..) => escaped(value),
+        ("urlencode", Some(value), ..) => 3 * value.len(),
         ("join", value, ..) => {
             let items = value.map(str::len).or_else(|| args.first()?.len()).unwrap_or(0);
             // The joiner may come by position or as `d=`; the longest argument covers both.

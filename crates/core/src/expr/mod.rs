@@ -7,6 +7,7 @@
 mod analysis;
 mod engine;
 mod interpolate;
+pub mod manual;
 mod meter;
 mod path;
 mod reads;
@@ -35,10 +36,15 @@ pub const MAX_NESTING: usize = 64;
 pub const MAX_LITERAL_ITEMS: usize = 100;
 /// Largest result of an expression, template or interpolation, in bytes of JSON.
 pub const MAX_RESULT_BYTES: usize = 1024 * 1024;
-/// Most bytes one evaluation may read from its scope, each mention of a value counted.
+/// Most bytes one evaluation may read from its scope, each mention of a value counted. A value
+/// counts [`VALUE_BYTES`] beside its text.
 pub const MAX_INPUT_BYTES: usize = 2 * 1024 * 1024;
-/// Most bytes the filters of one evaluation may read and write together.
-pub const MAX_WORK_BYTES: usize = 8 * 1024 * 1024;
+/// Most bytes the filters of one evaluation may read and write together, counted likewise.
+pub const MAX_WORK_BYTES: usize = 4 * 1024 * 1024;
+/// What a value counts whatever it holds: what it takes in memory, and what handling it costs.
+pub const VALUE_BYTES: usize = 48;
+/// Most slices (`x[1:]`) of one expression: each copies what it is taken from.
+pub const MAX_SLICES: usize = 8;
 /// Most expressions of one template or one interpolated structure.
 pub const MAX_EXPRESSIONS: usize = 200;
 /// Instructions of the template engine one evaluation may execute.

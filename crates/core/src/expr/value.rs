@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use minijinja::{Value as Jinja, value::ValueKind};
 use serde_json::{Map, Number, Value};
 
-use super::{MAX_INPUT_BYTES, MAX_RESULT_BYTES, Scope, reads::Node};
+use super::{MAX_INPUT_BYTES, MAX_RESULT_BYTES, Scope, VALUE_BYTES, reads::Node};
 use crate::{Code, Error, Result};
 
 /// Deepest result, the depth JSON readers commonly accept.
@@ -53,7 +53,13 @@ fn part(node: &Node, value: Option<&Value>, left: &mut usize) -> Result<Option<J
 }
 
 fn from_json(value: &Value, mentions: usize, left: &mut usize) -> Result<Jinja> {
-    let weight = 8 + value.as_str().map_or(0, str::len);
+    let text = match value {
+        Value::String(text) => text.len(),
+        // A name is a value of its own.
+        Value::Object(fields) => fields.keys().map(|name| VALUE_BYTES + name.len()).sum(),
+        _ => 0,
+    };
+    let weight = VALUE_BYTES + text;
     *left = left.checked_sub(weight.saturating_mul(mentions)).ok_or_else(|| {
         let detail = format!("The expression reads more than {MAX_INPUT_BYTES} bytes.");
         Error::new(Code::Invalid, detail)

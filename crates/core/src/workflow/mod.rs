@@ -9,6 +9,7 @@
 mod call;
 mod check;
 mod compile;
+pub mod completion;
 mod definition;
 mod diff;
 mod kinds;

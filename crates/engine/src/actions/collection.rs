@@ -84,6 +84,15 @@ impl Action for Upsert {
         })
     }
 
+    fn output(&self) -> Value {
+        json!({ "type": "object", "properties": {
+            "collection": { "type": "string" },
+            "key": { "type": "string" },
+            "change": { "type": "string" },
+            "record": { "type": "object" },
+        } })
+    }
+
     async fn foresee(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Foreseen> {
         let Wanted { collection, record, key } = Wanted::read(input)?;
         let mut conn = cx.parts.store.read().await?;
@@ -216,6 +225,10 @@ impl Action for Get {
         true
     }
 
+    fn output(&self) -> Value {
+        json!({ "type": "object" })
+    }
+
     async fn perform(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Value> {
         let KeyInput { collection, key } = read(input)?;
         let found = cx.parts.store.read().await?.record(cx.ctx, &collection, &key).await?;
@@ -238,6 +251,12 @@ impl Action for Delete {
 
     fn input(&self) -> Value {
         key_input()
+    }
+
+    fn output(&self) -> Value {
+        json!({ "type": "object", "properties": {
+            "deleted": { "type": "boolean" },
+        } })
     }
 
     async fn foresee(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Foreseen> {

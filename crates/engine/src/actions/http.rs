@@ -118,6 +118,12 @@ impl Action for HttpRequest {
         })
     }
 
+    fn output(&self) -> Value {
+        json!({ "type": "object", "properties": {
+            "status": { "type": "integer" }, "headers": { "type": "object" }, "body": {},
+        } })
+    }
+
     async fn foresee(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Foreseen> {
         let request: Input = read(input)?;
         if matches!(request.method, Verb::Get | Verb::Head) {

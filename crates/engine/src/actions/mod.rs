@@ -8,6 +8,8 @@ mod record;
 mod search;
 mod transform;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use connectus_core::{Error, Result, TenantCtx, run::Run};
 use serde_json::{Value, json};
@@ -44,6 +46,11 @@ pub trait Action: Send + Sync {
 
     /// The JSON Schema of its input.
     fn input(&self) -> Value;
+
+    /// The JSON Schema of what it gives, as far as that is always the same.
+    fn output(&self) -> Value {
+        json!({})
+    }
 
     /// Whether it reads this database at most, and asks nobody else.
     fn only_reads(&self) -> bool {
@@ -107,6 +114,12 @@ pub fn described() -> Value {
         json!({ "name": action.name(), "summary": action.summary(), "input": action.input() })
     });
     Value::Array(own.chain(provider::described()).collect())
+}
+
+/// The shape of what each action gives, as JSON Schema, by name.
+pub fn outputs() -> BTreeMap<String, Value> {
+    let own = BUILT_IN.iter().map(|action| (action.name().to_owned(), action.output()));
+    own.chain(provider::names().into_iter().map(|name| (name, provider::output()))).collect()
 }
 
 /// How harmful it is to do an action twice: [`LOCAL`], `idempotent`, `keyed`, `verify_then_retry`

@@ -41,6 +41,16 @@ pub(super) fn described() -> Vec<Value> {
     plans.iter().flat_map(of).collect()
 }
 
+/// The shape of what every action of a pack gives.
+pub(super) fn output() -> Value {
+    json!({ "type": "object", "properties": {
+        "records": { "type": "array", "description": "the things made, changed or found" },
+        "ids": { "type": "array", "description": "their ids, in the same order" },
+        "failed": { "type": "array", "description": "items of a batch that were refused" },
+        "calls": { "type": "integer", "description": "calls made" },
+    } })
+}
+
 /// The pack and the action of a name.
 pub(super) fn find(name: &str) -> Result<(Arc<Plan>, Action)> {
     let unknown = || Error::invalid("action", format!("there is no action `{name}`"));

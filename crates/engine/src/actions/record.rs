@@ -23,6 +23,10 @@ impl Action for TriggerRecord {
         json!({ "type": ["object", "null"], "description": "Nothing: the trigger says it all." })
     }
 
+    fn output(&self) -> Value {
+        json!({ "type": "object" })
+    }
+
     async fn foresee(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Foreseen> {
         self.perform(cx, input).await.map(Foreseen::Read)
     }

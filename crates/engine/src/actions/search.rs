@@ -64,6 +64,13 @@ impl Action for Search {
         true
     }
 
+    fn output(&self) -> Value {
+        json!({ "type": "object", "properties": {
+            "records": { "type": "array" },
+            "total_count": { "type": "integer" },
+        } })
+    }
+
     async fn perform(&self, cx: &ActionCx<'_>, input: &Value) -> Result<Value> {
         let input: Input = read(input)?;
         let pairs: Vec<(String, String)> = input

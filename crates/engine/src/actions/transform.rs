@@ -86,6 +86,12 @@ impl Action for Notify {
         })
     }
 
+    fn output(&self) -> Value {
+        json!({ "type": "object", "properties": {
+            "name": { "type": "string" },
+        } })
+    }
+
     async fn foresee(&self, _cx: &ActionCx<'_>, input: &Value) -> Result<Foreseen> {
         let News { name, .. } = News::checked(input)?;
         Ok(Foreseen::Simulated(json!({ "name": name })))

@@ -1,5 +1,7 @@
 //! Workflows.
 
+pub mod complete_definition;
+pub mod completions;
 pub mod create;
 pub mod delete;
 pub mod delete_endpoint;
@@ -61,6 +63,8 @@ pub(super) fn operations() -> Vec<Operation> {
             aliases ["/integrations/workflows/{id}/executions"];
         "workflows.test" = test, Needs(WorkflowsRun);
         "workflows.test_definition" = test_definition, Needs(WorkflowsRun);
+        "workflows.completions" = completions, Needs(WorkflowsRead);
+        "workflows.complete_definition" = complete_definition, Needs(WorkflowsWrite);
         "workflows.schema" = schema, Needs(WorkflowsRead);
         "workflows.import" = import, Needs(WorkflowsWrite);
         "workflows.export" = export, Needs(WorkflowsRead);
