@@ -11,6 +11,7 @@ mod bench;
 mod chaos;
 mod command;
 mod contract;
+mod fuzz;
 mod generate;
 mod http;
 mod installation;
@@ -56,6 +57,8 @@ enum Task {
     Sim(sim::Sim),
     /// Measure the release build; see benches/README.md.
     Bench(bench::Bench),
+    /// Look for inputs that break us; needs cargo-fuzz.
+    Fuzz(fuzz::Fuzz),
     /// Run a command against a throw-away PostgreSQL, for example
     /// `cargo xtask with-postgres cargo test -p connectus-store`.
     WithPostgres {
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Task::Contract => contract::run(),
         Task::Chaos(drill) => chaos::run(drill),
         Task::Sim(sim) => sim::run(&sim),
+        Task::Fuzz(fuzz) => fuzz::run(&fuzz),
         Task::Bench(bench) => bench::run(&bench),
         Task::WithPostgres { command } => postgres::run_with(&command),
     };

@@ -25,7 +25,7 @@ pub const FILTERS: &[Entry] = manual! {
     "capitalize" "capitalize" "the first letter large, the others small";
     "count" "count" "how many items or characters there are";
     "d" "d(other, boolean=false)" "short for `default`";
-    "default" "default(other, boolean=false)" "the other value where there is none; with `true` also for an empty one";
+    "default" "default(other, boolean=false)" "the other value where there is none";
     "dictsort" "dictsort(by='key', reverse=false)" "pairs of name and value in order";
     "first" "first" "the first item";
     "float" "float(default=0.0)" "the value as a number";

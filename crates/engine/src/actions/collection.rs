@@ -45,12 +45,12 @@ impl Wanted {
 
 /// What becomes of a record into which another is merged.
 fn merged(
-    before: Option<Map<String, Value>>,
+    before: Option<&Map<String, Value>>,
     record: Map<String, Value>,
 ) -> (&'static str, Map<String, Value>) {
-    let mut data = before.clone().unwrap_or_default();
+    let mut data = before.cloned().unwrap_or_default();
     data.extend(record);
-    let change = match diff(before.as_ref(), &data) {
+    let change = match diff(before, &data) {
         RowDiff::Unchanged => "unchanged",
         RowDiff::Create => "created",
         RowDiff::Update { .. } => "updated",
@@ -97,7 +97,7 @@ impl Action for Upsert {
         let Wanted { collection, record, key } = Wanted::read(input)?;
         let mut conn = cx.parts.store.read().await?;
         let before = conn.record(cx.ctx, &collection, &key).await?.map(|old| old.data);
-        let (change, data) = merged(before, record);
+        let (change, data) = merged(before.as_ref(), record);
         collections::prepared(&key, &data)?;
         Ok(Foreseen::Simulated(json!({
             "collection": collection, "key": key, "change": change, "record": data,
@@ -120,7 +120,7 @@ impl Action for Upsert {
                             "record": before,
                         }));
                     }
-                    let (change, data) = merged(before, record);
+                    let (change, data) = merged(before.as_ref(), record);
                     if change != "unchanged" {
                         let row = collections::prepared(&key, &data)?;
                         tx.put_record(&ctx, &collection, &row, &source, None).await?;

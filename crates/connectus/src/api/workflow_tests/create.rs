@@ -24,7 +24,10 @@ use crate::{
 /// A test to be kept: made of a recorded run, or of a test of the live definition.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({ "name": "A lead with a phone", "run": "run_01k6t2c8x9v3f5g7h2j4m6n8p0" }))]
+#[schema(example = json!({
+    "name": "A lead with a phone",
+    "run": "run_01k6t2c8x9v3f5g7h2j4m6n8p0"
+}))]
 pub struct NewTest {
     /// What to call it; no other test of the workflow may have the name.
     name: String,

@@ -231,9 +231,9 @@ async fn attempt(
     let failed = report.error.is_some();
     let view = view(&ReportView::of(report))?;
     if wanted.which.of.json {
-        print_json(&view)?
+        print_json(&view)?;
     } else {
-        print(&told(&view))?
+        print(&told(&view))?;
     }
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
