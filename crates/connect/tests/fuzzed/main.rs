@@ -21,14 +21,20 @@ mod seeds;
 /// Changes of the seeds of each target.
 const CHANGES: u32 = 3_000;
 
-fn target(name: &str) -> (fn(&[u8]), Vec<Vec<u8>>) {
+/// A target and what it begins with.
+struct Begun {
+    entry: fn(&[u8]),
+    seeds: Vec<Vec<u8>>,
+}
+
+fn target(name: &str) -> Begun {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let found = entries::TARGETS.iter().find(|(target, _)| *target == name);
     let (_, entry) = found.unwrap_or_else(|| panic!("no target {name}"));
     let seeds = seeds::of(name, &root);
     assert!(seeds.len() >= 8, "{name}: {} seeds", seeds.len());
     assert!(seeds.iter().all(|seed| !seed.is_empty() || name == "expression"), "{name}");
-    (*entry, seeds)
+    Begun { entry: *entry, seeds }
 }
 
 /// What chance does to a text.
@@ -120,7 +126,7 @@ fn apply(text: &mut Vec<u8>, at: usize, change: &Change, seeds: &[Vec<u8>]) {
 }
 
 fn changed(name: &str) {
-    let (entry, seeds) = target(name);
+    let Begun { entry, seeds } = target(name);
     for seed in &seeds {
         entry(seed);
     }

@@ -158,6 +158,12 @@ both! {
         bench.world.owner().post(&path, &both).await.refused(422, "invalid");
         let viewer = bench.world.as_role(Role::Viewer).post(&path, &json!({})).await;
         viewer.refused(403, "forbidden");
+        // Who may only run workflows does nothing that nobody has written.
+        let operator = bench.world.as_role(Role::Operator);
+        operator.post(&path, &alone).await.expect(200);
+        for more in [json!({"perform": true}), json!({"definition": lead()})] {
+            operator.post(&path, &more).await.refused(403, "forbidden");
+        }
     }
 
     async fn a_definition_is_tested_before_it_is_saved(db: TestStore) {

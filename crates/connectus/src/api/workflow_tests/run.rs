@@ -4,7 +4,6 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use connectus_core::{Code, Error, access::Permission::WorkflowsWrite};
 use connectus_engine::workflows::{saved_tests, trials::Which};
 use serde::Deserialize;
 use serde_json::Value;
@@ -55,10 +54,7 @@ pub async fn handle(
     let (which, accept) = against.read()?;
     let verdict = saved_tests::run(parts, ctx, &row, test, &which).await?;
     if accept {
-        if !ctx.role().allows(WorkflowsWrite) {
-            let detail = "Changing what a test expects takes the permission workflows:write.";
-            return Err(Error::new(Code::Forbidden, detail).into());
-        }
+        trial::may_write(ctx, "Changing what a test expects")?;
         saved_tests::accept(parts, ctx, &row, &verdict).await?;
     }
     Ok(Json(VerdictView::of(verdict, true)))

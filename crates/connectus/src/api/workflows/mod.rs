@@ -62,7 +62,7 @@ pub(super) fn operations() -> Vec<Operation> {
         "workflows.executions" = executions, Needs(WorkflowsRead),
             aliases ["/integrations/workflows/{id}/executions"];
         "workflows.test" = test, Needs(WorkflowsRun);
-        "workflows.test_definition" = test_definition, Needs(WorkflowsRun);
+        "workflows.test_definition" = test_definition, Needs(WorkflowsWrite);
         "workflows.completions" = completions, Needs(WorkflowsRead);
         "workflows.complete_definition" = complete_definition, Needs(WorkflowsWrite);
         "workflows.schema" = schema, Needs(WorkflowsRead);

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use connectus_core::{
-    Error, Result, Timestamp,
+    Code, Error, Result, TenantCtx, Timestamp,
+    access::Permission::WorkflowsWrite,
     workflow::{
         Iteration, Pin, RunError,
         trial::{Decision, Plan, Report, Scope, StepReport},
@@ -110,6 +111,18 @@ impl Trial {
         };
         Ok((which, plan, if self.perform { Reality::All } else { Reality::Reads }))
     }
+}
+
+/// Lets pass who may write workflows: who may only run them does what others have written.
+///
+/// # Errors
+/// `forbidden` for all others.
+pub(in crate::api) fn may_write(ctx: &TenantCtx, what: &str) -> Result<()> {
+    if ctx.role().allows(WorkflowsWrite) {
+        return Ok(());
+    }
+    let detail = format!("{what} takes the permission {}.", WorkflowsWrite.name());
+    Err(Error::new(Code::Forbidden, detail))
 }
 
 /// Which definition a body names.
