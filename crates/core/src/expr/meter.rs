@@ -109,9 +109,11 @@ fn apart(name: &str, args: &[Value]) -> usize {
 
 /// How many parts `split` makes at most.
 fn split(text: &str, separator: Option<&str>) -> usize {
+    // More than that is refused anyway.
+    let most = MAX_WORK_BYTES / VALUE_BYTES + 1;
     match separator {
-        Some(separator) => text.matches(separator).count() + 1,
-        None => text.split_whitespace().count(),
+        Some(separator) => text.matches(separator).take(most).count() + 1,
+        None => text.split_whitespace().take(most).count(),
     }
 }
 
@@ -130,7 +132,8 @@ fn growth(name: &str, args: &[Value]) -> usize {
     let text = |index: usize| args.get(index).and_then(Value::as_str);
     match (name, text(0), text(1), text(2)) {
         ("replace", Some(value), Some(from), Some(to)) => {
-            value.matches(from).count().saturating_mul(to.len())
+            let most = MAX_RESULT_BYTES / to.len().max(1) + 1;
+            value.matches(from).take(most).count().saturating_mul(to.len())
         }
         ("tojson", Some(value), ..) => escaped(value),
         ("urlencode", Some(value), ..) => 3 * value.len(),
