@@ -8,6 +8,7 @@
 pub mod credential;
 pub mod governor;
 pub mod http;
+pub mod mail;
 pub mod oauth;
 pub mod packs;
 pub mod path;
@@ -22,6 +23,7 @@ pub mod yaml;
 pub use credential::{Access, CredentialSource, Secrets};
 pub use governor::{BudgetView, CallRecord, CallSink, Daily};
 pub use http::{EgressPolicy, Guarded};
+pub use mail::Mailer;
 pub use plan::Plan;
 pub use runtime::{
     ActionOutcome, Connection, ConnectionReport, Connector, CursorState, RecordPage, Settings,

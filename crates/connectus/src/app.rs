@@ -6,7 +6,12 @@ use connectus_core::Env;
 use connectus_engine::Engine;
 use tokio_util::sync::CancellationToken;
 
-use crate::{api::events::places::Places, auth::Auth, config::Settings, process::Readiness};
+use crate::{
+    api::events::{places::Places, tickets::Tickets},
+    auth::Auth,
+    config::Settings,
+    process::Readiness,
+};
 
 /// The state behind the HTTP API. Cheap to clone.
 #[derive(Clone)]
@@ -29,6 +34,8 @@ pub struct Parts {
     pub readiness: Readiness,
     /// The event streams that callers hold open.
     pub places: Places,
+    /// What opens event streams for pages that cannot send headers.
+    pub tickets: Tickets,
     /// Cancelled when the process is told to stop.
     pub stopping: CancellationToken,
 }

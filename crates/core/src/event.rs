@@ -137,6 +137,16 @@ event_types! {
     SubscriptionDisabled = "webhook_subscription.disabled";
     /// Every attempt of a delivery failed.
     DeliveryDead = "delivery.dead";
+    /// A rule of notifications was made.
+    NotificationRuleCreated = "notification.rule.created";
+    /// A rule of notifications was changed.
+    NotificationRuleUpdated = "notification.rule.updated";
+    /// A rule of notifications was deleted.
+    NotificationRuleDeleted = "notification.rule.deleted";
+    /// What a rule tells by webhook.
+    NotificationRaised = "notification.raised";
+    /// People could not be told.
+    NotificationFailed = "notification.failed";
 }
 
 impl EventType {

@@ -128,6 +128,10 @@ ids! {
     SubscriptionId = "wsub";
     /// An event on its way to a subscriber.
     DeliveryId = "dlv";
+    /// Of which events people are told, and how.
+    NotificationRuleId = "nrule";
+    /// Events that people are told of.
+    NotificationId = "ntf";
     /// A process of this installation, from its start to its end.
     WorkerId = "wrk";
     /// One HTTP request.

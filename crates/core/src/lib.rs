@@ -20,6 +20,7 @@ pub mod health;
 pub mod id;
 pub mod integration;
 mod named;
+pub mod notification;
 pub mod page;
 pub mod provider;
 pub mod queue;

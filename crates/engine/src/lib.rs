@@ -14,6 +14,7 @@ pub mod driver;
 pub mod flows;
 pub mod health;
 pub mod history;
+pub mod notifications;
 pub mod parts;
 pub mod programs;
 pub mod queues;

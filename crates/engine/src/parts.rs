@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use connectus_connect::Mailer;
 use connectus_core::{Env, queue::Queues};
 use connectus_store::Store;
 
@@ -20,6 +21,10 @@ pub struct Parts {
     pub queues: Arc<Queues>,
     /// What the settings say about events.
     pub bus: BusSettings,
+    /// The way to people's letter boxes, where there is one.
+    pub mailer: Mailer,
+    /// Where others reach the API, without a trailing slash; empty where nobody does.
+    pub public_url: Arc<str>,
 }
 
 impl Parts {

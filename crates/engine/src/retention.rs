@@ -13,6 +13,8 @@ use crate::bus;
 const EVERY: Duration = Duration::from_secs(3_600);
 /// Rows forgotten in one transaction, so that others get their turn.
 const AT_ONCE: u32 = 500;
+/// How long notifications are kept once they have ended.
+const NOTIFICATION_DAYS: u32 = 30;
 /// How long the identifiers of received webhooks are kept: no provider repeats one that late.
 const RECEIPT_DAYS: u32 = 30;
 const DAY_SECS: i64 = 24 * 3_600;
@@ -36,6 +38,8 @@ pub struct Forgotten {
     pub receipts: u64,
     /// Events.
     pub events: u64,
+    /// Notifications that ended.
+    pub notifications: u64,
 }
 
 /// Forgets what is older than it is to be kept. Runs that have not ended are never old.
@@ -50,6 +54,8 @@ pub async fn sweep(store: &Store, keep: Retention) -> Result<Forgotten> {
         forgotten.runs = all(store, before(keep.run_days), Kind::Runs).await?;
     }
     forgotten.receipts = all(store, before(RECEIPT_DAYS), Kind::Receipts).await?;
+    let notifications = before(NOTIFICATION_DAYS);
+    forgotten.notifications = all(store, notifications, Kind::Notifications).await?;
     if keep.event_days > 0 {
         // Whole days, so that the sums of a day can be made again or not at all.
         let midnight = before(keep.event_days);
@@ -88,6 +94,7 @@ async fn events(store: &Store, before: Timestamp) -> Result<u64> {
 enum Kind {
     Runs,
     Receipts,
+    Notifications,
 }
 
 async fn all(store: &Store, before: Timestamp, kind: Kind) -> Result<u64> {
@@ -98,6 +105,7 @@ async fn all(store: &Store, before: Timestamp, kind: Kind) -> Result<u64> {
                 Ok(match kind {
                     Kind::Runs => tx.forget_runs(before, AT_ONCE).await?,
                     Kind::Receipts => tx.forget_receipts(before, AT_ONCE).await?,
+                    Kind::Notifications => tx.forget_notifications(before, AT_ONCE).await?,
                 })
             })
         });
@@ -113,14 +121,15 @@ async fn all(store: &Store, before: Timestamp, kind: Kind) -> Result<u64> {
 pub async fn sweep_until(store: Store, keep: Retention, stop: CancellationToken) {
     loop {
         match sweep(&store, keep).await {
-            Ok(Forgotten { runs: 0, receipts: 0, events: 0 }) => {}
-            Ok(Forgotten { runs, receipts, events }) => tracing::info!(
+            Ok(forgotten) if forgotten == Forgotten::default() => {}
+            Ok(Forgotten { runs, receipts, events, notifications }) => tracing::info!(
                 action = "retention.sweep",
                 service = "engine",
                 status = "success",
                 runs,
                 receipts,
                 events,
+                notifications,
                 "forgot what is older than it is to be kept"
             ),
             Err(error) => tracing::warn!(

@@ -109,7 +109,7 @@ impl Tx {
         sheet: &Sheet,
     ) -> StoreResult<()> {
         let cells: Vec<Cell<'_>> = sheet
-            .0
+            .sums()
             .iter()
             .flat_map(|(place, sum)| {
                 [

@@ -62,6 +62,12 @@ pub(crate) fn damaged(cause: impl std::fmt::Display) -> Error {
     .caused_by(cause)
 }
 
+/// Whether SQLite says that the file is not what was written: SQLITE_CORRUPT, SQLITE_NOTADB.
+pub(crate) fn is_damage(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    matches!(code.as_deref(), Some("11" | "26" | "267" | "779"))
+}
+
 /// SQLite's primary result codes and PostgreSQL's SQLSTATE classes, as far as callers can act.
 fn database_error(error: &sqlx::Error) -> Error {
     let unavailable = |detail: &str| Error::new(Code::Unavailable, detail).retry_after(2);
@@ -86,8 +92,7 @@ fn database_error(error: &sqlx::Error) -> Error {
                 "5" | "6" | "261" | "517" | "53300" | "57P01" | "57P02" | "57P03" | "40001"
                 | "40P01" | "08006",
             ) => unavailable("The database is busy; try again shortly.").caused_by(error),
-            // SQLITE_CORRUPT, SQLITE_NOTADB.
-            Some("11" | "26" | "267" | "779") => damaged(error),
+            _ if is_damage(error) => damaged(error),
             _ if inner.is_unique_violation() => {
                 Error::new(Code::Conflict, "An object with this name or key exists already.")
                     .caused_by(error)

@@ -32,6 +32,8 @@ mod integrity;
 pub mod journal;
 pub mod login_attempts;
 pub mod logins;
+pub mod notification_rules;
+pub mod notifications;
 pub mod oauth_states;
 mod ownership;
 pub mod providers;

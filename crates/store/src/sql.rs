@@ -101,6 +101,8 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
     ("journal", crate::journal::STATEMENTS),
     ("login_attempts", crate::login_attempts::STATEMENTS),
     ("logins", crate::logins::STATEMENTS),
+    ("notification_rules", crate::notification_rules::STATEMENTS),
+    ("notifications", crate::notifications::STATEMENTS),
     ("oauth_states", crate::oauth_states::STATEMENTS),
     ("providers", crate::providers::STATEMENTS),
     ("queues", crate::queues::STATEMENTS),

@@ -19,7 +19,7 @@ use tokio::sync::broadcast;
 use crate::{
     announce::Announcer,
     conn::{Conn, Tx},
-    error::StoreError,
+    error::{StoreError, damaged, is_damage},
     ownership::OwnLock,
     readers::Readers,
     request,
@@ -222,6 +222,9 @@ where
 
 async fn open_sqlite(path: &std::path::Path, env: &Env, announcer: &Announcer) -> Result<Backend> {
     let opened = |error: sqlx::Error| {
+        if is_damage(&error) {
+            return damaged(error);
+        }
         Error::new(
             Code::Unavailable,
             "The database file cannot be opened. Check that the data directory exists and is \
@@ -261,6 +264,12 @@ async fn open_postgres(url: &str) -> Result<Backend> {
 }
 
 fn migration_failed(error: sqlx::migrate::MigrateError) -> Error {
+    use sqlx::migrate::MigrateError::{Execute, ExecuteMigration};
+    if let Execute(cause) | ExecuteMigration(cause, _) = &error
+        && is_damage(cause)
+    {
+        return damaged(error);
+    }
     Error::new(
         Code::Unavailable,
         "The database schema cannot be brought up to date. It may belong to a newer version.",

@@ -8,9 +8,11 @@
 
 mod actions;
 mod client;
+mod mail;
 mod oauth;
 mod pages;
 mod sandbox;
 mod server;
+mod smtp;
 mod ssrf;
 mod world;

@@ -14,6 +14,8 @@ pub mod events;
 pub mod health_logs;
 pub mod hooks;
 pub mod integrations;
+pub mod notification_rules;
+pub mod notifications;
 pub mod oauth;
 pub mod providers;
 pub mod queues;
@@ -55,6 +57,8 @@ pub fn operations() -> Vec<Operation> {
         deliveries::operations(),
         events::operations(),
         analytics::operations(),
+        notification_rules::operations(),
+        notifications::operations(),
     ]
     .into_iter()
     .flatten()

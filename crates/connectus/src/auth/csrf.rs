@@ -48,6 +48,22 @@ pub fn check(
     ))
 }
 
+/// Lets a browser's page open a socket with the cookie only when it is a page of ours. Browsers
+/// always tell which page it is.
+///
+/// # Errors
+/// `csrf_failed` with what to do instead.
+pub fn check_origin(settings: &AuthSettings, headers: &HeaderMap) -> Result<()> {
+    if headers.contains_key(header::ORIGIN) && !is_cross_site(settings, headers) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::CsrfFailed,
+        "A socket with the session cookie is opened by pages of this server only, or of those in \
+         server.cors_origins. Use an API key, or a ticket from POST /api/v1/events/ticket.",
+    ))
+}
+
 /// What the browser itself says about the page that makes the call.
 fn is_cross_site(settings: &AuthSettings, headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());

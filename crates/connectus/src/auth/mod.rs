@@ -18,7 +18,7 @@ pub mod password;
 pub mod peer;
 pub mod people;
 pub mod refresh;
-mod secret;
+pub(crate) mod secret;
 pub mod session;
 pub mod settings;
 pub mod setup;

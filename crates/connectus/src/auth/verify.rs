@@ -50,22 +50,40 @@ impl Auth {
     /// `bad_request` for ambiguous credentials, `unauthenticated` without a good one, `csrf_failed`
     /// for a forgeable call, `forbidden` for a suspended tenant.
     pub async fn verify(&self, method: &Method, headers: &HeaderMap) -> Result<Caller> {
+        self.verify_noting(method, headers, true).await
+    }
+
+    /// Verifies once more the credential of a request that still lasts. That is no use of it: a
+    /// login whose only sign of life is a stream left open ends all the same.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub async fn verify_again(&self, method: &Method, headers: &HeaderMap) -> Result<Caller> {
+        self.verify_noting(method, headers, false).await
+    }
+
+    async fn verify_noting(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        note: bool,
+    ) -> Result<Caller> {
         let name = cookie_name(self.settings().https);
         match Credential::of(headers, name)?.ok_or_else(missing)? {
             Credential::Bearer(token) if token.expose_secret().starts_with(keys::START) => {
-                self.verify_key(&token).await
+                self.verify_key(&token, note).await
             }
             Credential::Bearer(token) => self.verify_token(&token).await,
             Credential::Service { secret, user } => self.verify_service(&secret, &user).await,
             Credential::Cookie(cookie) => {
-                let caller = self.verify_cookie(&cookie).await?;
+                let caller = self.verify_cookie(&cookie, note).await?;
                 csrf::check(self.settings(), method, headers, &cookie)?;
                 Ok(caller)
             }
         }
     }
 
-    async fn verify_key(&self, token: &SecretString) -> Result<Caller> {
+    async fn verify_key(&self, token: &SecretString, note: bool) -> Result<Caller> {
         let mut conn = self.store().read().await?;
         let hash = secret::hash(token.expose_secret());
         let holder = conn.api_key_by_secret(&hash).await?.ok_or_else(refused)?;
@@ -88,7 +106,7 @@ impl Auth {
         }
         let actor = Actor::ApiKey { id: key.id.clone(), user: key.user };
         let ctx = TenantCtx::establish(key.tenant, actor, role);
-        if is_stale(key.last_used_at, now) {
+        if note && is_stale(key.last_used_at, now) {
             self.touch(ctx.clone(), move |tx, ctx| {
                 Box::pin(async move { Ok(tx.api_key_used(ctx, &key.id).await?) })
             })
@@ -114,7 +132,7 @@ impl Auth {
         caller(member, identity.role, Via::Token { family: None })
     }
 
-    async fn verify_cookie(&self, cookie: &SecretString) -> Result<Caller> {
+    async fn verify_cookie(&self, cookie: &SecretString, note: bool) -> Result<Caller> {
         let hash = secret::hash(cookie.expose_secret());
         let login = self.store().read().await?.login_by_secret(&hash).await?;
         let (login, now) = (login.ok_or_else(refused)?, self.env().now());
@@ -124,7 +142,7 @@ impl Auth {
         let member = self.member(&login.tenant, &login.user).await?;
         let via = Via::Console { login: login.id.clone(), csrf_token: csrf::token(cookie) };
         let caller = caller(member, None, via)?;
-        if is_stale(Some(login.seen_at), now) {
+        if note && is_stale(Some(login.seen_at), now) {
             self.touch(caller.ctx.clone(), move |tx, ctx| {
                 Box::pin(async move { Ok(tx.login_seen(ctx, &login.id).await?) })
             })

@@ -9,6 +9,7 @@ mod events;
 mod find;
 mod follow;
 mod migrate;
+mod notifications;
 mod openapi;
 mod output;
 mod queues;
@@ -97,6 +98,9 @@ enum Command {
     /// Subscribe addresses to events, look at deliveries, send them again.
     #[command(subcommand)]
     Webhooks(webhooks::Command),
+    /// Of which failures people are told, and how.
+    #[command(subcommand)]
+    Notifications(notifications::Command),
     /// Who follows events, and how far; make figures again from them.
     #[command(subcommand)]
     Events(events::Command),
@@ -146,6 +150,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::User(command) => block_on(user::run(command, global)),
         Command::Token(command) => block_on(token::run(command, global)),
         Command::Webhooks(command) => block_on(webhooks::run(command, global)),
+        Command::Notifications(command) => block_on(notifications::run(command, global)),
         Command::Events(command) => block_on(events::run(command, global)),
         Command::Workflows(command) => block_on(workflows::run(command, global)),
         Command::Bench(command) => block_on(bench::run(command, global)),

@@ -24,6 +24,7 @@ const SECRETS: &[&str] = &[
 /// Settings that are URLs, in which a password or token may hide.
 const URLS: &[&str] = &[
     "data.database_url",
+    "smtp.url",
     "redis.url",
     "celery.broker_url",
     "celery.result_backend",

@@ -28,6 +28,8 @@ pub struct Settings {
     pub auth: Auth,
     /// `[egress]`
     pub egress: Egress,
+    /// `[smtp]`
+    pub smtp: Smtp,
     /// `[redis]`
     pub redis: Redis,
     /// `[celery]`
@@ -172,6 +174,18 @@ pub struct Egress {
     pub request_timeout: u64,
     /// Whether plain HTTP may leave this machine.
     pub allow_insecure_http: bool,
+}
+
+/// E-mail.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Smtp {
+    /// The server that takes letters, with its login.
+    #[serde(deserialize_with = "parse::secret")]
+    pub url: Option<SecretString>,
+    /// The address that letters come from.
+    pub from: String,
+    /// Letters that a tenant may send in an hour.
+    pub per_hour: u32,
 }
 
 /// Redis.

@@ -199,10 +199,13 @@ fn the_print_can_be_read_again_and_holds_no_secret() {
         let web = format!("https://h/hook?token={canary}");
         let takes_canary = default.as_str() == Some("")
             && !path.starts_with("server.")
-            && !matches!(path.as_str(), "data.dir" | "keys.master_key_file" | "auth.jwt_issuer");
+            && !matches!(
+                path.as_str(),
+                "data.dir" | "keys.master_key_file" | "auth.jwt_issuer" | "smtp.from"
+            );
         let text = match path.as_str() {
             _ if !takes_canary => continue,
-            "data.database_url" | "redis.url" | "celery.broker_url" => url,
+            "data.database_url" | "smtp.url" | "redis.url" | "celery.broker_url" => url,
             "digitalcloud360.api_url" | "digitalcloud360.webhook_url" => web,
             _ => canary.to_owned(),
         };

@@ -23,6 +23,8 @@ const ALIASES: &[(&str, &str)] = &[
     ("EVENT_LOG_LEVEL", "events.log_level"),
     ("DIGITALCLOUD360_SERVICE_SECRET", "auth.service_secret"),
     ("ALLOW_INSECURE_HTTP", "egress.allow_insecure_http"),
+    ("SMTP_URL", "smtp.url"),
+    ("SMTP_FROM", "smtp.from"),
     ("REDIS_URL", "redis.url"),
     ("CELERY_BROKER_URL", "celery.broker_url"),
     ("CELERY_RESULT_BACKEND", "celery.result_backend"),

@@ -1,10 +1,14 @@
 //! The verified caller of an operation. Only the authorisation layer of the router makes one, so a
 //! handler that takes a [`Caller`] cannot run unauthorised.
 
-use axum::{extract::FromRequestParts, http::request::Parts};
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderName, header, request::Parts},
+};
 use connectus_core::{Error, LoginId, Result, TenantCtx, TokenFamilyId, UserId};
 
 use super::problem::Problem;
+use crate::auth::credential::{SERVICE_SECRET, SERVICE_USER};
 
 /// Who calls, verified and allowed to call this operation.
 #[derive(Clone, Debug)]
@@ -16,6 +20,33 @@ pub struct Caller {
     /// By which kind of credential.
     pub via: Via,
 }
+
+/// The headers that prove who calls, for operations that outlive their request: what was proven may
+/// be revoked meanwhile.
+#[derive(Clone)]
+pub struct Proof(pub HeaderMap);
+
+impl Proof {
+    /// Those of a request.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let kept = PROVING.iter().flat_map(|name| {
+            headers.get_all(name).iter().map(move |value| (name.clone(), value.clone()))
+        });
+        let mut proof = HeaderMap::new();
+        for (name, value) in kept {
+            proof.append(name, value);
+        }
+        Self(proof)
+    }
+}
+
+/// The headers that a credential can be in.
+static PROVING: [HeaderName; 4] = [
+    header::AUTHORIZATION,
+    header::COOKIE,
+    HeaderName::from_static(SERVICE_SECRET),
+    HeaderName::from_static(SERVICE_USER),
+];
 
 /// The kind of credential a caller came with.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ pub mod router;
 mod zero;
 
 pub use body::{Body, OptionalBody};
-pub use caller::Caller;
+pub use caller::{Caller, Proof};
 pub use operation::{Access, Operation};
 pub use paging::{Paged, Paging};
 pub use problem::{ApiResult, Problem};

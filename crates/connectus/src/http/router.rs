@@ -18,7 +18,12 @@ use super::{
     operation::{Access, Operation},
     problem::Problem,
 };
-use crate::{api, app::App, telemetry::requests};
+use crate::{
+    api::{self, events::tickets},
+    app::App,
+    http::{Caller, Proof},
+    telemetry::requests,
+};
 
 /// The whole HTTP API.
 pub fn build(app: App) -> Router {
@@ -58,7 +63,10 @@ struct Gate {
 /// Verifies the caller, checks the permission and hands the [`Caller`](super::Caller) to the
 /// handler; a request with an idempotency key then runs under it.
 async fn authorise(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
-    let verified = gate.app.auth.verify(request.method(), request.headers()).await;
+    let verified = match gate.operation {
+        "events.stream" | "events.ws" | "events.ticket" => prove(&gate.app, &mut request).await,
+        _ => gate.app.auth.verify(request.method(), request.headers()).await,
+    };
     let caller = match verified {
         Ok(caller) => caller,
         Err(error) => return Problem(error).into_response(),
@@ -72,6 +80,24 @@ async fn authorise(State(gate): State<Gate>, mut request: Request, next: Next) -
         return idempotency::run(gate.app, gate.operation, caller, request, next).await;
     }
     next.run(request).await
+}
+
+/// Verifies the caller of a stream, whose credential is proven again while it lasts.
+async fn prove(app: &App, request: &mut Request) -> Result<Caller, Error> {
+    let (proof, caller) = match tickets::in_query(request.uri()) {
+        None => {
+            let caller = app.auth.verify(request.method(), request.headers()).await?;
+            (Proof::of(request.headers()), caller)
+        }
+        Some(ticket) => {
+            // A browser sends its cookie along, asked or not; the ticket is what counts.
+            let proof = app.tickets.redeem(&ticket, request.headers(), app.env().now())?;
+            let caller = app.auth.verify(&Method::GET, &proof.0).await?;
+            (proof, caller)
+        }
+    };
+    request.extensions_mut().insert(proof);
+    Ok(caller)
 }
 
 fn lacks(role: Role, permission: Permission) -> Error {

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use connectus_connect::{
-    EgressPolicy, Guarded,
+    EgressPolicy, Guarded, Mailer,
     http::{Allowed, Limits, SystemResolver},
 };
 use connectus_core::Result;
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::readiness::{Readiness, Watched};
 use crate::{
-    api::events::places::Places,
+    api::events::{places::Places, tickets::Tickets},
     app::{self, App},
     auth::{Auth, AuthSettings, settings::ExternalTokenSettings},
     config::Settings,
@@ -61,7 +61,16 @@ fn engine_parts(
     let programs = Programs::default();
     let events = &settings.events;
     let bus = BusSettings { enabled: events.enabled, log_level: events.log_level };
-    Ok(connectus_engine::Parts { store: store.clone(), connections, programs, queues, bus })
+    let smtp = &settings.smtp;
+    Ok(connectus_engine::Parts {
+        store: store.clone(),
+        connections,
+        programs,
+        queues,
+        bus,
+        mailer: Mailer::new(smtp.url.as_ref(), &smtp.from, smtp.per_hour)?,
+        public_url: around.public_url.as_str().into(),
+    })
 }
 
 /// Everything behind the API. Nothing runs yet.
@@ -86,6 +95,7 @@ pub fn assemble(store: &Store, settings: &Settings, around: Surroundings) -> Res
         public_url,
         settings: settings.clone(),
         readiness,
+        tickets: Tickets::default(),
         places: Places::with(settings.events.streams_per_user),
         stopping,
     }))

@@ -20,12 +20,14 @@ mod edge;
 mod events;
 mod idempotency;
 mod integrations;
+mod notifications;
 mod oauth;
 mod probes;
 #[path = "../../../connect/tests/it/server.rs"]
 #[expect(dead_code, reason = "a part of it is enough here")]
 mod receiver;
 mod sessions;
+mod sockets;
 mod steps;
 mod system;
 mod throttling;

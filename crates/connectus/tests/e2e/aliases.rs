@@ -15,8 +15,8 @@ use crate::support::{
 const WITHOUT_BODY: [&str; 1] = ["auth.logout"];
 
 /// Reads that have no fixed answer: they tell the time or never end.
-const NEVER_EQUAL: [&str; 4] =
-    ["events.stream", "system.metrics", "oauth.authorize", "collections.export"];
+const NEVER_EQUAL: [&str; 5] =
+    ["events.stream", "events.ticket", "system.metrics", "oauth.authorize", "collections.export"];
 
 /// A tenant in which each kind of object is there, and its identifiers by first path segment.
 async fn filled(db: TestStore) -> (World, Vec<(&'static str, String)>) {
@@ -113,7 +113,7 @@ both! {
         for operation in router::table() {
             let method = serde_json::to_value(&operation.method).unwrap();
             let method = method.as_str().unwrap().to_uppercase();
-            if method == "GET" {
+            if method == "GET" || NEVER_EQUAL.contains(&operation.id) {
                 continue;
             }
             // A body that none of them can take, so that nothing happens in between.

@@ -10,6 +10,7 @@ mod connectus;
 mod demo;
 mod events;
 mod full_disk;
+mod notifications;
 mod operator;
 mod runs;
 mod start;

@@ -68,6 +68,15 @@ impl TestApp {
         Answer::read(self.open(call).await).await
     }
 
+    /// Answers on a socket, for clients that need one. Returns its address.
+    pub fn serve(&self, listener: tokio::net::TcpListener) -> std::net::SocketAddr {
+        let at = listener.local_addr().unwrap();
+        let answers = self.router.clone();
+        let service = answers.into_make_service_with_connect_info::<std::net::SocketAddr>();
+        tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        at
+    }
+
     /// Sends a request and leaves the body of the answer unread, as streams need it.
     pub async fn open(&self, call: Call) -> axum::response::Response {
         self.router.clone().oneshot(call.into_request()).await.unwrap()

@@ -42,6 +42,7 @@ pub async fn make(app: &TestApp, of: &Organisation, path: &str, name: &str) -> O
         ("runs", "id" | "other") => run(app, of).await,
         ("health-logs", "id") => health_log(app, of).await,
         ("webhook-subscriptions", "id") => created(app, of, "/api/v1/webhook-subscriptions").await,
+        ("notification-rules", "id") => created(app, of, "/api/v1/notification-rules").await,
         ("deliveries", "id") => delivery(app, of).await,
         _ => return None,
     };
@@ -80,6 +81,7 @@ pub fn body(operation: &str) -> Option<Value> {
         "runs.rerun" => json!({"input": {}}),
         "runs.signal" => json!({"name": "probe"}),
         "runs.approve" => json!({"step": "probe", "approved": true}),
+        "notification_rules.create" => json!({"name": "probe", "channel": {"type": "webhook"}}),
         "webhook_subscriptions.create" => json!({"url": "https://example.com/hooks"}),
         "webhook_subscriptions.replay" => json!({"since": "2026-01-05T09:00:00Z"}),
         "health_logs.resolve" => json!({"resolved": true}),
@@ -93,6 +95,7 @@ async fn created(app: &TestApp, of: &Organisation, path: &str) -> String {
         "/api/v1/api-keys" => "api_keys.create",
         "/api/v1/integrations" => "integrations.create",
         "/api/v1/webhook-subscriptions" => "webhook_subscriptions.create",
+        "/api/v1/notification-rules" => "notification_rules.create",
         _ => "workflows.create",
     };
     let body = body(operation).unwrap();

@@ -2,6 +2,7 @@
 //! provider pack as `<provider>.<action>`.
 
 mod collection;
+mod email;
 mod http;
 mod provider;
 mod record;
@@ -14,6 +15,7 @@ use async_trait::async_trait;
 use connectus_core::{Error, Result, TenantCtx, run::Run};
 use serde_json::{Value, json};
 
+pub(crate) use self::provider::chosen as integration;
 use crate::parts::Parts;
 
 /// The effect kind of an action that changes nothing outside this database.
@@ -96,6 +98,7 @@ pub const BUILT_IN: &[&dyn Action] = &[
     &http::HttpRequest,
     &transform::Transform,
     &transform::Notify,
+    &email::Email,
 ];
 
 fn built_in(name: &str) -> Option<&'static dyn Action> {
@@ -125,8 +128,10 @@ pub fn outputs() -> BTreeMap<String, Value> {
 /// How harmful it is to do an action twice: [`LOCAL`], `idempotent`, `keyed`, `verify_then_retry`
 /// or `at_most_once`.
 pub fn effect_kind(name: &str, input: &Value) -> &'static str {
-    if name == "http.request" {
-        return http::effect_kind(input);
+    match name {
+        "http.request" => return http::effect_kind(input),
+        "notify.email" => return email::effect_kind(input),
+        _ => {}
     }
     match provider::find(name) {
         Ok((_, action)) if built_in(name).is_none() => action.idempotency.name(),

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use connectus_connect::{ActionOutcome, Connection, Plan, packs};
 use connectus_core::{
-    Code, Error, IntegrationId, Page, Result,
+    Code, Error, IntegrationId, Page, Result, TenantCtx,
     integration::{Integration, IntegrationStatus},
     provider::{Action, Idempotency, Method},
 };
 use serde_json::{Value, json};
 
 use super::ActionCx;
+use crate::parts::Parts;
 
 /// The names of all actions of all packs.
 pub(super) fn names() -> Vec<String> {
@@ -108,32 +109,43 @@ async fn look_for(
     }
 }
 
-/// The integration a step means: the one it names, or the provider's only usable one.
+/// The integration a step means.
 pub(super) async fn integration(cx: &ActionCx<'_>, provider: &str) -> Result<Integration> {
-    let mut conn = cx.parts.store.read().await?;
-    if let Some(id) = cx.connection.and_then(IntegrationId::parse)
-        && let Some(found) = conn.integration(cx.ctx, &id).await?
+    chosen(cx.parts, cx.ctx, cx.connection, provider).await
+}
+
+/// The integration that is named, by identifier or name, or the provider's only usable one.
+pub(crate) async fn chosen(
+    parts: &Parts,
+    ctx: &TenantCtx,
+    named: Option<&str>,
+    provider: &str,
+) -> Result<Integration> {
+    let mut conn = parts.store.read().await?;
+    if let Some(id) = named.and_then(IntegrationId::parse)
+        && let Some(found) = conn.integration(ctx, &id).await?
+        && found.provider == provider
     {
         return Ok(found);
     }
-    let found = conn.integrations_of(cx.ctx, provider, Page::default()).await?;
+    let found = conn.integrations_of(ctx, provider, Page::default()).await?;
     drop(conn);
     let mut usable = found
         .into_iter()
-        .filter(|one| cx.connection.is_none_or(|name| one.name == name))
+        .filter(|one| named.is_none_or(|name| one.name == name))
         .filter(|one| one.status != IntegrationStatus::Paused);
     match (usable.next(), usable.next()) {
         (Some(only), None) => Ok(only),
         (None, _) => Err(Error::new(
             Code::ReauthRequired,
-            match cx.connection {
+            match named {
                 Some(name) => format!("There is no {provider} integration called `{name}`."),
                 None => format!("No {provider} integration is connected. Connect one, then retry."),
             },
         )),
         (Some(_), Some(_)) => Err(Error::invalid(
             "connection",
-            format!("there are several {provider} integrations; name one in the step"),
+            format!("there are several {provider} integrations; name one"),
         )),
     }
 }

@@ -116,6 +116,12 @@ pub const HANDLERS: &[Handler] = &[
         follows: Follows::Tenants(&Keeps(connectus_core::analytics::EVENTS)),
     },
     Handler {
+        name: "notifications",
+        about: "gathers what people are to be told of by e-mail, in Slack and by webhook",
+        wants: &["*"],
+        follows: Follows::Tenants(&crate::notifications::gather::Gather),
+    },
+    Handler {
         name: "triggers",
         about: "starts workflows that wait for events and for the ends of runs",
         wants: &["*"],

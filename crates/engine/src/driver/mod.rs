@@ -10,7 +10,8 @@
 //! - [`turn`] is what a session writes at once; [`commit`] writes those of many runs together.
 //! - [`deliver`] is the loop that delivers events to subscribers, [`watch`] are those that follow
 //!   the triggers of workflows.
-//! - [`bus`] is the loop that lets the handlers of events take them in.
+//! - [`bus`] is the loop that lets the handlers of events take them in, [`notify`] the one that
+//!   tells people.
 //! - [`settle`] is how runs end and rest; [`step`] is one attempt of one step.
 //! - [`repeat`] starts runs that go on from the past of another one.
 //! - [`bulk`] stops or repeats many runs.
@@ -25,6 +26,7 @@ mod commit;
 mod deliver;
 mod dispatch;
 mod job;
+mod notify;
 mod owner;
 mod repeat;
 mod session;
@@ -135,6 +137,8 @@ impl Engine {
         self.tasks.spawn(async move { engine.dispatch_loop().await });
         let engine = self.clone();
         self.tasks.spawn(async move { engine.delivery_loop().await });
+        let engine = self.clone();
+        self.tasks.spawn(async move { engine.notify_loop().await });
         if self.parts.bus.enabled {
             let engine = self.clone();
             self.tasks.spawn(async move { engine.event_loop().await });

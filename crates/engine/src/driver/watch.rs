@@ -82,7 +82,7 @@ impl Engine {
         Ok(self.parts.store.read().await?.next_workflow_due("condition").await?)
     }
 
-    fn until_due(&self, due: Option<Timestamp>) -> Duration {
+    pub(super) fn until_due(&self, due: Option<Timestamp>) -> Duration {
         let Some(due) = due else { return LONGEST_NAP };
         let micros = due.0.saturating_sub(self.parts.env().now().0).max(0);
         Duration::from_micros(u64::try_from(micros).unwrap_or_default()).min(LONGEST_NAP)

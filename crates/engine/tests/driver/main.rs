@@ -6,11 +6,14 @@ mod bus;
 mod engines;
 mod generations;
 mod mail;
+mod notifications;
 mod provider;
 mod queues;
 mod repeats;
 mod retention;
 mod runs;
+#[path = "../../../connect/tests/it/smtp.rs"]
+mod smtp;
 #[path = "../support/mod.rs"]
 mod support;
 mod triggers;

@@ -172,7 +172,8 @@ impl World {
         let wire = InWorld { fakes: self.fakes.clone(), received: self.received.clone() };
         let connections = Connections::new(store.clone(), Guarded::on(policy, Arc::new(wire)));
         let (programs, queues, bus) = Default::default();
-        let parts = Parts { store, connections, programs, queues, bus };
+        let (mailer, public_url) = (Default::default(), "".into());
+        let parts = Parts { store, connections, programs, queues, bus, mailer, public_url };
         let engine = Engine::new(parts.clone());
         Process { parts, engine, ctx: self.ctx.clone(), slack: self.fakes.handle.clone() }
     }

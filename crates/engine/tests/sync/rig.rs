@@ -80,6 +80,8 @@ impl Rig {
             programs,
             queues: Default::default(),
             bus: Default::default(),
+            mailer: Default::default(),
+            public_url: "".into(),
         };
         seed_providers(&db.store).await.unwrap();
         let ctx = db.tenant("Acme").await.unwrap();
