@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{Error, Result};
+use crate::{Error, Result, Timestamp};
 
 /// What a queue holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -40,6 +40,29 @@ pub const DELIVERY: &str = "delivery";
 
 const fn lane(name: &'static str, weight: i64, concurrency: usize, timeout_secs: u64) -> Queue {
     Queue { name, holds: Holds::Workflows, weight, concurrency, timeout_secs }
+}
+
+/// A point of priority counts as so many microseconds of waiting.
+pub const PRIORITY_POINT_MICROS: i64 = 10_000_000;
+/// Priorities lie between this number and its negative.
+pub const MAX_PRIORITY: i64 = 100;
+
+/// The place of a run in the line of its tenant: the least goes first. Those that have begun go
+/// before those that have not. Among them counts how long each has waited, with ten seconds more
+/// for a point of priority: so a run of low priority is overtaken by what comes soon after it, and
+/// not for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    is_new: bool,
+    since: i64,
+}
+
+impl Place {
+    /// The place of a run that became due at a time.
+    pub fn of(is_new: bool, due_at: Timestamp, priority: i64) -> Self {
+        let head_start = priority.saturating_mul(PRIORITY_POINT_MICROS);
+        Self { is_new, since: due_at.0.saturating_sub(head_start) }
+    }
 }
 
 /// All queues. Weights and limits are those of the requirements (C-50, R-170, R-171).
@@ -134,6 +157,16 @@ impl Queues {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn priority_is_a_head_start_and_begun_runs_go_first() {
+        let place =
+            |is_new, secs, priority| Place::of(is_new, Timestamp::from_secs(secs), priority);
+        assert!(place(true, 100, 5) < place(true, 60, 0), "forty seconds later, fifty ahead");
+        assert!(place(true, 100, 5) > place(true, 40, 0), "and not for ever");
+        assert!(place(true, 100, -1) > place(true, 105, 0));
+        assert!(place(false, 900, -100) < place(true, 0, 100));
+    }
 
     #[test]
     fn limits_are_set_within_reason() {

@@ -124,6 +124,15 @@ pub struct Origin {
     pub step: Option<String>,
 }
 
+/// What runs with the same key pass one by one, or so many at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Turnstile {
+    /// Runs with the same key share it.
+    pub key: String,
+    /// How many may be under way at once.
+    pub limit: u32,
+}
+
 /// One durable execution.
 #[derive(Clone, Debug, Serialize)]
 pub struct Run {
@@ -163,6 +172,8 @@ pub struct Run {
     pub parent: Option<(RunId, String)>,
     /// The run it repeats, and from where on.
     pub origin: Option<Origin>,
+    /// What it waits at until few enough of its kind are under way.
+    pub turnstile: Option<Turnstile>,
     /// Attempts that failed and will be, or were, repeated. Steps count their own.
     pub attempts: u32,
     /// How often a process died while working on it.

@@ -123,6 +123,8 @@ impl Draft {
             updated_at: now,
             version: 1,
             queue: definition.queue().to_owned(),
+            priority: definition.priority,
+            concurrency: definition.concurrency.clone(),
         }
     }
 }
@@ -337,6 +339,11 @@ pub async fn execute(
 pub(crate) fn new_run(workflow: &WorkflowRow, trigger: &str, input: Value) -> NewRun {
     NewRun {
         queue: Some(workflow.queue.clone()),
+        priority: workflow.priority,
+        turnstile: workflow
+            .concurrency
+            .as_ref()
+            .map(|concurrency| concurrency.turnstile(&workflow.id, &input)),
         definition_hash: workflow.definition_hash.clone(),
         interp_version: INTERP_VERSION,
         ..NewRun::new(RunKind::Workflow, workflow.id.as_str(), trigger, input)

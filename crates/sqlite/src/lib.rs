@@ -23,7 +23,7 @@ pub use connection::Connection;
 pub use error::SqliteError;
 pub use options::Options;
 pub use row::{Column, Row};
-pub use run::{Done, STATEMENTS_KEPT};
+pub use run::{Done, Given, STATEMENTS_KEPT};
 pub use statement::{Arguments, Statement};
 pub use transaction::Transactions;
 pub use types::TypeInfo;

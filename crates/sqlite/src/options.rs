@@ -54,7 +54,9 @@ impl Options {
         db.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         db.busy_timeout(BUSY)?;
         if !self.read_only {
-            db.execute_batch("PRAGMA journal_mode = WAL")?;
+            // Hot pages are written to the log with each commit and to the file once for each
+            // checkpoint: the fewer of these the better, within 16 MB of log.
+            db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 4000")?;
         }
         db.execute_batch(
             "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \

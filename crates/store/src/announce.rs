@@ -1,35 +1,88 @@
-//! Who hears of a commit: subscribers of its events, and the engine when there is work.
+//! Who hears of a commit: subscribers of its events, and the engine of what there is to do.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use connectus_core::event::Event;
+use connectus_core::{
+    RunId, TenantId, Timestamp,
+    event::Event,
+    run::{Run, RunStatus},
+};
 use tokio::sync::{Notify, broadcast};
+
+use crate::runs::ReadyRun;
 
 /// Events a slow subscriber may lag behind before it is told to catch up from the table.
 const EVENT_BUFFER: usize = 1024;
+
+/// Runs an engine is told of one by one. Beyond it it is told to look, as it would have to if
+/// nobody collected what is told.
+const MAX_TOLD: usize = 10_000;
+
+/// What the engine is told of commits.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    /// There may be work of which nothing more is said.
+    pub look: bool,
+    /// The earliest time that something new is due.
+    pub due: Option<Timestamp>,
+    /// Runs that wait for their turn now.
+    pub ready: Vec<ReadyRun>,
+    /// Runs under way that something came in for.
+    pub mail: Vec<(TenantId, RunId)>,
+}
+
+impl Inbox {
+    fn add(&mut self, other: Self) {
+        self.look |= other.look;
+        self.due_at(other.due);
+        self.ready.extend(other.ready);
+        self.mail.extend(other.mail);
+        if self.ready.len() + self.mail.len() > MAX_TOLD {
+            *self = Self { look: true, due: self.due, ..Self::default() };
+        }
+    }
+
+    pub(crate) fn due_at(&mut self, due: Option<Timestamp>) {
+        self.due = [self.due, due].into_iter().flatten().min();
+    }
+
+    /// A run was accepted.
+    pub(crate) fn accepted(&mut self, run: &Run) {
+        if run.status == RunStatus::Waiting {
+            return self.due_at(Some(run.due_at));
+        }
+        self.ready.push(ReadyRun::of(run));
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.look && self.due.is_none() && self.ready.is_empty() && self.mail.is_empty()
+    }
+}
 
 /// Tells of commits. Done by whoever commits, not by whoever asked for it and may be gone.
 #[derive(Clone)]
 pub(crate) struct Announcer {
     events: broadcast::Sender<Event>,
     wake: Arc<Notify>,
+    inbox: Arc<Mutex<Inbox>>,
 }
 
 impl Default for Announcer {
     fn default() -> Self {
         let (events, _) = broadcast::channel(EVENT_BUFFER);
-        Self { events, wake: Arc::default() }
+        Self { events, wake: Arc::default(), inbox: Arc::default() }
     }
 }
 
 impl Announcer {
-    /// A transaction has committed: what it emitted, and whether there is work for the engine.
-    pub fn committed(&self, emitted: Vec<Event>, wakes: bool) {
+    /// A transaction has committed: what it emitted, and what it means for the engine.
+    pub fn committed(&self, emitted: Vec<Event>, told: Inbox) {
         for event in emitted {
             // No subscriber is not an error.
             let _ = self.events.send(event);
         }
-        if wakes {
+        if !told.is_empty() {
+            self.lock().add(told);
             self.wake.notify_one();
         }
     }
@@ -40,6 +93,15 @@ impl Announcer {
 
     pub fn wake(&self) {
         self.wake.notify_one();
+    }
+
+    pub fn inbox(&self) -> Inbox {
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inbox> {
+        // A poisoned inbox is still an inbox: what is added to it is added whole.
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub async fn woken(&self) {

@@ -7,7 +7,7 @@ use connectus_core::{Env, event::Event};
 use connectus_sqlite::Connection as SqliteConnection;
 use sqlx::{PgConnection, Postgres, Transaction, pool::PoolConnection};
 
-use crate::{readers::Reader, request::Request};
+use crate::{announce::Inbox, readers::Reader, request::Request};
 
 /// A database connection, of either kind.
 pub enum Conn {
@@ -44,13 +44,13 @@ pub struct Tx {
     pub(crate) conn: Conn,
     pub(crate) env: Env,
     pub(crate) emitted: Vec<Event>,
-    pub(crate) wakes: bool,
+    pub(crate) told: Inbox,
     pub(crate) request: Option<Request>,
 }
 
 impl Tx {
     pub(crate) fn new(conn: Conn, env: Env) -> Self {
-        Self { conn, env, emitted: Vec::new(), wakes: false, request: None }
+        Self { conn, env, emitted: Vec::new(), told: Inbox::default(), request: None }
     }
 
     /// The clock and entropy of the process.
@@ -60,7 +60,7 @@ impl Tx {
 
     /// Asks that the engine look for runnable work once this transaction has committed.
     pub fn wake_engine(&mut self) {
-        self.wakes = true;
+        self.told.look = true;
     }
 }
 

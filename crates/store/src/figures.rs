@@ -10,8 +10,12 @@ use crate::{
 };
 
 sql! {
-    QUEUES = "SELECT queue, status, COUNT(*) AS runs FROM runs \
-              WHERE status IN ('queued', 'running', 'waiting') GROUP BY queue, status";
+    QUEUES = "SELECT queue, 'queued' AS status, COUNT(*) AS runs FROM runs \
+              WHERE status = 'queued' GROUP BY queue \
+              UNION ALL SELECT queue, 'running', COUNT(*) FROM runs \
+              WHERE status = 'running' GROUP BY queue \
+              UNION ALL SELECT queue, 'waiting', COUNT(*) FROM runs \
+              WHERE status = 'waiting' GROUP BY queue";
     CALLS = "SELECT i.provider, CAST(SUM(u.calls) AS BIGINT) AS calls, \
                     CAST(SUM(u.failures) AS BIGINT) AS failures, \
                     CAST(SUM(u.throttled) AS BIGINT) AS throttled \

@@ -9,7 +9,7 @@ use crate::{
     conn::{Conn, Tx},
     error::StoreResult,
     rows::Cell,
-    runs::OfRun,
+    runs::{OfRun, Standing, standing},
     sql::{on, rows, sql},
 };
 
@@ -27,10 +27,11 @@ sql! {
     SIGNALS = "SELECT id, name, value FROM run_signals \
                WHERE tenant_id = $1 AND run_id = $2 ORDER BY sent_at, id";
     COUNT_SIGNALS = "SELECT COUNT(*) FROM run_signals WHERE tenant_id = $1 AND run_id = $2";
-    WAKE_RUN = "UPDATE runs SET \
+    WAKE_RUN = concat!("UPDATE runs SET \
                 due_at = CASE WHEN status = 'waiting' THEN $3 ELSE due_at END, \
                 status = CASE WHEN status = 'waiting' THEN 'queued' ELSE status END \
-                WHERE tenant_id = $1 AND id = $2 AND status IN ('queued', 'running', 'waiting')";
+                WHERE tenant_id = $1 AND id = $2 AND status IN ('queued', 'running', 'waiting') \
+                RETURNING ", standing!());
     FORGET = "DELETE FROM journal WHERE tenant_id = $1 AND run_id = $2";
     CONTINUE = "UPDATE runs SET continued = $3 WHERE tenant_id = $1 AND id = $2";
     CONTINUED = "SELECT continued FROM runs WHERE tenant_id = $1 AND id = $2";
@@ -117,10 +118,10 @@ impl Tx {
         let now = self.env.now().0;
         // Before the signal, and whatever the run's status: this waits for an engine that is
         // putting the run to rest right now, which could otherwise miss the signal and be missed.
-        let open = on!(self, c => sqlx::query(WAKE_RUN)
+        let open: Vec<Standing> = on!(self, c => sqlx::query_as(WAKE_RUN)
             .bind(ctx.tenant().as_str()).bind(run.as_str()).bind(now)
-            .execute(c).await?.rows_affected());
-        if open == 0 {
+            .fetch_all(c).await?);
+        if open.is_empty() {
             return Ok(false);
         }
         on!(self, c => sqlx::query(PUT_SIGNAL)
@@ -133,7 +134,7 @@ impl Tx {
             .execute(c)
             .await
             .map(drop)?);
-        self.wake_engine();
+        self.tell(open);
         Ok(true)
     }
 

@@ -66,6 +66,7 @@ pub mod workflow_watches;
 pub mod workflows;
 mod writer;
 
+pub use announce::Inbox;
 pub use conn::{Conn, Tx};
 pub use error::{StoreError, StoreResult};
 pub use ownership::Ownership;

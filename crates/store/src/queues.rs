@@ -10,7 +10,7 @@ use crate::{
 };
 
 // The counts begin with the status, whose index finds the few rows among many finished runs; the
-// limits keep a database from choosing another way, and the look from taking for ever.
+// limits keep the look from taking for ever.
 sql! {
     PAUSE = "INSERT INTO queue_pauses (tenant_id, queue, paused_at, paused_by) \
              VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, queue) DO NOTHING";
@@ -19,14 +19,15 @@ sql! {
     OPEN = "SELECT found.queue, found.status, COUNT(*) AS runs, \
             SUM(CASE WHEN found.due_at <= $2 THEN 1 ELSE 0 END) AS due, \
             MIN(found.due_at) AS oldest FROM (\
-            SELECT tenant_id, queue, status, due_at FROM runs \
-            WHERE status IN ('queued', 'running', 'waiting') LIMIT 2000000) AS found \
+            SELECT tenant_id, queue, status, due_at FROM runs WHERE status = 'queued' \
+            UNION ALL SELECT tenant_id, queue, status, due_at FROM runs WHERE status = 'running' \
+            UNION ALL SELECT tenant_id, queue, status, due_at FROM runs WHERE status = 'waiting' \
+            LIMIT 2000000) AS found \
             WHERE found.tenant_id = $1 GROUP BY found.queue, found.status";
     DEAD = "SELECT found.queue, COUNT(*) AS runs FROM (\
             SELECT tenant_id, id, queue, kind, subject_id, created_at FROM runs \
-            WHERE status = 'failed' AND parent_run_id IS NULL LIMIT 200000) AS found \
-            WHERE found.tenant_id = $1 \
-            AND NOT EXISTS (SELECT 1 FROM runs AS later \
+            WHERE tenant_id = $1 AND status = 'failed' AND parent_run_id IS NULL \
+            LIMIT 200000) AS found WHERE NOT EXISTS (SELECT 1 FROM runs AS later \
             WHERE later.tenant_id = found.tenant_id AND later.origin_run_id = found.id) \
             AND NOT (found.kind = 'sync' AND EXISTS (SELECT 1 FROM runs AS later \
             WHERE later.tenant_id = found.tenant_id AND later.subject_id = found.subject_id \

@@ -1,12 +1,13 @@
 //! Statements that take many rows at once: what many runs write in one commit costs one statement,
 //! not one each.
 //!
-//! Rows travel as values, a placeholder each. A text is made per number of rows, and only for a
-//! few numbers, so that every text stays prepared; what does not fit is split.
+//! On PostgreSQL rows travel as values, a placeholder each. A text is made per number of rows, and
+//! only for a few numbers, so that every text stays prepared; what does not fit is split. SQLite is
+//! in the process: there the text for one row runs once for each.
 
 use std::sync::OnceLock;
 
-use connectus_sqlite::Row as SqliteRow;
+use connectus_sqlite::{Connection as SqliteConnection, Given, Row as SqliteRow};
 use sqlx::{FromRow, postgres::PgRow};
 
 use crate::{
@@ -88,6 +89,28 @@ pub(crate) enum Cell<'v> {
     MaybeInt(Option<i64>),
 }
 
+impl Cell<'_> {
+    fn given(&self) -> Given<'_> {
+        match self {
+            Cell::Text(text) => Given::Text(text),
+            Cell::Owned(text) | Cell::MaybeText(Some(text)) => Given::Text(text),
+            Cell::Int(number) | Cell::MaybeInt(Some(number)) => Given::Int(*number),
+            Cell::Flag(flag) => Given::Int(i64::from(*flag)),
+            Cell::MaybeText(None) | Cell::MaybeInt(None) => Given::Null,
+        }
+    }
+}
+
+/// Runs the text for one row once for each.
+fn one_by_one(
+    conn: &mut SqliteConnection,
+    statement: &'static Rows,
+    cells: &[Cell<'_>],
+) -> Result<Vec<SqliteRow>, sqlx::Error> {
+    let given: Vec<Given<'_>> = cells.iter().map(Cell::given).collect();
+    conn.each(statement.text(1).0, given.chunks_exact(statement.columns.len()))
+}
+
 macro_rules! bound {
     ($query:expr, $cells:expr) => {
         $cells.iter().fold($query, |query, cell| match cell {
@@ -112,7 +135,7 @@ impl Conn {
         while !rest.is_empty() {
             let (text, now, later) = statement.split(rest);
             match self.split() {
-                Split::Sqlite(c) => bound!(sqlx::query(text), now).execute(c).await.map(drop)?,
+                Split::Sqlite(c) => return Ok(one_by_one(c, statement, rest).map(drop)?),
                 Split::Postgres(c) => bound!(sqlx::query(text), now).execute(c).await.map(drop)?,
             }
             rest = later;
@@ -132,10 +155,17 @@ impl Conn {
         let (mut rest, mut returned) = (cells, Vec::new());
         while !rest.is_empty() {
             let (text, now, later) = statement.split(rest);
-            returned.extend(match self.split() {
-                Split::Sqlite(c) => bound!(sqlx::query_as(text), now).fetch_all(c).await?,
-                Split::Postgres(c) => bound!(sqlx::query_as(text), now).fetch_all(c).await?,
-            });
+            match self.split() {
+                Split::Sqlite(c) => {
+                    let rows = one_by_one(c, statement, rest)?;
+                    let read = rows.iter().map(T::from_row).collect::<Result<_, _>>()?;
+                    return Ok(read);
+                }
+                Split::Postgres(c) => {
+                    let rows = bound!(sqlx::query_as(text), now).fetch_all(c).await?;
+                    returned.extend(rows);
+                }
+            }
             rest = later;
         }
         Ok(returned)

@@ -2,7 +2,7 @@
 
 use connectus_core::{
     Env, Result, RunId, TenantCtx, TenantId, Timestamp,
-    run::{Origin, Run, RunKind, RunStatus},
+    run::{Origin, Run, RunKind, RunStatus, Turnstile},
 };
 use serde_json::Value;
 use sqlx::FromRow;
@@ -19,11 +19,11 @@ mod ready;
 mod search;
 mod turns;
 
-pub(crate) use claims::STATEMENTS as CLAIM_STATEMENTS;
 pub use claims::{Claimed, RunClaim, RunNote};
+pub(crate) use claims::{ROWS as CLAIM_ROWS, STATEMENTS as CLAIM_STATEMENTS};
 pub(crate) use copies::{ROWS as COPY_ROWS, STATEMENTS as COPY_STATEMENTS};
-pub(crate) use ready::STATEMENTS as READY_STATEMENTS;
-pub use ready::{Lane, Mail};
+pub use ready::{Mail, ReadyRun};
+pub(crate) use ready::{STATEMENTS as READY_STATEMENTS, Standing, standing};
 pub(crate) use search::STATEMENTS as SEARCH_STATEMENTS;
 pub use search::{Cursor, Only, RunFilter, RunPage};
 pub(crate) use turns::ROWS as TURN_ROWS;
@@ -34,7 +34,8 @@ macro_rules! columns {
         "tenant_id, id, kind, queue, priority, status, subject_id, definition_hash, \
          interp_version, dedupe_key, trigger, input, output, error, progress, started_by, \
          parent_run_id, parent_step_id, attempts, crashes, cancel_requested, due_at, created_at, \
-         started_at, finished_at, origin_run_id, origin_position, origin_step"
+         started_at, finished_at, origin_run_id, origin_position, origin_step, concurrency_key, \
+         concurrency_limit"
     };
 }
 use columns;
@@ -43,10 +44,10 @@ sql! {
     INSERT = "INSERT INTO runs (tenant_id, id, kind, queue, priority, status, subject_id, \
               definition_hash, interp_version, dedupe_key, trigger, input, started_by, due_at, \
               created_at, parent_run_id, parent_step_id, origin_run_id, origin_position, \
-              origin_step) \
-              VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
-              $16, $17, $18, $19) \
-              ON CONFLICT (tenant_id, dedupe_key) DO NOTHING";
+              origin_step, concurrency_key, concurrency_limit) \
+              VALUES ($1, $2, $3, $4, $5, $20, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
+              $16, $17, $18, $19, $21, $22) \
+              ON CONFLICT (tenant_id, dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING";
     GET = concat!("SELECT ", columns!(), " FROM runs WHERE tenant_id = $1 AND id = $2");
     BY_DEDUPE_KEY = concat!(
         "SELECT ", columns!(), " FROM runs WHERE tenant_id = $1 AND dedupe_key = $2");
@@ -58,13 +59,16 @@ sql! {
          AND status IN ('queued', 'running', 'waiting') ORDER BY created_at LIMIT 1");
     PROGRESS = "UPDATE runs SET progress = $3, attempts = 0, crashes = 0 \
                 WHERE tenant_id = $1 AND id = $2";
-    CANCEL = "UPDATE runs SET cancel_requested = TRUE, due_at = $3, \
+    CANCEL = concat!("UPDATE runs SET cancel_requested = TRUE, held = FALSE, due_at = $3, \
               status = CASE WHEN status = 'waiting' THEN 'queued' ELSE status END \
-              WHERE tenant_id = $1 AND id = $2 AND status IN ('queued', 'running', 'waiting')";
-    CANCEL_CHILDREN = "UPDATE runs SET cancel_requested = TRUE, due_at = $3, \
+              WHERE tenant_id = $1 AND id = $2 AND status IN ('queued', 'running', 'waiting') \
+              RETURNING ", standing!());
+    CANCEL_CHILDREN = concat!("UPDATE runs SET cancel_requested = TRUE, held = FALSE, \
+                       due_at = $3, \
                        status = CASE WHEN status = 'waiting' THEN 'queued' ELSE status END \
                        WHERE tenant_id = $1 AND parent_run_id = $2 \
-                       AND status IN ('queued', 'running', 'waiting')";
+                       AND status IN ('queued', 'running', 'waiting') \
+                       RETURNING ", standing!());
     FORGET = "DELETE FROM runs WHERE (tenant_id, id) IN (\
               SELECT tenant_id, id FROM runs WHERE finished_at < $1 LIMIT $2)";
 }
@@ -96,6 +100,8 @@ pub struct NewRun {
     pub parent: Option<(RunId, String)>,
     /// The run it repeats, and from where on.
     pub origin: Option<Origin>,
+    /// What it waits at until few enough of its kind are under way.
+    pub turnstile: Option<Turnstile>,
 }
 
 impl NewRun {
@@ -114,18 +120,21 @@ impl NewRun {
             due_at: None,
             parent: None,
             origin: None,
+            turnstile: None,
         }
     }
 
     fn accept(self, ctx: &TenantCtx, env: &Env) -> Run {
         let now = env.now();
+        let due_at = self.due_at.unwrap_or(now);
+        let status = if due_at > now { RunStatus::Waiting } else { RunStatus::Queued };
         Run {
             tenant: ctx.tenant().clone(),
             id: env.id(),
             queue: self.queue.unwrap_or_else(|| self.kind.queue().to_owned()),
             kind: self.kind,
             priority: self.priority,
-            status: RunStatus::Queued,
+            status,
             subject_id: self.subject_id,
             definition_hash: self.definition_hash,
             interp_version: self.interp_version,
@@ -138,10 +147,11 @@ impl NewRun {
             started_by: ctx.actor().label(),
             parent: self.parent,
             origin: self.origin,
+            turnstile: self.turnstile,
             attempts: 0,
             crashes: 0,
             cancel_requested: false,
-            due_at: self.due_at.unwrap_or(now),
+            due_at,
             created_at: now,
             started_at: None,
             finished_at: None,
@@ -179,6 +189,8 @@ pub(crate) struct Row {
     origin_run_id: Option<String>,
     origin_position: Option<i64>,
     origin_step: Option<String>,
+    concurrency_key: Option<String>,
+    concurrency_limit: Option<i64>,
 }
 
 impl Row {
@@ -189,7 +201,9 @@ impl Row {
             position: self.origin_position.and_then(|position| u64::try_from(position).ok()),
             step: self.origin_step,
         });
+        let limit = self.concurrency_limit.and_then(|limit| u32::try_from(limit).ok());
         Ok(Run {
+            turnstile: self.concurrency_key.zip(limit).map(|(key, limit)| Turnstile { key, limit }),
             tenant: TenantId::trusted(self.tenant_id),
             id: RunId::trusted(self.id),
             kind: self.kind.parse()?,
@@ -238,7 +252,7 @@ impl Tx {
     pub async fn insert_run(&mut self, ctx: &TenantCtx, new: NewRun) -> Result<(Run, bool)> {
         let run = new.accept(ctx, &self.env);
         if self.insert_run_row(&run).await? {
-            self.wake_engine();
+            self.told.accepted(&run);
             return Ok((run, true));
         }
         let key = run.dedupe_key.as_deref().unwrap_or_default();
@@ -268,6 +282,9 @@ impl Tx {
             .bind(run.origin.as_ref().map(|origin| origin.run.as_str()))
             .bind(position)
             .bind(run.origin.as_ref().and_then(|origin| origin.step.as_deref()))
+            .bind(run.status.name())
+            .bind(run.turnstile.as_ref().map(|turnstile| turnstile.key.as_str()))
+            .bind(run.turnstile.as_ref().map(|turnstile| i64::from(turnstile.limit)))
             .execute(c)
             .await?
             .rows_affected());
@@ -302,11 +319,12 @@ impl Tx {
     /// What the database says.
     pub async fn request_run_cancel(&mut self, ctx: &TenantCtx, run: &RunId) -> StoreResult<bool> {
         let now = self.env.now().0;
-        let touched = on!(self, c => sqlx::query(CANCEL)
+        let touched: Vec<Standing> = on!(self, c => sqlx::query_as(CANCEL)
             .bind(ctx.tenant().as_str()).bind(run.as_str()).bind(now)
-            .execute(c).await?.rows_affected());
-        self.wake_engine();
-        Ok(touched == 1)
+            .fetch_all(c).await?);
+        let was_open = !touched.is_empty();
+        self.tell(touched);
+        Ok(was_open)
     }
 
     /// Asks all open runs that a run started to stop.
@@ -319,10 +337,10 @@ impl Tx {
         parent: &RunId,
     ) -> StoreResult<()> {
         let now = self.env.now().0;
-        on!(self, c => sqlx::query(CANCEL_CHILDREN)
+        let touched: Vec<Standing> = on!(self, c => sqlx::query_as(CANCEL_CHILDREN)
             .bind(ctx.tenant().as_str()).bind(parent.as_str()).bind(now)
-            .execute(c).await.map(drop)?);
-        self.wake_engine();
+            .fetch_all(c).await?);
+        self.tell(touched);
         Ok(())
     }
 }

@@ -64,6 +64,7 @@ pub static MANY_ROWS: &[(&str, &[(&str, &Rows)])] = &[
     ("effects", crate::effects::ROWS),
     ("events", crate::events::ROWS),
     ("journal", crate::journal::ROWS),
+    ("runs/claims", crate::runs::CLAIM_ROWS),
     ("runs/copies", crate::runs::COPY_ROWS),
     ("runs/turns", crate::runs::TURN_ROWS),
     ("steps", crate::steps::ROWS),

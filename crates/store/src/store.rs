@@ -17,7 +17,7 @@ use sqlx::{
 use tokio::sync::broadcast;
 
 use crate::{
-    announce::Announcer,
+    announce::{Announcer, Inbox},
     conn::{Conn, Tx},
     error::{StoreError, damaged, is_damage},
     ownership::OwnLock,
@@ -151,12 +151,17 @@ impl Store {
         self.announcer.subscribe()
     }
 
-    /// Waits until a committed transaction asked the engine to look for work.
+    /// Waits until a committed transaction means something for the engine.
     pub async fn woken(&self) {
         self.announcer.woken().await;
     }
 
-    /// Makes the engine look for work.
+    /// What the engine was told of commits since it asked last.
+    pub fn inbox(&self) -> Inbox {
+        self.announcer.inbox()
+    }
+
+    /// Makes the engine go round once more.
     pub fn wake(&self) {
         self.announcer.wake();
     }
@@ -291,10 +296,10 @@ where
     let mut tx = Tx::new(Conn::PostgresTx(transaction), env);
     // An error drops the transaction, which rolls it back.
     let value = work(&mut tx).await?;
-    let Tx { conn, emitted, wakes, .. } = tx;
+    let Tx { conn, emitted, told, .. } = tx;
     if let Conn::PostgresTx(transaction) = conn {
         transaction.commit().await.map_err(StoreError::from)?;
     }
-    announcer.committed(emitted, wakes);
+    announcer.committed(emitted, told);
     Ok(value)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use connectus_core::{
     IntegrationId, Page, TenantCtx, TenantId, Timestamp, UserId, WorkflowId, page::Listing,
-    run::WorkflowStatus,
+    run::WorkflowStatus, workflow::Concurrency,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -21,19 +21,19 @@ macro_rules! columns {
     () => {
         "tenant_id, id, integration_id, name, trigger_type, trigger_config, actions, conditions, \
          status, definition_hash, execution_count, success_count, next_due_at, created_by, \
-         created_at, updated_at, version, queue"
+         created_at, updated_at, version, queue, priority, concurrency"
     };
 }
 
 sql! {
     INSERT = "INSERT INTO workflows (tenant_id, id, integration_id, name, trigger_type, \
               trigger_config, actions, conditions, status, definition_hash, next_due_at, \
-              created_by, created_at, updated_at, queue) \
-              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14)";
+              created_by, created_at, updated_at, queue, priority, concurrency) VALUES ($1, $2, \
+              $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15, $16)";
     UPDATE = "UPDATE workflows SET integration_id = $3, name = $4, trigger_type = $5, \
               trigger_config = $6, actions = $7, conditions = $8, status = $9, \
               definition_hash = $10, next_due_at = $11, updated_at = $12, version = version + 1, \
-              queue = $14 WHERE tenant_id = $1 AND id = $2 AND version = $13";
+              queue = $14, priority = $15, concurrency = $16 WHERE tenant_id = $1 AND id = $2 AND version = $13";
     DELETE = "DELETE FROM workflows WHERE tenant_id = $1 AND id = $2";
     GET = concat!("SELECT ", columns!(), " FROM workflows WHERE tenant_id = $1 AND id = $2");
     BY_NAME = concat!("SELECT ", columns!(), " FROM workflows WHERE tenant_id = $1 AND name = $2 \
@@ -109,6 +109,16 @@ pub struct WorkflowRow {
     pub version: u64,
     /// The queue that new runs wait in.
     pub queue: String,
+    /// Their head start in it.
+    pub priority: i64,
+    /// How many may be under way at once.
+    pub concurrency: Option<Concurrency>,
+}
+
+impl WorkflowRow {
+    fn concurrency_text(&self) -> StoreResult<Option<String>> {
+        Ok(self.concurrency.as_ref().map(serde_json::to_string).transpose()?)
+    }
 }
 
 #[derive(FromRow)]
@@ -131,6 +141,8 @@ struct Row {
     updated_at: i64,
     version: i64,
     queue: String,
+    priority: i64,
+    concurrency: Option<String>,
 }
 
 impl Row {
@@ -155,6 +167,8 @@ impl Row {
             updated_at: Timestamp(self.updated_at),
             version: count(self.version),
             queue: self.queue,
+            priority: self.priority,
+            concurrency: self.concurrency.map(|text| serde_json::from_str(&text)).transpose()?,
         })
     }
 }
@@ -165,6 +179,7 @@ impl Tx {
     /// # Errors
     /// `not_found` when its integration is not the tenant's.
     pub async fn insert_workflow(&mut self, workflow: &WorkflowRow) -> StoreResult<()> {
+        let concurrency = workflow.concurrency_text()?;
         on!(self, c => sqlx::query(INSERT)
             .bind(workflow.tenant.as_str())
             .bind(workflow.id.as_str())
@@ -180,6 +195,8 @@ impl Tx {
             .bind(workflow.created_by.as_ref().map(UserId::as_str))
             .bind(workflow.created_at.0)
             .bind(&workflow.queue)
+            .bind(workflow.priority)
+            .bind(concurrency.as_deref())
             .execute(c)
             .await
             .map(drop)?);
@@ -191,7 +208,7 @@ impl Tx {
     /// # Errors
     /// What the database says.
     pub async fn update_workflow(&mut self, workflow: &WorkflowRow) -> StoreResult<bool> {
-        let now = self.env.now().0;
+        let (now, concurrency) = (self.env.now().0, workflow.concurrency_text()?);
         let touched = on!(self, c => sqlx::query(UPDATE)
             .bind(workflow.tenant.as_str())
             .bind(workflow.id.as_str())
@@ -207,6 +224,8 @@ impl Tx {
             .bind(now)
             .bind(i64::try_from(workflow.version).unwrap_or_default())
             .bind(&workflow.queue)
+            .bind(workflow.priority)
+            .bind(concurrency.as_deref())
             .execute(c)
             .await?
             .rows_affected());

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use crate::{
-    announce::Announcer,
+    announce::{Announcer, Inbox},
     conn::{Conn, Tx},
     error::StoreError,
     readers::closed,
@@ -136,7 +136,9 @@ async fn write_loop(
 struct Settled {
     settle: Settle,
     emitted: Vec<Event>,
-    wakes: bool,
+    told: Inbox,
+    /// Whether it failed and left nothing behind.
+    is_undone: bool,
 }
 
 async fn commit_group(tx: &mut Tx, jobs: Vec<Job>, announcer: &Announcer) {
@@ -150,36 +152,51 @@ async fn commit_group(tx: &mut Tx, jobs: Vec<Job>, announcer: &Announcer) {
         return;
     }
     let mut settled = Vec::with_capacity(jobs.len());
+    // One alone needs no mark to go back to: the whole transaction is its own.
+    let is_alone = jobs.len() == 1;
     for job in jobs {
-        settled.extend(run_job(tx, job).await);
+        settled.extend(if is_alone { run_alone(tx, job).await } else { run_job(tx, job).await });
     }
-    let committed = execute(tx, "COMMIT");
-    if committed.is_err() {
+    let is_undone = settled.iter().all(|job| job.is_undone);
+    let committed = if is_undone { Ok(()) } else { execute(tx, "COMMIT") };
+    if is_undone || committed.is_err() {
         let _ = execute(tx, "ROLLBACK");
     }
-    for Settled { settle, emitted, wakes } in settled {
+    for Settled { settle, emitted, told, .. } in settled {
         if committed.is_ok() {
-            announcer.committed(emitted, wakes);
+            announcer.committed(emitted, told);
         }
         settle(committed.clone());
     }
 }
 
-async fn run_job(tx: &mut Tx, job: Job) -> Option<Settled> {
+async fn run_alone(tx: &mut Tx, job: Job) -> Option<Settled> {
     tx.emitted.clear();
-    tx.wakes = false;
+    tx.told = Inbox::default();
+    let (outcome, settle) = (job.work)(tx).await;
+    Some(settled(tx, settle, outcome.is_err()))
+}
+
+async fn run_job(tx: &mut Tx, job: Job) -> Option<Settled> {
     if let Err(error) = execute(tx, "SAVEPOINT job") {
         let _ = job.refuse.send(error);
         return None;
     }
-    let (outcome, settle) = (job.work)(tx).await;
-    if outcome.is_err() {
+    let settled = run_alone(tx, job).await;
+    if settled.as_ref().is_some_and(|job| job.is_undone) {
         let _ = execute(tx, "ROLLBACK TO job");
-        tx.emitted.clear();
-        tx.wakes = false;
     }
     let _ = execute(tx, "RELEASE job");
-    Some(Settled { settle, emitted: std::mem::take(&mut tx.emitted), wakes: tx.wakes })
+    settled
+}
+
+/// What becomes of a job: nothing is told of one that failed.
+fn settled(tx: &mut Tx, settle: Settle, is_undone: bool) -> Settled {
+    let (emitted, told) = (std::mem::take(&mut tx.emitted), std::mem::take(&mut tx.told));
+    match is_undone {
+        true => Settled { settle, emitted: Vec::new(), told: Inbox::default(), is_undone },
+        false => Settled { settle, emitted, told, is_undone },
+    }
 }
 
 fn execute(tx: &mut Tx, sql: &'static str) -> Result<()> {

@@ -106,9 +106,6 @@ fn every_statement_on_tenant_rows_binds_the_tenant() {
         "setup_links.",
         "tenants.",
         "runs/ready.",
-        "runs/claims.CLAIM_",
-        "runs/claims.ORPHANS",
-        "runs/claims.RELEASE",
         "event_cursors.BEHIND",
         "event_cursors.NAMES",
         "event_cursors.RETIRE",
@@ -192,28 +189,40 @@ fn a_condition_that_may_be_passed_by_holds_nothing() {
     }
 }
 
-/// A backlog must not make each claim slower: rows are found in the order they are taken in.
+/// A backlog must not make the look for work slower: rows are found in the order they are taken in,
+/// and what names a tenant or a status goes straight there.
 #[test]
-fn claims_find_their_rows_by_an_index_in_order() {
+fn the_engine_finds_its_rows_by_an_index_in_order() {
     connectus_testkit::both::on_sqlite(|db| async move {
         let Database::Sqlite(path) = &db.database else { panic!("this is SQLite") };
         let mut conn = Options::new(path).open().unwrap();
-        let claims: Vec<_> = statements(false)
-            .into_iter()
-            .filter(|(name, _)| name.starts_with("runs/claims.CLAIM_"))
-            .collect();
-        assert_eq!(claims.len(), 4);
-        for (name, text) in claims {
+        let all = statements(false);
+        for (name, index) in [
+            ("runs/ready.LINES", "runs_ready"),
+            ("runs/ready.LINE", "runs_ready"),
+            ("runs/ready.NEXT_DUE", "runs_due"),
+            ("runs/ready.COME_DUE", "runs_due"),
+            ("runs/ready.WITH_MAIL", "runs_under_way"),
+            ("runs/ready.CLAIMS", "runs_under_way"),
+            ("runs/ready.RELEASE", "runs_under_way"),
+            ("runs/ready.ORPHANS", "runs_under_way"),
+            ("figures.QUEUES", "runs_ready"),
+            ("queues.DEAD", "runs_failed"),
+            ("runs/claims.CLAIM", "sqlite_autoindex_runs_1"),
+        ] {
+            let found = all.iter().find(|(known, _)| known == name);
+            let text = &found.unwrap_or_else(|| panic!("no statement {name}")).1;
             let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"));
             let placeholders = (1..).take_while(|n| text.contains(&format!("${n}")));
             let query = placeholders.fold(sqlx::query_as(explain), |q, _| q.bind(None::<i64>));
             let plan: Vec<(i64, i64, i64, String)> = query.fetch_all(&mut conn).await.unwrap();
             let plan: Vec<String> = plan.into_iter().map(|row| row.3).collect();
             let plan = plan.join("\n");
-            let index = if name.ends_with("RESTED") { "runs_due" } else { "runs_ready" };
             assert!(plan.contains(index), "{name}: {plan}");
-            assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN"), "{name}: {plan}");
-            assert!(plan.starts_with("SEARCH runs USING INDEX sqlite_autoindex"), "{name}: {plan}");
+            assert!(!plan.contains("FOR ORDER BY"), "{name}: {plan}");
+            // An index may be gone through from end to end where it holds no other rows.
+            let scans = plan.lines().filter(|line| line.starts_with("SCAN runs"));
+            assert!(scans.clone().all(|line| line.contains("USING")), "{name}: {plan}");
         }
     });
 }

@@ -38,7 +38,7 @@ pub enum Subject {
     Size,
     /// A first sync of very many contacts, and one that finds nothing new.
     Sync,
-    /// Runs of three steps within the engine, without HTTP.
+    /// Runs of a few steps within the engine, without HTTP.
     Engine,
     /// Webhooks that each start a workflow.
     Workflow,
@@ -66,6 +66,9 @@ pub struct Bench {
     /// Runs of the engine.
     #[arg(long, default_value_t = 20_000)]
     pub runs: u64,
+    /// The engine beside a million runs that ended, and beside a million that rest, too.
+    #[arg(long)]
+    pub backlog: bool,
     /// Webhooks of the workflow.
     #[arg(long, default_value_t = 5_000)]
     pub webhooks: u64,
@@ -96,7 +99,7 @@ pub fn run(bench: &Bench) -> Outcome {
         say(sync::measure(&programs, bench.records)?);
     }
     if wanted(Subject::Engine) {
-        say(engine::measure(&programs, bench.runs)?);
+        say(engine::measure(&programs, bench.runs, bench.backlog)?);
     }
     if wanted(Subject::Workflow) {
         say(workflow::measure(&programs, bench.webhooks)?);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
 
-use super::{Call, Kind, RetryPolicy, Span, read, typed::Fields};
+use super::{Call, Concurrency, Kind, RetryPolicy, Span, read, typed::Fields};
 use crate::{
     Result,
     canonical::{self, Digest},
@@ -27,6 +27,12 @@ pub struct Definition {
     /// The queue its runs wait in, [`WORKFLOW`](crate::queue::WORKFLOW) when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,
+    /// The head start of its runs in that queue, in points of ten seconds.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub priority: i64,
+    /// How many of its runs may be under way at once; any number when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
     /// What starts it.
     pub trigger: Trigger,
     /// What a run takes.
@@ -43,6 +49,12 @@ pub struct Definition {
     /// What a run gives back, every string a template; by default the last step's output.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
+}
+
+/// Whether a priority need not be mentioned.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
+const fn is_usual(priority: &i64) -> bool {
+    *priority == 0
 }
 
 named! {

@@ -140,6 +140,8 @@ impl LegacyWorkflow {
                 name: self.name.clone(),
                 description: None,
                 queue: None,
+                priority: 0,
+                concurrency: None,
                 trigger: Trigger { kind, config: self.trigger_config.clone(), when },
                 inputs: Fields::new(),
                 outputs: Fields::new(),

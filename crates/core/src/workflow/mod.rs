@@ -10,6 +10,7 @@ mod call;
 mod check;
 mod compile;
 pub mod completion;
+mod concurrency;
 mod definition;
 mod diff;
 mod kinds;
@@ -27,6 +28,7 @@ pub mod typed;
 
 pub use self::{
     call::Call,
+    concurrency::Concurrency,
     definition::{DEFINITION_VERSION, Definition, Step, Trigger, TriggerType},
     diff::{Change, ChangeKind, diff},
     kinds::{

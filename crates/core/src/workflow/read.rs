@@ -4,13 +4,13 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{
-    Branch, Call, Case, DEFINITION_VERSION, Definition, ForEach, Kind, MAX_DEPTH, Parallel,
-    RetryPolicy, Span, Step, Switch, Trigger, typed::Fields,
+    Branch, Call, Case, Concurrency, DEFINITION_VERSION, Definition, ForEach, Kind, MAX_DEPTH,
+    Parallel, RetryPolicy, Span, Step, Switch, Trigger, typed::Fields,
 };
 use crate::{
     Error, Result,
     error::FieldError,
-    queue::{Holds, QUEUES, Queue},
+    queue::{Holds, MAX_PRIORITY, QUEUES, Queue},
 };
 
 /// The members every step may have, whatever its type.
@@ -34,6 +34,9 @@ struct RawDefinition {
     name: String,
     description: Option<String>,
     queue: Option<String>,
+    #[serde(default)]
+    priority: i64,
+    concurrency: Option<Concurrency>,
     #[serde(default = "Trigger::manual")]
     trigger: Trigger,
     #[serde(default)]
@@ -76,6 +79,7 @@ pub(super) fn definition(value: &Value) -> Result<Definition> {
     let raw: Option<RawDefinition> = reader.take("", value);
     let Some(raw) = raw else { return Err(Error::invalid_fields(reader.faults)) };
     reader.queue(raw.queue.as_deref());
+    reader.admission(raw.priority, raw.concurrency.as_ref());
     let steps = reader.steps("/steps", raw.steps, MAX_DEPTH);
     if reader.faults.is_empty() {
         return Ok(Definition {
@@ -83,6 +87,8 @@ pub(super) fn definition(value: &Value) -> Result<Definition> {
             name: raw.name,
             description: raw.description,
             queue: raw.queue,
+            priority: raw.priority,
+            concurrency: raw.concurrency,
             trigger: raw.trigger,
             inputs: raw.inputs,
             outputs: raw.outputs,
@@ -110,6 +116,15 @@ impl Reader {
         let names = names.fold(first, |list, name| format!("{list}, {name}"));
         let message = format!("is `{name}`; it must be one of {names}");
         self.faults.push(FieldError { field: "/queue".to_owned(), message });
+    }
+
+    fn admission(&mut self, priority: i64, concurrency: Option<&Concurrency>) {
+        if !(-MAX_PRIORITY..=MAX_PRIORITY).contains(&priority) {
+            self.fault("/priority", format!("must be from -{MAX_PRIORITY} to {MAX_PRIORITY}"));
+        }
+        if let Some((member, message)) = concurrency.and_then(Concurrency::fault) {
+            self.fault(format!("/concurrency/{member}"), message);
+        }
     }
 
     fn fault(&mut self, field: impl Into<String>, message: impl Into<String>) {

@@ -7,11 +7,16 @@ use serde_json::{Value, json};
 
 use super::{
     DEFINITION_VERSION, MAX_FAN_OUT, MAX_STEPS, TriggerType,
+    concurrency::MAX_LIMIT,
     retry::MAX_ATTEMPTS,
     trigger::{Ending, Missed},
     typed::FieldType,
 };
-use crate::{event::EventType, expr::FILTERS};
+use crate::{
+    event::EventType,
+    expr::FILTERS,
+    queue::{Holds, MAX_PRIORITY, QUEUES},
+};
 
 /// The JSON Schema of a definition.
 pub fn definition() -> Value {
@@ -47,6 +52,9 @@ pub fn definition() -> Value {
             "version": { "const": DEFINITION_VERSION },
             "name": { "type": "string", "minLength": 1, "maxLength": 100 },
             "description": { "type": ["string", "null"] },
+            "queue": { "enum": queues() },
+            "priority": { "type": "integer", "minimum": -MAX_PRIORITY, "maximum": MAX_PRIORITY },
+            "concurrency": concurrency(),
             "trigger": { "$ref": "#/$defs/trigger" },
             "inputs": { "$ref": "#/$defs/fields" },
             "outputs": { "$ref": "#/$defs/fields" },
@@ -56,6 +64,23 @@ pub fn definition() -> Value {
         },
         "$defs": definitions,
         "x-completion": completion(),
+    })
+}
+
+/// The queues a workflow can name.
+fn queues() -> Value {
+    let takes = QUEUES.iter().filter(|queue| queue.holds == Holds::Workflows);
+    let names = takes.map(|queue| Value::from(queue.name)).chain([Value::Null]);
+    Value::Array(names.collect())
+}
+
+fn concurrency() -> Value {
+    json!({
+        "type": ["object", "null"], "required": ["limit"], "additionalProperties": false,
+        "properties": {
+            "limit": { "type": "integer", "minimum": 1, "maximum": MAX_LIMIT },
+            "key": { "type": ["string", "null"], "x-expression": "template" },
+        },
     })
 }
 

@@ -18,7 +18,6 @@ pub(super) struct Active {
 }
 
 struct Entry {
-    queue: &'static str,
     claim: i64,
     nudge: Arc<Notify>,
 }
@@ -37,15 +36,11 @@ impl Active {
         self.lock().len()
     }
 
-    pub(super) fn in_queue(&self, queue: &str) -> usize {
-        self.lock().values().filter(|entry| entry.queue == queue).count()
-    }
-
     /// Notes that work on a claimed run begins. It takes the place of an earlier claim, whose task
     /// has nothing more to do than to end.
-    pub(super) fn begin(&self, claim: &RunClaim, queue: &'static str) -> Arc<Notify> {
+    pub(super) fn begin(&self, claim: &RunClaim) -> Arc<Notify> {
         let nudge = Arc::new(Notify::new());
-        let entry = Entry { queue, claim: claim.number, nudge: nudge.clone() };
+        let entry = Entry { claim: claim.number, nudge: nudge.clone() };
         self.lock().insert(key(claim), entry);
         nudge
     }
@@ -83,10 +78,10 @@ mod tests {
             run: RunId::trusted("run_1"),
             number,
         };
-        active.begin(&claim(1), "workflow");
-        active.begin(&claim(2), "workflow");
+        active.begin(&claim(1));
+        active.begin(&claim(2));
         active.end(&claim(1));
-        assert_eq!((active.len(), active.in_queue("workflow"), active.in_queue("sync")), (1, 1, 0));
+        assert!(active.holds(&claim(2)) && !active.holds(&claim(1)));
         active.end(&claim(2));
         assert_eq!(active.len(), 0);
     }

@@ -6,6 +6,7 @@ use connectus_core::{Result, Timestamp};
 use super::{
     Engine,
     dispatch::{LONGEST_NAP, is_due, warn},
+    look,
 };
 use crate::schedule;
 
@@ -30,7 +31,7 @@ impl Engine {
     pub(super) async fn clock_loop(&self) {
         while !self.draining.is_cancelled() {
             let nap = match self.start_due(self.parts.env().now()).await {
-                Ok(next_due) => self.nap(next_due),
+                Ok(next_due) => look::nap(next_due, self.parts.env().now()),
                 Err(error) => {
                     warn("engine.clock", &error, "cannot look at the clock; trying again");
                     LONGEST_NAP

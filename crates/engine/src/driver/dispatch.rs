@@ -1,36 +1,51 @@
-//! Looks for work: what the clock started, what came in for runs under way, and runs that are due,
-//! queue by queue within each queue's concurrency.
+//! Gives places to runs that wait for one: claims them and has them worked on.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{MutexGuard, PoisonError, atomic::Ordering},
+    time::Duration,
+};
 
-use connectus_core::{Error, Result, Timestamp, drill::Site, queue::Queue};
-use connectus_store::runs::{Claimed, Lane};
+use connectus_core::{Error, Result, TenantId, Timestamp, drill::Site};
+use connectus_store::{
+    Inbox,
+    runs::{Claimed, ReadyRun},
+};
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, job::Job};
+use super::{
+    Engine,
+    job::Job,
+    look::Horizon,
+    ready::{AHEAD, Ready, Turn},
+};
 
-/// Longest the engine goes without looking, in case a wake-up came from another process.
+/// Longest the engine goes without looking, in case work came from another process.
 pub(super) const LONGEST_NAP: Duration = Duration::from_secs(1);
+/// Runs that are claimed in one transaction at most.
+const CLAIMED_AT_ONCE: usize = 256;
 
 pub(super) fn is_due(due: Option<Timestamp>, now: Timestamp) -> bool {
     due.is_some_and(|due| due <= now)
 }
 
-/// What a look for work found.
-struct Look {
-    /// When something is due next.
-    next_due: Option<Timestamp>,
-    /// Whether runs were taken.
-    took: bool,
-}
+/// A run that got a place in a queue.
+type Placed = (&'static str, ReadyRun);
 
 impl Engine {
+    pub(super) fn ready(&self) -> MutexGuard<'_, Ready> {
+        // Poisoned, it is still right about most: a look mends what it has lost.
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) async fn dispatch_loop(&self) {
+        let mut horizon = Horizon::default();
         while !self.draining.is_cancelled() {
-            let nap = match self.turn().await {
-                Ok(next_due) => self.nap(next_due),
+            let nap = match self.turn(&mut horizon).await {
+                Ok(nap) => nap,
                 Err(error) => {
                     warn("engine.tick", &error, "cannot look for work; trying again");
+                    horizon = Horizon::default();
                     LONGEST_NAP
                 }
             };
@@ -42,112 +57,118 @@ impl Engine {
         }
     }
 
-    /// One look for work, if this engine is the one to do it.
-    async fn turn(&self) -> Result<Option<Timestamp>> {
-        match self.reign().await? {
-            Some(over) => Ok(self.tick(&over).await?.next_due),
-            None => Ok(None),
+    /// One round, if this engine is the one to make it; how long it may rest then.
+    async fn turn(&self, horizon: &mut Horizon) -> Result<Duration> {
+        let Some(over) = self.reign().await? else { return Ok(LONGEST_NAP) };
+        self.round(horizon, &over).await?;
+        Ok(horizon.nap(self.parts.env().now()))
+    }
+
+    /// Takes in what it was told, looks where it is time to, and gives out places. Whether anything
+    /// came of it.
+    async fn round(&self, horizon: &mut Horizon, over: &CancellationToken) -> Result<bool> {
+        let (inbox, now) = (self.parts.store.inbox(), self.parts.env().now());
+        horizon.add(inbox.due);
+        let mut found = false;
+        if inbox.look || horizon.is_reached(now) {
+            (found, *horizon) = self.look(now).await?;
         }
+        self.take_in(inbox);
+        // What the look itself queued or started.
+        let told = self.parts.store.inbox();
+        horizon.add(told.due);
+        self.take_in(told);
+        Ok(self.fill(over).await? || found)
     }
 
-    pub(super) fn nap(&self, next_due: Option<Timestamp>) -> Duration {
-        let now = self.parts.env().now();
-        let until = next_due.map_or(i64::MAX, |due| due.0.saturating_sub(now.0));
-        // Runs that are due but have no free place wake the engine when a place becomes free.
-        let until = if until <= 0 { i64::MAX } else { until };
-        Duration::from_micros(u64::try_from(until).unwrap_or(u64::MAX)).min(LONGEST_NAP)
+    fn take_in(&self, inbox: Inbox) {
+        for key in &inbox.mail {
+            self.active.nudge(key);
+        }
+        let mut ready = self.ready();
+        inbox.ready.into_iter().for_each(|run| ready.push(run));
     }
 
-    /// Starts what is due and tells when something is due next.
-    async fn tick(&self, over: &CancellationToken) -> Result<Look> {
-        let now = self.parts.env().now();
-        let mut next_due = self.start_due(now).await?;
-        self.put_back_strays().await?;
-        self.deliver_mail().await?;
+    /// Gives out places while runs wait and places are free. Whether any were given.
+    async fn fill(&self, over: &CancellationToken) -> Result<bool> {
         let mut took = false;
-        let lanes = self.parts.store.read().await?.lanes().await?;
-        for queue in self.parts.queues.of_runs() {
-            let Some(lane) = lanes.iter().find(|lane| lane.queue == queue.name) else { continue };
-            let look = self.fill(queue, lane, now, over).await?;
-            next_due = [next_due, look.next_due].into_iter().flatten().min();
-            took |= look.took;
-        }
-        Ok(Look { next_due, took })
-    }
-
-    /// Queues again what was claimed in a commit whose answer was lost.
-    async fn put_back_strays(&self) -> Result<()> {
-        if !self.strays.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        for claim in self.parts.store.read().await?.claims().await? {
-            // Asked after the database: work that has ended meanwhile has let go of its claim.
-            if !self.active.holds(&claim) {
-                self.parts
-                    .store
-                    .write(move |tx| Box::pin(async move { Ok(tx.put_back(&claim).await?) }))
-                    .await?;
+        while !self.draining.is_cancelled() {
+            let (placed, unread) = self.next_turns();
+            if !placed.is_empty() {
+                took |= self.claim(placed, over).await?;
+            } else if let Some((queue, tenant)) = unread {
+                let line = self.parts.store.read().await?.line(queue, &tenant, AHEAD).await?;
+                self.ready().read(queue, &tenant, line);
+            } else {
+                break;
             }
         }
-        self.strays.store(false, Ordering::Relaxed);
-        Ok(())
+        Ok(took)
     }
 
-    /// Nudges the runs under way that have signals to read or are to be stopped.
-    async fn deliver_mail(&self) -> Result<()> {
-        if self.active.len() == 0 {
-            return Ok(());
-        }
-        for key in self.parts.store.read().await?.runs_with_mail().await? {
-            self.active.nudge(&key);
-        }
-        Ok(())
-    }
-
-    /// Takes runs of a queue while some are due and places are free. Tells when the next is due.
-    async fn fill(
-        &self,
-        queue: Queue,
-        lane: &Lane,
-        now: Timestamp,
-        over: &CancellationToken,
-    ) -> Result<Look> {
-        let (mut due, mut took, is_paused) = (lane.due, false, lane.is_paused);
-        loop {
-            let free = queue.concurrency.saturating_sub(self.active.in_queue(queue.name));
-            if !is_due(due, now) || free == 0 || self.draining.is_cancelled() {
-                return Ok(Look { next_due: due, took });
+    /// Whose turn it is, up to a line that must be read before that is known.
+    fn next_turns(&self) -> (Vec<Placed>, Option<(&'static str, TenantId)>) {
+        let (mut ready, mut placed) = (self.ready(), Vec::new());
+        while placed.len() < CLAIMED_AT_ONCE {
+            match ready.next() {
+                Some((queue, Turn::Run(run))) => placed.push((queue, run)),
+                Some((queue, Turn::Read(tenant))) => return (placed, Some((queue, tenant))),
+                None => break,
             }
-            let claimed = self
-                .parts
-                .store
-                .write_at(&[Site::Claim], move |tx| {
-                    Box::pin(
-                        async move { Ok(tx.claim_runs(queue.name, now, free, is_paused).await?) },
-                    )
-                })
-                .await
+        }
+        (placed, None)
+    }
+
+    /// Claims runs that got a place and begins to work on them. Whether any could be claimed.
+    async fn claim(&self, placed: Vec<Placed>, over: &CancellationToken) -> Result<bool> {
+        let runs: Vec<_> = placed.iter().map(|(_, run)| run.clone()).collect();
+        let claimed = self
+            .parts
+            .store
+            .write_at(&[Site::Claim], move |tx| {
+                Box::pin(async move { Ok(tx.claim_runs(&runs).await?) })
+            })
+            .await;
+        let claimed = match claimed {
+            Ok(claimed) => claimed,
+            Err(error) => {
                 // The claims may be durable all the same.
-                .inspect_err(|_| self.strays.store(true, Ordering::Relaxed))?;
-            if claimed.is_empty() {
-                // What is due may belong to those for whom the queue is paused.
-                return Ok(Look { next_due: due.filter(|_| !is_paused), took });
+                self.strays.store(true, Ordering::Relaxed);
+                let mut ready = self.ready();
+                for (queue, run) in placed {
+                    ready.free(queue, &run.tenant);
+                    ready.more(queue, vec![run.tenant]);
+                }
+                return Err(error);
             }
-            took = true;
-            for claimed in claimed {
-                self.take(claimed, queue.name, over.clone());
+        };
+        let mut claimed: HashMap<_, _> =
+            claimed.into_iter().map(|claimed| (claimed.claim.run.clone(), claimed)).collect();
+        let took = !claimed.is_empty();
+        for (queue, ReadyRun { tenant, run, .. }) in placed {
+            match claimed.remove(&run) {
+                Some(claimed) => self.take(claimed, queue, over.clone()),
+                // It has ended or is held, its queue is paused, or it was taken already.
+                None => self.ready().free(queue, &tenant),
             }
-            due = self.parts.store.read().await?.next_run_due(queue.name).await?;
         }
+        Ok(took)
     }
 
     fn take(&self, claimed: Claimed, queue: &'static str, over: CancellationToken) {
-        let nudge = self.active.begin(&claimed.claim, queue);
+        let nudge = self.active.begin(&claimed.claim);
         let (engine, job) = (self.clone(), Job::new(&self.parts, &self.committer, claimed));
         self.tasks.spawn(async move {
             over.run_until_cancelled(engine.work_on(&job, &nudge)).await;
             engine.active.end(&job.claim);
-            engine.parts.store.wake();
+            let is_anyone_next = {
+                let mut ready = engine.ready();
+                ready.free(queue, &job.claim.tenant);
+                ready.is_anyone_next()
+            };
+            if is_anyone_next || engine.active.len() == 0 {
+                engine.parts.store.wake();
+            }
         });
     }
 
@@ -158,10 +179,10 @@ impl Engine {
     pub async fn run_until_idle(&self) -> Result<()> {
         let over = self.reign_or_refuse().await?;
         loop {
-            // What a run that was under way during the look brought about is found by the next.
+            // What a run that was under way during the round brought about is found by the next.
             let quiet = self.active.len() == 0;
             let followed = self.follow_triggers().await?;
-            let took = self.tick(&over).await?.took || followed;
+            let took = self.round(&mut Horizon::default(), &over).await? || followed;
             match self.active.len() {
                 0 if quiet && !took => return Ok(()),
                 0 => {}

@@ -1,12 +1,13 @@
 //! The embedded driver: takes runs whose time has come and works on them until they end or rest.
 //!
-//! The database is the truth. What is in memory is only which runs this process works on right
-//! now; a process that dies loses nothing but the attempt under way.
+//! The database is the truth. What is in memory is only which runs this process works on right now
+//! and which come next; a process that dies loses nothing but the attempt under way.
 //!
 //! - [`owner`]: one engine works on a database; the next one picks up what it left.
 //! - [`clock`] starts what is due; a process may do that alone.
-//! - [`dispatch`] claims runs that are due and [`work`]s on them: [`session`] on workflows,
-//!   [`sync_run`] on syncs. Every write names its claim, so that a claim taken over is harmless.
+//! - [`ready`] says whose turn it is, [`look`] finds what waits in the database.
+//! - [`dispatch`] claims those runs and [`work`]s on them: [`session`] on workflows, [`sync_run`]
+//!   on syncs. Every write names its claim, so that a claim taken over is harmless.
 //! - [`turn`] is what a session writes at once; [`commit`] writes those of many runs together.
 //! - [`deliver`] is the loop that delivers events to subscribers, [`watch`] are those that follow
 //!   the triggers of workflows.
@@ -26,8 +27,10 @@ mod commit;
 mod deliver;
 mod dispatch;
 mod job;
+mod look;
 mod notify;
 mod owner;
+mod ready;
 mod repeat;
 mod session;
 mod settle;
@@ -38,7 +41,7 @@ mod watch;
 mod work;
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, Mutex as SyncMutex, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -49,7 +52,7 @@ use tokio::sync::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use self::session::Continued;
-use self::{active::Active, commit::Committer, owner::Reign};
+use self::{active::Active, commit::Committer, owner::Reign, ready::Ready};
 pub use self::{
     approval::Decision,
     bulk::{Bulk, MAX_AT_ONCE, Many, Meant},
@@ -84,6 +87,7 @@ pub struct Engine {
     parts: Parts,
     duties: Duties,
     active: Arc<Active>,
+    ready: Arc<SyncMutex<Ready>>,
     committer: Committer,
     courier: Courier,
     reign: Arc<Mutex<Option<Reign>>>,
@@ -104,6 +108,7 @@ impl Engine {
         Self {
             duties,
             courier: Courier::new(parts.clone()),
+            ready: Arc::new(SyncMutex::new(Ready::new(&parts.queues))),
             parts,
             active: Arc::default(),
             committer: Committer::default(),
@@ -252,7 +257,7 @@ impl Engine {
     /// Its places, by queue; none when working is not its duty.
     pub fn slots(&self) -> Vec<Slots> {
         let slots = |queue: Queue| Slots {
-            busy: self.active.in_queue(queue.name),
+            busy: self.ready().busy(queue.name),
             queue: queue.name.to_owned(),
             concurrency: queue.concurrency,
         };

@@ -139,9 +139,9 @@ impl Engine {
             let detail = "The workflow is in status `error`: mend it and set it to `active` first.";
             return Err(Error::new(Code::Conflict, detail));
         }
-        let NewRun { queue, definition_hash, interp_version, .. } =
-            workflows::new_run(&workflow, "rerun", Value::Null);
-        Ok(NewRun { queue, definition_hash, interp_version, ..new })
+        let NewRun { queue, priority, definition_hash, interp_version, turnstile, .. } =
+            workflows::new_run(&workflow, "rerun", new.input.clone());
+        Ok(NewRun { queue, priority, definition_hash, interp_version, turnstile, ..new })
     }
 
     async fn repeat(&self, ctx: &TenantCtx, run: &Run, repeat: Repeat) -> Result<Run> {
@@ -170,6 +170,7 @@ fn again(run: &Run, trigger: &str, from: Option<(usize, Option<String>)>) -> New
         priority: run.priority,
         definition_hash: run.definition_hash.clone(),
         interp_version: run.interp_version,
+        turnstile: run.turnstile.clone(),
         origin: Some(Origin { run: run.id.clone(), position, step: step.flatten() }),
         ..NewRun::new(run.kind, run.subject_id.clone(), trigger, run.input.clone())
     }

@@ -90,24 +90,29 @@ pub(super) async fn begin(job: &Job) -> Result<()> {
         .await
 }
 
-/// Ends runs within a transaction; their rows are locked already, or locked now. Returns the
-/// events that say so, which come last: they lock the tenants.
+/// The end of a run, as its row learns of it.
+pub(super) fn ending<'o>(outcome: &'o Outcome, progress: Option<&'o Value>) -> Ending<'o> {
+    let (output, error) = outcome.parts();
+    Ending { status: outcome.status(), output, error, progress }
+}
+
+/// Ends a run within a transaction.
+async fn end(tx: &mut Tx, job: &Job, outcome: &Outcome) -> Result<()> {
+    if tx.finish_runs(&[(&job.claim, ending(outcome, None))]).await?.is_empty() {
+        return Err(lost());
+    }
+    let events = follow(tx, &[(job, outcome)]).await?;
+    tx.emit_all(events).await
+}
+
+/// What follows from the ends of runs, whose rows know of it already. Returns the events that say
+/// so, which come last: they lock the tenants.
 ///
 /// # Errors
-/// `conflict` when another engine has one of them; what the database says.
-pub(super) async fn end(tx: &mut Tx, ends: &[(&Job, &Outcome)]) -> Result<Vec<NewEvent>> {
+/// What the database says.
+pub(super) async fn follow(tx: &mut Tx, ends: &[(&Job, &Outcome)]) -> Result<Vec<NewEvent>> {
     if ends.is_empty() {
         return Ok(Vec::new());
-    }
-    let endings: Vec<_> = ends
-        .iter()
-        .map(|(job, outcome)| {
-            let (output, error) = outcome.parts();
-            (&job.claim, Ending { status: outcome.status(), output, error })
-        })
-        .collect();
-    if tx.finish_runs(&endings).await?.len() < ends.len() {
-        return Err(lost());
     }
     let runs: Vec<_> = ends
         .iter()
@@ -168,12 +173,7 @@ pub(super) async fn finish(job: &Job, outcome: Outcome) -> Result<()> {
     let owned = job.clone();
     job.parts
         .store
-        .write_at(&[Site::End], move |tx| {
-            Box::pin(async move {
-                let events = end(tx, &[(&owned, &outcome)]).await?;
-                tx.emit_all(events).await
-            })
-        })
+        .write_at(&[Site::End], move |tx| Box::pin(async move { end(tx, &owned, &outcome).await }))
         .await
 }
 
@@ -187,8 +187,7 @@ pub(super) async fn give_up(job: &Job, error: &Error) -> Result<()> {
             Box::pin(async move {
                 tx.request_children_cancel(&owned.ctx, &owned.run.id).await?;
                 tx.stop_steps(&owned.ctx, &owned.run.id).await?;
-                let events = end(tx, &[(&owned, &Outcome::Failed(failure, None))]).await?;
-                tx.emit_all(events).await
+                end(tx, &owned, &Outcome::Failed(failure, None)).await
             })
         })
         .await

@@ -68,10 +68,7 @@ pub(super) async fn write(tx: &mut Tx, turns: &[Turn]) -> Result<Vec<Result<bool
     for turn in turns {
         stop_children(tx, turn).await?;
     }
-    let held: HashSet<RunId> = {
-        let notes: Vec<_> = turns.iter().map(|turn| (&turn.job.claim, &turn.note)).collect();
-        tx.hold_runs(&notes).await?.into_iter().collect()
-    };
+    let held = hold(tx, turns).await?;
     let holds = |turn: &Turn| held.contains(&turn.job.run.id);
     if let [only] = turns
         && !holds(only)
@@ -86,7 +83,7 @@ pub(super) async fn write(tx: &mut Tx, turns: &[Turn]) -> Result<Vec<Result<bool
     let rested: HashSet<RunId> = tx.rest_runs(&rests).await?.into_iter().collect();
     let ends: Vec<(&Job, &Outcome)> =
         written.iter().filter_map(|turn| Some((&turn.job, turn.batch.outcome.as_ref()?))).collect();
-    let ended = settle::end(tx, &ends).await?;
+    let ended = settle::follow(tx, &ends).await?;
     let events = written.iter().flat_map(|turn| told(turn)).chain(ended).collect();
     tx.emit_all(events).await?;
     let outcome = |turn: &Turn| match holds(turn) {
@@ -94,6 +91,23 @@ pub(super) async fn write(tx: &mut Tx, turns: &[Turn]) -> Result<Vec<Result<bool
         false => Err(lost()),
     };
     Ok(turns.iter().map(outcome).collect())
+}
+
+/// Locks the rows of the runs and writes down how they are doing, or how they ended. Tells whose
+/// claims hold.
+async fn hold(tx: &mut Tx, turns: &[Turn]) -> Result<HashSet<RunId>> {
+    let (mut notes, mut ends) = (Vec::new(), Vec::new());
+    for Turn { job, batch, note, .. } in turns {
+        match &batch.outcome {
+            None => notes.push((&job.claim, note)),
+            Some(outcome) => {
+                ends.push((&job.claim, settle::ending(outcome, note.progress.as_ref())));
+            }
+        }
+    }
+    let mut held: HashSet<RunId> = tx.hold_runs(&notes).await?.into_iter().collect();
+    held.extend(tx.finish_runs(&ends).await?);
+    Ok(held)
 }
 
 /// Tells children to stop. Their rows are locked before the run's own.

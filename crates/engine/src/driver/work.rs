@@ -36,7 +36,8 @@ impl Engine {
         }
         match job.run.kind {
             RunKind::Workflow => session::work(job, nudge, &self.draining).await,
-            RunKind::Sync => sync_run::work(job, nudge, &self.draining).await,
+            // Apart: a workflow's task should not be as large as a sync's.
+            RunKind::Sync => Box::pin(sync_run::work(job, nudge, &self.draining)).await,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use connectus_core::{Code, RunId, Timestamp, run::RunStatus};
+use connectus_core::{Code, RunId, run::RunStatus};
 use connectus_engine::Engine;
 use connectus_sandbox::{Fault, FaultKind};
 use connectus_store::runs::{Claimed, Ending, Rest, RunNote};
@@ -14,12 +14,17 @@ use crate::support::{Rig, fakes, on_store, put, until};
 /// Claims what is due, as an engine does.
 async fn claim(db: &TestStore) -> Vec<Claimed> {
     let now = db.sim.env.now();
-    let claims = |now: Timestamp| {
-        db.store.write(move |tx| {
-            Box::pin(async move { Ok(tx.claim_runs("workflow", now, 10, false).await?) })
+    let claims = db.store.write(move |tx| {
+        Box::pin(async move {
+            tx.runs_come_due(now, 10).await?;
+            let mut runs = Vec::new();
+            for tenant in tx.lines("workflow").await? {
+                runs.extend(tx.line("workflow", &tenant, 10).await?);
+            }
+            Ok(tx.claim_runs(&runs).await?)
         })
-    };
-    claims(now).await.unwrap()
+    });
+    claims.await.unwrap()
 }
 
 async fn die(db: &TestStore) -> u64 {
@@ -61,7 +66,9 @@ both! {
                 Box::pin(async move {
                     let note = RunNote::default();
                     let rest = Rest { due: tx.env().now(), cancelled: false };
-                    let failed = Ending { status: RunStatus::Failed, output: None, error: None };
+                    let failed = Ending {
+                        status: RunStatus::Failed, output: None, error: None, progress: None,
+                    };
                     Ok([
                         tx.hold_runs(&[(&first.claim, &note)]).await?.len(),
                         tx.rest_runs(&[(&first.claim, &rest)]).await?.len(),

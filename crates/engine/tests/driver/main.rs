@@ -4,6 +4,7 @@
 mod bulk;
 mod bus;
 mod engines;
+mod fairness;
 mod generations;
 mod mail;
 mod notifications;

@@ -5,44 +5,24 @@ use connectus_core::{RunId, TenantId, Timestamp, run::Run};
 use serde_json::Value;
 use sqlx::FromRow;
 
-use super::{Row, columns};
+use super::{
+    ReadyRun, Row, Standing, columns,
+    ready::{standing, unpaused},
+};
 use crate::{
     conn::Tx,
     error::StoreResult,
-    sql::{on, sql},
+    rows::Cell,
+    sql::{on, rows, sql},
 };
 
-// Two conditions are written so that no database takes them for a way to find rows. The outer one
-// is for a claim that lost a race: the rows come from the inner query. The time of a queued run
-// has nearly always come: the order decides, and an index that begins with it.
-macro_rules! claim {
-    ($status:literal, $due:literal, $order:literal, $whose:expr) => {
-        concat!(
-            "UPDATE runs SET status = 'running', claims = claims + 1 \
-             WHERE COALESCE(status, '') = '",
-            $status,
-            "' AND (tenant_id, id) IN (\
-             SELECT tenant_id, id FROM runs \
-             WHERE status = '",
-            $status,
-            "' AND queue = $1 AND ",
-            $due,
-            " <= $2",
-            $whose,
-            " ORDER BY ",
-            $order,
-            " LIMIT $3) RETURNING claims, ",
-            columns!()
-        )
-    };
-}
-
-macro_rules! unpaused {
+// Whether so many runs with this one's key have begun as may at once, this one not among them.
+macro_rules! full {
     () => {
-        " AND (cancel_requested OR (\
-         tenant_id NOT IN (SELECT tenant_id FROM queue_pauses WHERE queue = $1) \
-         AND NOT EXISTS (SELECT 1 FROM installation \
-         WHERE name = 'queue_stopped:' || CAST($1 AS TEXT))))"
+        "(claims = 0 AND (SELECT COUNT(*) FROM runs AS other \
+         WHERE other.tenant_id = runs.tenant_id \
+         AND other.concurrency_key = runs.concurrency_key AND other.finished_at IS NULL \
+         AND other.claims > 0) >= concurrency_limit)"
     };
 }
 
@@ -53,13 +33,28 @@ macro_rules! held {
 }
 
 sql! {
-    CLAIM_RESTED = claim!("waiting", "due_at", "due_at", "");
-    CLAIM_QUEUED = claim!("queued", "COALESCE(due_at, 0)", "priority DESC, due_at", "");
-    CLAIM_UNPAUSED_RESTED = claim!("waiting", "due_at", "due_at", unpaused!());
-    CLAIM_UNPAUSED_QUEUED =
-        claim!("queued", "COALESCE(due_at, 0)", "priority DESC, due_at", unpaused!());
     REST = concat!("UPDATE runs SET status = 'waiting', due_at = $4, attempts = $5", held!());
     PUT_BACK = concat!("UPDATE runs SET status = 'queued'", held!());
+}
+
+rows! {
+    // The comparison of the status is written so that no database takes it for a way to find rows.
+    CLAIM = "UPDATE runs SET status = 'running', claims = claims + 1 FROM (", "tt",
+            concat!(") AS v WHERE tenant_id = v.column1 AND id = v.column2 \
+                     AND COALESCE(status, '') = 'queued'", unpaused!(),
+                    " AND (concurrency_key IS NULL OR cancel_requested OR NOT ", full!(), ") \
+                     RETURNING claims, ", columns!());
+    HOLD_BACK = "UPDATE runs SET held = TRUE FROM (", "tt",
+                concat!(") AS v WHERE tenant_id = v.column1 AND id = v.column2 \
+                         AND COALESCE(status, '') = 'queued' AND NOT cancel_requested AND ",
+                        full!());
+    // Of those that are held at a key, the first in line.
+    LET_PASS = "UPDATE runs SET held = FALSE FROM (", "tt",
+               concat!(") AS v WHERE tenant_id = v.column1 AND id = (\
+                        SELECT r.id FROM runs r WHERE r.tenant_id = v.column1 \
+                        AND r.concurrency_key = v.column2 AND r.finished_at IS NULL AND r.held \
+                        ORDER BY r.due_at - r.priority * 10000000, r.id LIMIT 1) RETURNING ",
+                       standing!());
 }
 
 /// The right to work on a run, until the run is claimed anew.
@@ -80,6 +75,11 @@ pub struct Claimed {
     pub run: Run,
     /// The right to work on it.
     pub claim: RunClaim,
+}
+
+/// The cells that name runs.
+fn pairs(runs: &[(TenantId, RunId)]) -> Vec<Cell<'_>> {
+    runs.iter().flat_map(|(tenant, run)| [tenant.as_str(), run.as_str()].map(Cell::Text)).collect()
 }
 
 #[derive(FromRow)]
@@ -108,36 +108,36 @@ pub struct RunNote {
 }
 
 impl Tx {
-    /// Claims runs of a queue that are due, `limit` at most: begun ones first, then queued ones by
-    /// priority and age. Where the queue is paused for some or all tenants, their runs are left,
-    /// except those that are to stop.
+    /// Claims runs that wait for their turn. One that another engine has taken, that has ended or
+    /// whose queue is paused is not claimed. One that would be too many with its key is not either:
+    /// it is held until another one with that key ends.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn claim_runs(
-        &mut self,
-        queue: &str,
-        now: Timestamp,
-        limit: usize,
-        is_paused: bool,
-    ) -> StoreResult<Vec<Claimed>> {
-        let mut claimed = Vec::new();
-        let statements = match is_paused {
-            false => [CLAIM_RESTED, CLAIM_QUEUED],
-            true => [CLAIM_UNPAUSED_RESTED, CLAIM_UNPAUSED_QUEUED],
-        };
-        for statement in statements {
-            let free = i64::try_from(limit.saturating_sub(claimed.len())).unwrap_or(i64::MAX);
-            if free == 0 {
-                break;
+    pub async fn claim_runs(&mut self, runs: &[ReadyRun]) -> StoreResult<Vec<Claimed>> {
+        let named = |run: &&ReadyRun| (run.tenant.clone(), run.run.clone());
+        let keyed: Vec<_> = runs.iter().filter(|run| run.is_keyed).map(|run| named(&run)).collect();
+        let free: Vec<_> = runs.iter().filter(|run| !run.is_keyed).map(|run| named(&run)).collect();
+        let mut rows: Vec<ClaimedRow> = self.rows_returned(&CLAIM, &pairs(&free)).await?;
+        // Each sees those before it.
+        for one in &keyed {
+            let one = std::slice::from_ref(one);
+            let claimed: Vec<ClaimedRow> = self.rows_returned(&CLAIM, &pairs(one)).await?;
+            if claimed.is_empty() {
+                self.with_rows(&HOLD_BACK, &pairs(one)).await?;
             }
-            let rows: Vec<ClaimedRow> = on!(self, c => sqlx::query_as(statement)
-                .bind(queue).bind(now.0).bind(free).fetch_all(c).await?);
-            for row in rows {
-                claimed.push(row.claimed()?);
-            }
+            rows.extend(claimed);
         }
-        Ok(claimed)
+        rows.into_iter().map(ClaimedRow::claimed).collect()
+    }
+
+    /// Lets the next run of each of these tenants and keys pass, since one has ended.
+    pub(super) async fn let_pass(&mut self, ended: &[(String, String)]) -> StoreResult<()> {
+        let cells: Vec<Cell<'_>> =
+            ended.iter().flat_map(|(tenant, key)| [Cell::Text(tenant), Cell::Text(key)]).collect();
+        let passed: Vec<Standing> = self.rows_returned(&LET_PASS, &cells).await?;
+        self.tell(passed);
+        Ok(())
     }
 
     /// Puts a claimed run to rest until `due_at`, noting how many attempts in a row have failed.
@@ -160,6 +160,7 @@ impl Tx {
             .execute(c)
             .await?
             .rows_affected());
+        self.told.due_at(Some(due_at));
         Ok(touched == 1)
     }
 
@@ -171,6 +172,7 @@ impl Tx {
         on!(self, c => sqlx::query(PUT_BACK)
             .bind(claim.tenant.as_str()).bind(claim.run.as_str()).bind(claim.number)
             .execute(c).await.map(drop)?);
+        self.wake_engine();
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
-//! What the engine asks and does across tenants: when runs are due, which of those under way have
-//! mail, and what becomes of them when an engine ends.
+//! What the engine asks and does across tenants: which runs wait for their turn, when others are
+//! due, which of those under way have mail, and what becomes of them when an engine ends.
 
-use connectus_core::{RunId, TenantCtx, TenantId, Timestamp};
+use connectus_core::{RunId, TenantCtx, TenantId, Timestamp, queue::Place, run::Run};
 use sqlx::FromRow;
 
 use super::RunClaim;
@@ -12,30 +12,82 @@ use crate::{
     sql::{on, sql},
 };
 
+/// What there is to know of a run that waits for its turn.
+macro_rules! standing {
+    () => {
+        "tenant_id, id, queue, status, (started_at IS NULL) AS is_new, due_at, priority, held, \
+         (concurrency_key IS NOT NULL) AS is_keyed"
+    };
+}
+pub(crate) use standing;
+
+/// What holds a run back while its queue is paused: everything but the wish to stop it.
+macro_rules! unpaused {
+    () => {
+        " AND (cancel_requested OR (\
+         NOT EXISTS (SELECT 1 FROM queue_pauses AS p \
+         WHERE p.tenant_id = runs.tenant_id AND p.queue = runs.queue) \
+         AND NOT EXISTS (SELECT 1 FROM installation AS i \
+         WHERE i.name = 'queue_stopped:' || runs.queue)))"
+    };
+}
+pub(super) use unpaused;
+
 sql! {
-    NEXT_DUE = "SELECT MIN(due_at) FROM (\
-                SELECT MIN(due_at) AS due_at FROM runs WHERE status = 'waiting' AND queue = $1 \
-                UNION ALL \
-                SELECT MIN(due_at) AS due_at FROM runs WHERE status = 'queued' AND queue = $1\
-                ) AS due";
-    LANES = "SELECT lane.column1 AS queue, \
-             (SELECT MIN(due_at) FROM runs WHERE status = 'waiting' AND queue = lane.column1) \
-             AS waiting, \
-             (SELECT MIN(due_at) FROM runs WHERE status = 'queued' AND queue = lane.column1) \
-             AS queued, \
-             EXISTS (SELECT 1 FROM installation WHERE name = 'queue_stopped:' || lane.column1) \
-             OR EXISTS (SELECT 1 FROM queue_pauses AS p WHERE p.queue = lane.column1) AS paused \
-             FROM (VALUES ('generation'), ('workflow'), ('quality'), ('extraction'), ('sync'), \
-             ('export'), ('maintenance')) AS lane";
+    // Goes from tenant to tenant, past all runs of each: a backlog does not make it slow.
+    LINES = "WITH RECURSIVE line(tenant_id) AS (\
+             SELECT MIN(tenant_id) FROM runs WHERE status = 'queued' AND queue = $1 \
+             AND held = FALSE UNION ALL \
+             SELECT (SELECT MIN(tenant_id) FROM runs WHERE status = 'queued' AND queue = $1 \
+             AND held = FALSE AND tenant_id > line.tenant_id) \
+             FROM line WHERE line.tenant_id IS NOT NULL) \
+             SELECT tenant_id FROM line WHERE tenant_id IS NOT NULL";
+    LINE = concat!("SELECT ", standing!(), " FROM runs \
+            WHERE status = 'queued' AND queue = $1 AND held = FALSE AND tenant_id = $2",
+            unpaused!(), " ORDER BY (started_at IS NULL), (due_at - priority * 10000000) LIMIT $3");
+    NEXT_DUE = "SELECT MIN(due_at) FROM runs WHERE status = 'waiting'";
+    COME_DUE = concat!("UPDATE runs SET status = 'queued' \
+                WHERE COALESCE(status, '') = 'waiting' AND (tenant_id, id) IN (\
+                SELECT tenant_id, id FROM runs WHERE status = 'waiting' AND due_at <= $1 \
+                ORDER BY due_at LIMIT $2) RETURNING ", standing!());
     WITH_MAIL = "SELECT r.tenant_id, r.id FROM runs r WHERE r.status = 'running' \
                  AND (r.cancel_requested OR EXISTS (SELECT 1 FROM run_signals s \
                  WHERE s.tenant_id = r.tenant_id AND s.run_id = r.id))";
     CLAIMS = "SELECT tenant_id, id, claims FROM runs WHERE status = 'running'";
     RELEASE = "UPDATE runs SET status = 'queued' WHERE status = 'running'";
-    ORPHANS = "UPDATE runs SET status = 'queued', crashes = crashes + 1, \
+    ORPHANS = "UPDATE runs SET crashes = crashes + 1, \
+               status = CASE WHEN crashes < 2 THEN 'queued' ELSE 'waiting' END, \
                due_at = CASE WHEN crashes < 2 THEN due_at ELSE $1 + 500 * crashes * crashes END \
                WHERE status = 'running'";
     CANCEL_REQUESTED = "SELECT cancel_requested FROM runs WHERE tenant_id = $1 AND id = $2";
+}
+
+/// A run that waits for its turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadyRun {
+    /// Whose run it is.
+    pub tenant: TenantId,
+    /// Which run.
+    pub run: RunId,
+    /// The queue it waits in.
+    pub queue: String,
+    /// Its place among those of its tenant.
+    pub place: Place,
+    /// Whether few of its kind may be under way at once.
+    pub is_keyed: bool,
+}
+
+impl ReadyRun {
+    /// A run that was just accepted.
+    pub fn of(run: &Run) -> Self {
+        Self {
+            tenant: run.tenant.clone(),
+            run: run.id.clone(),
+            queue: run.queue.clone(),
+            place: Place::of(run.started_at.is_none(), run.due_at, run.priority),
+            is_keyed: run.turnstile.is_some(),
+        }
+    }
 }
 
 /// What came in for a run: the wish to stop it, and signals.
@@ -47,23 +99,30 @@ pub struct Mail {
     pub signals: Vec<PendingSignal>,
 }
 
-/// A queue that runs wait in, as the engine finds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lane {
-    /// Its name.
-    pub queue: String,
-    /// When its next resting or queued run is due, whosever it is.
-    pub due: Option<Timestamp>,
-    /// Whether it is paused, for some tenant or for all.
-    pub is_paused: bool,
+/// A run as it stands.
+#[derive(FromRow)]
+pub(crate) struct Standing {
+    tenant_id: String,
+    id: String,
+    queue: String,
+    status: String,
+    is_new: bool,
+    due_at: i64,
+    priority: i64,
+    held: bool,
+    is_keyed: bool,
 }
 
-#[derive(FromRow)]
-struct LaneRow {
-    queue: String,
-    waiting: Option<i64>,
-    queued: Option<i64>,
-    paused: bool,
+impl Standing {
+    fn ready(self) -> ReadyRun {
+        ReadyRun {
+            tenant: TenantId::trusted(self.tenant_id),
+            run: RunId::trusted(self.id),
+            queue: self.queue,
+            place: Place::of(self.is_new, Timestamp(self.due_at), self.priority),
+            is_keyed: self.is_keyed,
+        }
+    }
 }
 
 #[derive(FromRow)]
@@ -73,27 +132,42 @@ struct Row {
 }
 
 impl Conn {
-    /// All queues that runs wait in, in one look.
+    /// The tenants that have queued runs in a queue.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn lanes(&mut self) -> StoreResult<Vec<Lane>> {
-        let rows: Vec<LaneRow> = on!(self, c => sqlx::query_as(LANES).fetch_all(c).await?);
-        let lane = |row: LaneRow| Lane {
-            queue: row.queue,
-            due: [row.waiting, row.queued].into_iter().flatten().min().map(Timestamp),
-            is_paused: row.paused,
-        };
-        Ok(rows.into_iter().map(lane).collect())
+    pub async fn lines(&mut self, queue: &str) -> StoreResult<Vec<TenantId>> {
+        let rows: Vec<(String,)> =
+            on!(self, c => sqlx::query_as(LINES).bind(queue).fetch_all(c).await?);
+        Ok(rows.into_iter().map(|(tenant,)| TenantId::trusted(tenant)).collect())
     }
 
-    /// When the next resting or queued run of a queue is due.
+    /// The first queued runs of a tenant in a queue, `limit` at most. Where the queue is paused,
+    /// only those that are to stop.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn next_run_due(&mut self, queue: &str) -> StoreResult<Option<Timestamp>> {
-        let (due,): (Option<i64>,) =
-            on!(self, c => sqlx::query_as(NEXT_DUE).bind(queue).fetch_one(c).await?);
+    pub async fn line(
+        &mut self,
+        queue: &str,
+        tenant: &TenantId,
+        limit: usize,
+    ) -> StoreResult<Vec<ReadyRun>> {
+        let rows: Vec<Standing> = on!(self, c => sqlx::query_as(LINE)
+            .bind(queue)
+            .bind(tenant.as_str())
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(c)
+            .await?);
+        Ok(rows.into_iter().map(Standing::ready).collect())
+    }
+
+    /// When the next resting run is due.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn next_run_due(&mut self) -> StoreResult<Option<Timestamp>> {
+        let (due,): (Option<i64>,) = on!(self, c => sqlx::query_as(NEXT_DUE).fetch_one(c).await?);
         Ok(due.map(Timestamp))
     }
 
@@ -138,6 +212,34 @@ impl Conn {
 }
 
 impl Tx {
+    /// Tells the engine how runs stand that something came in for.
+    pub(crate) fn tell(&mut self, runs: Vec<Standing>) {
+        for run in runs {
+            match run.status.as_str() {
+                "queued" if run.held => {}
+                "queued" => self.told.ready.push(run.ready()),
+                "waiting" => self.told.due_at(Some(Timestamp(run.due_at))),
+                _ => {
+                    let key = (TenantId::trusted(run.tenant_id), RunId::trusted(run.id));
+                    self.told.mail.push(key);
+                }
+            }
+        }
+    }
+
+    /// Queues resting runs whose time has come, `limit` at most; how many there were.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn runs_come_due(&mut self, now: Timestamp, limit: usize) -> StoreResult<usize> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows: Vec<Standing> = on!(self, c => sqlx::query_as(COME_DUE)
+            .bind(now.0).bind(limit).fetch_all(c).await?);
+        let came = rows.len();
+        self.tell(rows);
+        Ok(came)
+    }
+
     /// Queues what the engine was working on, at its orderly end. Only the owner of the engine may.
     ///
     /// # Errors
@@ -155,6 +257,7 @@ impl Tx {
     /// What the database says.
     pub async fn requeue_orphans(&mut self) -> StoreResult<u64> {
         let now = self.env.now().0;
+        self.wake_engine();
         Ok(on!(self, c => sqlx::query(ORPHANS).bind(now).execute(c).await?.rows_affected()))
     }
 }

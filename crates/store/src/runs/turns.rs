@@ -38,6 +38,8 @@ pub struct Ending<'e> {
     pub output: Option<&'e Value>,
     /// Why it ended badly.
     pub error: Option<Failure>,
+    /// How far it got, if that changed.
+    pub progress: Option<&'e Value>,
 }
 
 // The comparison of the status is written so that no database takes it for a way to find rows.
@@ -58,8 +60,9 @@ rows! {
                     SELECT 1 FROM run_signals s \
                     WHERE s.tenant_id = v.column1 AND s.run_id = v.column2) RETURNING id");
     FINISH = "UPDATE runs SET status = v.column4, output = v.column5, error = v.column6, \
-              finished_at = v.column7, started_at = COALESCE(started_at, v.column7) FROM (",
-             "ttittti", concat!(held!(), " RETURNING id");
+              finished_at = v.column7, started_at = COALESCE(started_at, v.column7), \
+              progress = COALESCE(v.column8, progress) FROM (",
+             "ttitttit", concat!(held!(), " RETURNING id, tenant_id, concurrency_key");
 }
 
 /// The cells that name a claim.
@@ -101,6 +104,7 @@ impl Tx {
                 [tenant, run, number, Cell::Int(rest.due.0), Cell::Flag(rest.cancelled)]
             })
             .collect();
+        self.told.due_at(runs.iter().map(|(_, rest)| rest.due).min());
         self.touched(&REST, &cells).await
     }
 
@@ -112,17 +116,27 @@ impl Tx {
         &mut self,
         runs: &[(&RunClaim, Ending<'_>)],
     ) -> StoreResult<Vec<RunId>> {
-        let (now, mut cells) = (self.env.now().0, Vec::with_capacity(runs.len() * 7));
-        for (claim, Ending { status, output, error }) in runs {
+        let (now, mut cells) = (self.env.now().0, Vec::with_capacity(runs.len() * 8));
+        for (claim, Ending { status, output, error, progress }) in runs {
             cells.extend(claimed(claim));
             cells.extend([
                 Cell::Text(status.name()),
                 Cell::MaybeText(output.map(Value::to_string)),
                 Cell::MaybeText(error.as_ref().map(serde_json::to_string).transpose()?),
                 Cell::Int(now),
+                Cell::MaybeText(progress.map(Value::to_string)),
             ]);
         }
-        self.touched(&FINISH, &cells).await
+        let ended: Vec<(String, String, Option<String>)> =
+            self.rows_returned(&FINISH, &cells).await?;
+        let keyed: Vec<_> = ended
+            .iter()
+            .filter_map(|(_, tenant, key)| Some((tenant.clone(), key.clone()?)))
+            .collect();
+        if !keyed.is_empty() {
+            self.let_pass(&keyed).await?;
+        }
+        Ok(ended.into_iter().map(|(id, ..)| RunId::trusted(id)).collect())
     }
 
     async fn touched(

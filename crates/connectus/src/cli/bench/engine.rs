@@ -22,7 +22,11 @@ use connectus_store::{
 use serde_json::{Value, json};
 use tokio::sync::{broadcast::error::RecvError, oneshot};
 
-use super::meter::{Meter, load, rss_mb};
+use super::{
+    backlog::{self, Stand},
+    meter::{Meter, load, rss_mb},
+    shape::Shape,
+};
 use crate::{
     app::App,
     auth::{admin, tenancy::NewTenant},
@@ -47,6 +51,15 @@ pub struct Bench {
     /// So many runs a second and no more; as many as there can be without it.
     #[arg(long)]
     rate: Option<u64>,
+    /// What a run consists of.
+    #[arg(long, value_enum, default_value = "chain")]
+    shape: Shape,
+    /// Runs that have ended before.
+    #[arg(long, default_value_t = 0)]
+    ended: u64,
+    /// Runs that rest all the while.
+    #[arg(long, default_value_t = 0)]
+    resting: u64,
     /// Answer in JSON.
     #[arg(long)]
     json: bool,
@@ -77,7 +90,7 @@ pub async fn run(bench: &Bench, settings: &Settings) -> Result<()> {
     let name = format!("connectus-bench-{}", std::process::id());
     let folder = Folder(std::env::temp_dir().join(name));
     std::fs::create_dir_all(&folder.0).map_err(Error::internal)?;
-    let stage = Arc::new(Stage::build(&folder, settings).await?);
+    let stage = Arc::new(Stage::build(&folder, settings, bench).await?);
     stage.play(WARM_UP, bench.in_flight, None).await?;
     let (load, meter) = (load(), Meter::start());
     let mut took = stage.play(bench.runs, bench.in_flight, bench.rate).await?;
@@ -92,7 +105,9 @@ pub async fn run(bench: &Bench, settings: &Settings) -> Result<()> {
     let figures = json!({
         "bench": "engine",
         "runs": bench.runs,
-        "steps": 3,
+        "steps": bench.shape.steps(),
+        "ended_before": bench.ended,
+        "resting": bench.resting,
         "in_flight": bench.in_flight,
         "runs_per_s": rounded(f64::from(runs) / wall.as_secs_f64()),
         "cpu_ms_per_run": rounded(per_run(cpu)),
@@ -116,26 +131,8 @@ fn text(figures: &Value) -> String {
     figures.iter().map(|(name, value)| format!("{name:16} {value}\n")).collect()
 }
 
-/// Three steps that end at once: what is left is the engine's own.
-fn definition() -> Value {
-    let step = |id: &str, from: &str| {
-        json!({ "id": id, "type": "action", "action": "transform",
-            "input": { "n": format!("{{{{ {from} + 1 }}}}") } })
-    };
-    json!({
-        "version": 1,
-        "name": "Three steps",
-        "trigger": { "type": "manual" },
-        "steps": [
-            step("first", "trigger.n"),
-            step("second", "steps.first.output.n"),
-            step("third", "steps.second.output.n"),
-        ],
-    })
-}
-
 impl Stage {
-    async fn build(folder: &Folder, settings: &Settings) -> Result<Self> {
+    async fn build(folder: &Folder, settings: &Settings, bench: &Bench) -> Result<Self> {
         let env = connectus_store::system::env();
         let store = Store::open(StoreConfig {
             database: Database::Sqlite(folder.0.join("bench.db")),
@@ -146,8 +143,12 @@ impl Stage {
         let tenant = admin::create_tenant(&store, NewTenant::named("bench")).await?;
         let ctx = admin::operator(&store, tenant.id.as_str()).await?;
         let app = assemble(&store, settings, Surroundings::default())?;
-        let draft = Draft { definition: Some(definition()), ..Draft::default() };
+        let draft = Draft { definition: Some(bench.shape.definition()), ..Draft::default() };
         let workflow = workflows::create(&app.engine_parts, &ctx, draft).await?;
+        let new = new_run(&workflow, 0);
+        for (runs, stand) in [(bench.ended, Stand::Ended), (bench.resting, Stand::Resting)] {
+            backlog::add(&store, &ctx, &new, runs, stand).await?;
+        }
         app.engine.start().await?;
         let waiting = Waiting::default();
         tokio::spawn(tell(store.clone(), waiting.clone()));
@@ -191,16 +192,7 @@ impl Stage {
     async fn once(&self, number: u64) -> Result<Duration> {
         let (tell, told) = oneshot::channel();
         let began = Instant::now();
-        let new = NewRun {
-            definition_hash: self.workflow.definition_hash.clone(),
-            interp_version: connectus_core::workflow::INTERP_VERSION,
-            ..NewRun::new(
-                RunKind::Workflow,
-                self.workflow.id.as_str(),
-                "bench",
-                json!({"n": number}),
-            )
-        };
+        let new = new_run(&self.workflow, number);
         let (ctx, waiting) = (self.ctx.clone(), self.waiting.clone());
         let accepted = self.store.write(move |tx| {
             Box::pin(async move {
@@ -214,6 +206,14 @@ impl Stage {
         accepted.await?;
         told.await.map_err(|_| Error::new(Code::Internal, "The ends of runs went unheard."))?;
         Ok(began.elapsed())
+    }
+}
+
+fn new_run(workflow: &WorkflowRow, number: u64) -> NewRun {
+    NewRun {
+        definition_hash: workflow.definition_hash.clone(),
+        interp_version: connectus_core::workflow::INTERP_VERSION,
+        ..NewRun::new(RunKind::Workflow, workflow.id.as_str(), "bench", json!({ "n": number }))
     }
 }
 

@@ -1,8 +1,10 @@
 //! `connectus bench`: how fast this program is on this machine. A figure each line, with what it
 //! must be read with; nothing here is a promise about another machine.
 
+mod backlog;
 mod engine;
 mod meter;
+mod shape;
 
 use std::process::ExitCode;
 
@@ -13,7 +15,7 @@ use super::Global;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Runs of three steps within the engine, many at once, each commit on disk.
+    /// Runs of a few steps within the engine, many at once, each commit on disk.
     Engine(engine::Bench),
 }
 

@@ -188,7 +188,7 @@ fn dedupe_template(config: &Map<String, Value>) -> Result<Option<Template>> {
 }
 
 /// Refuses expressions that use other names than these.
-fn only(exprs: &[&Expr], names: &[&str]) -> Result<(), String> {
+pub(super) fn only(exprs: &[&Expr], names: &[&str]) -> Result<(), String> {
     let paths = exprs.iter().flat_map(|expr| expr.paths());
     let unknown = paths.map(Path::root).find(|root| !names.contains(root));
     match unknown {

@@ -1,0 +1,309 @@
+//! Whose turn it is: the places of each queue, and the runs that wait for one, in memory.
+//!
+//! The database holds all runs that wait; here is the beginning of each tenant's line, so that a
+//! backlog of any length takes little memory. Places go to tenants, not to runs: to the tenant that
+//! has the fewest, and among those to the one served longest ago, so that a flood of one tenant
+//! costs the others no more than the place they wait for. A few places are kept from any one
+//! tenant, so that a second one need not wait at all. Within a tenant's line [`Place`] decides.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use connectus_core::{
+    RunId, TenantId,
+    queue::{Place, Queue, Queues},
+};
+use connectus_store::runs::ReadyRun;
+
+/// Runs of a line that are held in memory; the rest is read when they are gone.
+pub(super) const AHEAD: usize = 64;
+/// One place of so many is kept for tenants that have none.
+const KEPT: usize = 8;
+
+/// The queues that runs wait in.
+pub(super) struct Ready {
+    /// In the order of their weight.
+    lanes: Vec<Lane>,
+}
+
+/// What to do next for a queue.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Work on this run; its place is taken.
+    Run(ReadyRun),
+    /// Read the beginning of a tenant's line, then ask again.
+    Read(TenantId),
+}
+
+struct Lane {
+    queue: Queue,
+    busy: usize,
+    lines: HashMap<TenantId, Line>,
+    /// Lines with something in them, the next to be served first.
+    order: BTreeSet<Rank>,
+    /// How often a line was served.
+    served: u64,
+}
+
+/// Busy places, when last served, whose line.
+type Rank = (usize, u64, TenantId);
+
+#[derive(Default)]
+struct Line {
+    busy: usize,
+    last_served: u64,
+    /// By place, and whether few of its kind may be under way at once.
+    waiting: BTreeMap<(Place, RunId), bool>,
+    /// Whether the database may hold more than `waiting`.
+    more: bool,
+}
+
+impl Line {
+    fn wants(&self) -> bool {
+        self.more || !self.waiting.is_empty()
+    }
+
+    fn rank(&self, tenant: &TenantId) -> Rank {
+        (self.busy, self.last_served, tenant.clone())
+    }
+}
+
+impl Lane {
+    /// Changes a line and puts it where it belongs now.
+    fn change<T>(&mut self, tenant: &TenantId, change: impl FnOnce(&mut Line) -> T) -> T {
+        let line = self.lines.entry(tenant.clone()).or_default();
+        self.order.remove(&line.rank(tenant));
+        let changed = change(line);
+        if line.wants() {
+            self.order.insert(line.rank(tenant));
+        } else if line.busy == 0 {
+            self.lines.remove(tenant);
+        }
+        changed
+    }
+
+    /// Places that one tenant may have.
+    fn most(&self) -> usize {
+        self.queue.concurrency - self.queue.concurrency / KEPT
+    }
+
+    fn next(&mut self) -> Option<Turn> {
+        let (busy, _, tenant) = self.order.first()?.clone();
+        if self.busy >= self.queue.concurrency || busy >= self.most() {
+            return None;
+        }
+        let served = self.served + 1;
+        let taken = self.change(&tenant, |line| {
+            let first = line.waiting.pop_first()?;
+            line.busy += 1;
+            line.last_served = served;
+            Some(first)
+        });
+        let Some(((place, run), is_keyed)) = taken else { return Some(Turn::Read(tenant)) };
+        self.served = served;
+        self.busy += 1;
+        let queue = self.queue.name.to_owned();
+        Some(Turn::Run(ReadyRun { tenant, run, queue, place, is_keyed }))
+    }
+
+    fn push(&mut self, run: ReadyRun) {
+        self.change(&run.tenant, |line| {
+            let key = (run.place, run.run);
+            // A line that goes on in the database is held up to its last known place only.
+            let ahead = line.waiting.last_key_value().is_some_and(|(last, _)| key < *last);
+            if !line.more || ahead {
+                line.waiting.insert(key, run.is_keyed);
+            }
+            if line.waiting.len() > AHEAD {
+                line.more = true;
+                line.waiting.pop_last();
+            }
+        });
+    }
+}
+
+impl Ready {
+    pub fn new(queues: &Queues) -> Self {
+        let lane = |queue| Lane {
+            queue,
+            busy: 0,
+            lines: HashMap::new(),
+            order: BTreeSet::new(),
+            served: 0,
+        };
+        Self { lanes: queues.of_runs().map(lane).collect() }
+    }
+
+    fn lane(&mut self, queue: &str) -> Option<&mut Lane> {
+        self.lanes.iter_mut().find(|lane| lane.queue.name == queue)
+    }
+
+    /// A run waits for its turn.
+    pub fn push(&mut self, run: ReadyRun) {
+        // A queue that this version does not know is left for one that does.
+        if let Some(lane) = self.lane(&run.queue) {
+            lane.push(run);
+        }
+    }
+
+    /// The database may hold runs of these tenants that are not known here.
+    pub fn more(&mut self, queue: &str, tenants: Vec<TenantId>) {
+        let Some(lane) = self.lane(queue) else { return };
+        for tenant in tenants {
+            lane.change(&tenant, |line| line.more = true);
+        }
+    }
+
+    /// What the beginning of a line was found to be.
+    pub fn read(&mut self, queue: &str, tenant: &TenantId, runs: Vec<ReadyRun>) {
+        let Some(lane) = self.lane(queue) else { return };
+        lane.change(tenant, |line| {
+            line.more = runs.len() >= AHEAD;
+            let kept = |run: ReadyRun| ((run.place, run.run), run.is_keyed);
+            line.waiting = runs.into_iter().map(kept).collect();
+        });
+    }
+
+    /// Whose turn it is in any queue; those with more weight come first.
+    pub fn next(&mut self) -> Option<(&'static str, Turn)> {
+        self.lanes.iter_mut().find_map(|lane| Some((lane.queue.name, lane.next()?)))
+    }
+
+    /// A place is free again.
+    pub fn free(&mut self, queue: &str, tenant: &TenantId) {
+        let Some(lane) = self.lane(queue) else { return };
+        lane.busy = lane.busy.saturating_sub(1);
+        lane.change(tenant, |line| line.busy = line.busy.saturating_sub(1));
+    }
+
+    /// Whether a run waits that there is, or may be, a place for.
+    pub fn is_anyone_next(&self) -> bool {
+        self.lanes.iter().any(|lane| {
+            let first = lane.order.first();
+            first
+                .is_some_and(|(busy, ..)| lane.busy < lane.queue.concurrency && *busy < lane.most())
+        })
+    }
+
+    /// Places taken in a queue.
+    pub fn busy(&self, queue: &str) -> usize {
+        self.lanes.iter().find(|lane| lane.queue.name == queue).map_or(0, |lane| lane.busy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use connectus_core::Timestamp;
+
+    use super::*;
+
+    fn ready(places: usize) -> Ready {
+        let mut queues = Queues::default();
+        queues.set_concurrency("workflow", places).unwrap();
+        Ready::new(&queues)
+    }
+
+    fn run(tenant: &str, name: &str, secs: i64, priority: i64) -> ReadyRun {
+        ReadyRun {
+            tenant: TenantId::trusted(tenant),
+            run: RunId::trusted(name),
+            queue: "workflow".to_owned(),
+            place: Place::of(true, Timestamp::from_secs(secs), priority),
+            is_keyed: false,
+        }
+    }
+
+    /// The runs that get a place now.
+    fn taken(ready: &mut Ready) -> Vec<String> {
+        let mut runs = Vec::new();
+        while let Some((_, turn)) = ready.next() {
+            match turn {
+                Turn::Run(run) => runs.push(run.run.to_string()),
+                Turn::Read(tenant) => ready.read("workflow", &tenant, Vec::new()),
+            }
+        }
+        runs
+    }
+
+    #[test]
+    fn places_go_to_tenants_by_turns_however_many_runs_one_has() {
+        let mut ready = ready(8);
+        for n in 0..20 {
+            ready.push(run("flood", &format!("f{n:02}"), n, 0));
+        }
+        ready.push(run("calm", "c1", 100, 0));
+        ready.push(run("calm", "c2", 101, 0));
+        ready.push(run("third", "t1", 102, 0));
+        let first = taken(&mut ready);
+        assert_eq!(first.len(), 8);
+        assert_eq!(&first[..5], ["c1", "f00", "t1", "c2", "f01"]);
+        ready.free("workflow", &TenantId::trusted("calm"));
+        assert_eq!(taken(&mut ready).len(), 1);
+    }
+
+    #[test]
+    fn a_tenant_alone_leaves_a_place_for_the_next() {
+        let mut ready = ready(8);
+        for n in 0..20 {
+            ready.push(run("flood", &format!("f{n:02}"), n, 0));
+        }
+        assert_eq!(taken(&mut ready).len(), 7);
+        assert!(!ready.is_anyone_next());
+        ready.push(run("calm", "c1", 100, 0));
+        assert_eq!(taken(&mut ready), ["c1"]);
+        assert_eq!(ready.busy("workflow"), 8);
+    }
+
+    #[test]
+    fn priority_is_a_head_start_within_a_line() {
+        let mut ready = ready(3);
+        ready.push(run("a", "plain", 100, 0));
+        ready.push(run("a", "urgent", 150, 10));
+        ready.push(run("a", "idle", 100, -10));
+        assert_eq!(taken(&mut ready), ["urgent", "plain", "idle"]);
+    }
+
+    #[test]
+    fn a_long_line_is_held_in_part_and_read_on() {
+        let mut ready = ready(200);
+        let all: Vec<_> = (0..200).map(|n| run("a", &format!("r{n:03}"), n, 0)).collect();
+        all.iter().rev().cloned().for_each(|run| ready.push(run));
+        let (mut order, mut reads) = (Vec::new(), 0);
+        while let Some((queue, turn)) = ready.next() {
+            match turn {
+                Turn::Run(run) => order.push(run.run.to_string()),
+                Turn::Read(tenant) => {
+                    reads += 1;
+                    let left = all.iter().filter(|run| !order.contains(&run.run.to_string()));
+                    ready.read(queue, &tenant, left.take(AHEAD).cloned().collect());
+                }
+            }
+        }
+        let expected: Vec<_> = (0..175).map(|n| format!("r{n:03}")).collect();
+        assert_eq!(order, expected, "in order, and an eighth of the places is kept");
+        assert_eq!(reads, 2);
+    }
+
+    #[test]
+    fn what_comes_before_the_known_part_of_a_long_line_goes_first() {
+        let mut ready = ready(100);
+        for n in 0..=i64::try_from(AHEAD).unwrap() {
+            ready.push(run("a", &format!("r{n:03}"), n, 0));
+        }
+        ready.push(run("a", "late", 900, 0));
+        ready.push(run("a", "early", -1, 0));
+        assert_eq!(ready.next(), Some(("workflow", Turn::Run(run("a", "early", -1, 0)))));
+        let lane = ready.lane("workflow").unwrap();
+        let line = &lane.lines[&TenantId::trusted("a")];
+        assert!(line.more && line.waiting.len() < AHEAD, "`late` is left to the database");
+    }
+
+    #[test]
+    fn nothing_is_kept_of_tenants_without_work() {
+        let mut ready = ready(4);
+        ready.push(run("a", "r1", 1, 0));
+        assert_eq!(taken(&mut ready).len(), 1);
+        ready.free("workflow", &TenantId::trusted("a"));
+        let lane = ready.lane("workflow").unwrap();
+        assert!(lane.lines.is_empty() && lane.order.is_empty());
+    }
+}
