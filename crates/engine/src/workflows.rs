@@ -304,6 +304,20 @@ pub async fn execute(
     workflow: &WorkflowRow,
     input: Value,
 ) -> Result<Run> {
+    execute_at(parts, ctx, workflow, input, None).await
+}
+
+/// The same, not before a time.
+///
+/// # Errors
+/// What [`execute`] says.
+pub async fn execute_at(
+    parts: &Parts,
+    ctx: &TenantCtx,
+    workflow: &WorkflowRow,
+    input: Value,
+    due_at: Option<Timestamp>,
+) -> Result<Run> {
     if workflow.status == WorkflowStatus::Error {
         return Err(Error::new(
             Code::Conflict,
@@ -316,6 +330,7 @@ pub async fn execute(
     let key = config.map_or(Ok(None), |config| dedupe_key(config, &workflow.id, &input))?;
     let mut new = new_run(workflow, "manual", input);
     new.dedupe_key = key;
+    new.due_at = due_at;
     let (ctx, subject) = (ctx.clone(), workflow.id.clone());
     parts
         .store

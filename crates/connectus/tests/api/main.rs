@@ -18,6 +18,7 @@ mod canaries;
 mod collections;
 mod edge;
 mod events;
+mod executions;
 mod idempotency;
 mod integrations;
 mod notifications;
