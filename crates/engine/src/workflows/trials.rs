@@ -149,6 +149,7 @@ fn stage_run(parts: &Parts, ctx: &TenantCtx, workflow: Option<&WorkflowId>, plan
         started_by: ctx.actor().label(),
         parent: None,
         origin: None,
+        turnstile: None,
         attempts: 0,
         crashes: 0,
         cancel_requested: false,

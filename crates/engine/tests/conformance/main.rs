@@ -19,6 +19,7 @@ mod signals;
 #[path = "../support/mod.rs"]
 mod support;
 mod timers;
+mod turns;
 
 /// Declares cases, each of which gets a [`scene::Scene`] and runs with every driver on both
 /// databases.

@@ -44,6 +44,19 @@ pub async fn open<D: Driver>(db: &TestStore) -> Scene<D> {
 }
 
 impl<D: Driver> Scene<D> {
+    /// A driver with so many places in a queue takes over.
+    pub async fn limit(&mut self, queue: &str, places: usize) {
+        let mut limits = connectus_core::queue::Queues::default();
+        limits.set_concurrency(queue, places).unwrap();
+        self.parts.queues = Arc::new(limits);
+        self.drain().await;
+    }
+
+    /// Connects Slack for this tenant, too.
+    pub async fn connect(&self) {
+        fakes::connect(&self.parts, &self.ctx, &self.slack).await;
+    }
+
     /// The process ends and another one takes over.
     pub async fn restart(&mut self) {
         self.db.restart().await.unwrap();

@@ -4,7 +4,6 @@
 mod bulk;
 mod bus;
 mod engines;
-mod fairness;
 mod generations;
 mod mail;
 mod notifications;
@@ -18,3 +17,4 @@ mod smtp;
 #[path = "../support/mod.rs"]
 mod support;
 mod triggers;
+mod turnstiles;
