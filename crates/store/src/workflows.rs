@@ -33,7 +33,8 @@ sql! {
     UPDATE = "UPDATE workflows SET integration_id = $3, name = $4, trigger_type = $5, \
               trigger_config = $6, actions = $7, conditions = $8, status = $9, \
               definition_hash = $10, next_due_at = $11, updated_at = $12, version = version + 1, \
-              queue = $14, priority = $15, concurrency = $16 WHERE tenant_id = $1 AND id = $2 AND version = $13";
+              queue = $14, priority = $15, concurrency = $16 \
+              WHERE tenant_id = $1 AND id = $2 AND version = $13";
     DELETE = "DELETE FROM workflows WHERE tenant_id = $1 AND id = $2";
     GET = concat!("SELECT ", columns!(), " FROM workflows WHERE tenant_id = $1 AND id = $2");
     BY_NAME = concat!("SELECT ", columns!(), " FROM workflows WHERE tenant_id = $1 AND name = $2 \

@@ -68,7 +68,8 @@ both! {
             "name": "two at once", "concurrency": { "limit": 2 },
             "steps": [{ "id": "nap", "type": "wait", "for": "1h" }],
         });
-        let runs = rig.start_all(&db, definition, &[json!({}), json!({}), json!({}), json!({})]).await;
+        let inputs = [0, 1, 2, 3].map(|n| json!({ "n": n }));
+        let runs = rig.start_all(&db, definition, &inputs).await;
         for ended in [0, 2, 4] {
             rig.settle().await;
             let statuses = rig.statuses(&runs).await;
