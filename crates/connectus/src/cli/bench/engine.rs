@@ -149,6 +149,8 @@ impl Stage {
         for (runs, stand) in [(bench.ended, Stand::Ended), (bench.resting, Stand::Resting)] {
             backlog::add(&store, &ctx, &new, runs, stand).await?;
         }
+        // What the backlog told of is taken in before the clock starts.
+        app.engine.handle_events().await?;
         app.engine.start().await?;
         let waiting = Waiting::default();
         tokio::spawn(tell(store.clone(), waiting.clone()));
