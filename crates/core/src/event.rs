@@ -113,8 +113,8 @@ event_types! {
     RunCreated = "run.created";
     /// A run began or resumed.
     RunStarted = "run.started";
-    /// A step of a run ended.
-    RunStepFinished = "run.step.finished";
+    /// Steps of a run ended, well or badly: all that the run learnt of at once.
+    RunStepsFinished = "run.steps.finished";
     /// A run waits for a person or a signal.
     RunWaiting = "run.waiting";
     /// A run ended well.

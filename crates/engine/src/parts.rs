@@ -6,7 +6,7 @@ use connectus_connect::Mailer;
 use connectus_core::{Env, queue::Queues};
 use connectus_store::Store;
 
-use crate::{bus::BusSettings, connections::Connections, programs::Programs};
+use crate::{bus::BusSettings, connections::Connections, driver::Door, programs::Programs};
 
 /// What the engine works with. Cheap to clone.
 #[derive(Clone)]
@@ -19,6 +19,8 @@ pub struct Parts {
     pub programs: Programs,
     /// The queues with the limits that hold in this process.
     pub queues: Arc<Queues>,
+    /// Where runs come in.
+    pub door: Door,
     /// What the settings say about events.
     pub bus: BusSettings,
     /// The way to people's letter boxes, where there is one.

@@ -3,14 +3,18 @@
 
 use connectus_connect::webhook::{self, Delivery, InboundEvent, Reply};
 use connectus_core::{
-    Code, EndpointId, Error, IntegrationId, Result, TenantCtx, TenantId, drill::Site,
-    event::EventType,
+    Code, EndpointId, Error, IntegrationId, Result, TenantCtx, TenantId, event::EventType,
 };
-use connectus_store::{Tx, workflows::WorkflowRow};
+use connectus_store::{events::NewEvent, receipts::Receipt, workflows::WorkflowRow};
+use futures::future::join_all;
 use http::HeaderMap;
 use serde_json::{Value, json};
 
-use crate::{parts::Parts, triggers};
+use crate::{
+    driver::{About, Arrival, Arrived},
+    parts::Parts,
+    triggers,
+};
 
 /// A delivery as it arrived.
 pub struct Incoming<'a> {
@@ -75,12 +79,7 @@ pub async fn receive(parts: &Parts, incoming: Incoming<'_>) -> Result<Received> 
     let provider = pack.provider.name.clone();
     let source =
         Source { ctx, integration: inbound.integration, provider, endpoint: incoming.endpoint };
-    parts
-        .store
-        .write_at(&[Site::Intake], move |tx| {
-            Box::pin(async move { take_all(tx, &source, events).await })
-        })
-        .await
+    take_all(parts, &source, events).await
 }
 
 struct Source {
@@ -90,41 +89,42 @@ struct Source {
     endpoint: EndpointId,
 }
 
-async fn take_all(tx: &mut Tx, source: &Source, events: Vec<InboundEvent>) -> Result<Received> {
-    let workflows = tx.triggered_workflows(&source.ctx, "webhook").await?;
+/// Takes events, each with the runs of the workflows that wait for it. What was taken before an
+/// event fails stays taken: the provider sends all of them again.
+async fn take_all(parts: &Parts, source: &Source, events: Vec<InboundEvent>) -> Result<Received> {
+    let workflows = parts.store.read().await?.triggered_workflows(&source.ctx, "webhook").await?;
+    let arrivals = events.iter().map(|event| arrival(source, &workflows, event));
+    let arrived = join_all(arrivals.map(|arrival| parts.door.take(parts, arrival))).await;
     let (mut taken, mut runs) = (0, 0);
-    for event in events {
-        if tx.take_receipt(&source.ctx, &source.endpoint, &event.id).await? {
+    for arrived in arrived {
+        if let Arrived::Taken(started) = arrived? {
             taken += 1;
-            runs += take(tx, source, &workflows, &event).await?;
+            runs += started.iter().filter(|one| one.created).count();
         }
     }
     Ok(if taken == 0 { Received::Replayed } else { Received::Accepted { events: taken, runs } })
 }
 
-/// Records one new event and starts the workflows that wait for it.
-async fn take(
-    tx: &mut Tx,
-    source: &Source,
-    workflows: &[WorkflowRow],
-    event: &InboundEvent,
-) -> Result<usize> {
-    let ctx = &source.ctx;
+/// What is told of an event, and the runs of the workflows that wait for it.
+fn arrival(source: &Source, workflows: &[WorkflowRow], event: &InboundEvent) -> Arrival {
+    let (ctx, tenant) = (source.ctx.clone(), source.ctx.tenant().clone());
     let data = json!({
         "provider": source.provider,
         "event": event.name,
         "event_id": event.id,
         "object_id": event.object_id,
     });
-    tx.emit(ctx, EventType::WebhookReceived, source.integration.as_str(), data).await?;
-    let mut started = 0;
-    for workflow in workflows.iter().filter(|workflow| waits_for(workflow, source, event)) {
+    let (kind, subject) = (EventType::WebhookReceived, source.integration.to_string());
+    let told = vec![NewEvent { tenant: tenant.clone(), kind, subject, data }];
+    let (endpoint, dedupe_id) = (source.endpoint.clone(), event.id.clone());
+    let receipt = Some(Receipt { tenant, endpoint, dedupe_id });
+    let waiting = workflows.iter().filter(|workflow| waits_for(workflow, source, event));
+    let run = |workflow: &WorkflowRow| {
         let key = format!("hook:{}:{}:{}", source.endpoint, event.id, workflow.id);
-        let new = triggers::run_of(workflow, "webhook", input(source, event), key);
-        let (_, created) = tx.insert_run(ctx, new).await?;
-        started += usize::from(created);
-    }
-    Ok(started)
+        triggers::run_of(workflow, "webhook", input(source, event), key)
+    };
+    let runs = waiting.map(run).collect();
+    Arrival { ctx, receipt, told, runs, about: About::Nothing }
 }
 
 fn waits_for(workflow: &WorkflowRow, source: &Source, event: &InboundEvent) -> bool {

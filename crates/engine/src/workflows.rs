@@ -21,7 +21,12 @@ use connectus_core::{
 use connectus_store::{Tx, runs::NewRun, workflows::WorkflowRow};
 use serde_json::{Map, Value, json};
 
-use crate::{actions, parts::Parts, triggers};
+use crate::{
+    actions,
+    driver::{About, Arrival, Arrived},
+    parts::Parts,
+    triggers,
+};
 
 /// What a workflow is made from. Either the short form (`actions` and `conditions`) or a whole
 /// `definition`.
@@ -331,23 +336,27 @@ pub async fn execute_at(
     let mut new = new_run(workflow, "manual", input);
     new.dedupe_key = key;
     new.due_at = due_at;
-    let (ctx, subject) = (ctx.clone(), workflow.id.clone());
-    parts
-        .store
-        .write(move |tx| {
-            Box::pin(async move {
-                let (run, created) = tx.insert_run(&ctx, new).await?;
-                if !created {
-                    return Ok(run);
-                }
-                let about = json!({ "subject_id": subject, "trigger": "manual" });
-                tx.emit(&ctx, EventType::RunCreated, run.id.as_str(), about).await?;
-                let detail = json!({ "run": run.id });
-                tx.audit(&ctx, "workflow.executed", subject.as_str(), detail).await?;
-                Ok(run)
-            })
-        })
-        .await
+    start_run(parts, ctx, new, About::Audited).await
+}
+
+/// Starts a run that nobody in particular asked for; it is told of.
+///
+/// # Errors
+/// What the database says.
+pub async fn start(parts: &Parts, ctx: &TenantCtx, new: NewRun) -> Result<Run> {
+    start_run(parts, ctx, new, About::Told).await
+}
+
+async fn start_run(parts: &Parts, ctx: &TenantCtx, new: NewRun, about: About) -> Result<Run> {
+    let (ctx, runs) = (ctx.clone(), vec![new]);
+    let arrival = Arrival { ctx, receipt: None, told: Vec::new(), runs, about };
+    match parts.door.take(parts, arrival).await? {
+        Arrived::Taken(started) => {
+            started.into_iter().next().map(|one| Arc::unwrap_or_clone(one.run))
+        }
+        Arrived::Replayed => None,
+    }
+    .ok_or_else(|| Error::internal("a run was accepted and is not there"))
 }
 
 /// A run of a workflow that pins its present definition.

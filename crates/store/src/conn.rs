@@ -58,6 +58,11 @@ impl Tx {
         &self.env
     }
 
+    /// Whose request what follows belongs to, where one transaction serves several.
+    pub fn serve(&mut self, request: Option<Request>) {
+        self.request = request;
+    }
+
     /// Asks that the engine look for runnable work once this transaction has committed.
     pub fn wake_engine(&mut self) {
         self.told.look = true;

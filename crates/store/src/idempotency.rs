@@ -108,9 +108,17 @@ impl Tx {
     /// # Errors
     /// `idempotency_in_flight` when another request holds the key by now; the effect is undone.
     pub(crate) async fn apply_claim(&mut self) -> Result<()> {
-        let Some(Request { claim: Some(claim), .. }) = self.request.clone() else { return Ok(()) };
         let subject = self.emitted.first().map(|event| event.subject.clone()).unwrap_or_default();
-        if self.conn.apply_key(&claim, &subject).await? {
+        self.apply_claim_to(&subject).await
+    }
+
+    /// The same, with an effect on something named.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn apply_claim_to(&mut self, subject: &str) -> Result<()> {
+        let Some(Request { claim: Some(claim), .. }) = self.request.clone() else { return Ok(()) };
+        if self.conn.apply_key(&claim, subject).await? {
             return Ok(());
         }
         Err(Error::new(

@@ -1,5 +1,5 @@
 //! The journal of a run: the order in which it learnt things. Only the engine that works on the
-//! run appends to it.
+//! run appends to it. What a run learns in one transaction is one row, a line for each entry.
 
 use connectus_core::{Page, RunId, TenantCtx, page::Listing};
 use serde_json::Value;
@@ -16,8 +16,9 @@ use crate::{
 sql! {
     READ = "SELECT event FROM journal WHERE tenant_id = $1 AND run_id = $2 ORDER BY seq";
     PAGE = "SELECT seq, event FROM journal WHERE tenant_id = $1 AND run_id = $2 \
-            ORDER BY seq LIMIT $3 OFFSET $4";
-    LENGTH = "SELECT COUNT(*) FROM journal WHERE tenant_id = $1 AND run_id = $2";
+            AND seq + entries > $3 AND seq < $4 ORDER BY seq";
+    LENGTH = "SELECT COALESCE(MAX(seq + entries), 0) FROM journal \
+              WHERE tenant_id = $1 AND run_id = $2";
     // Behind all that came before, whatever the clock says; the run's row is locked by now.
     PUT_SIGNAL = "INSERT INTO run_signals (tenant_id, run_id, id, name, value, sent_at) \
                   SELECT $1, $2, $3, $4, $5, \
@@ -38,9 +39,14 @@ sql! {
 }
 
 rows! {
-    APPEND = "INSERT INTO journal (tenant_id, run_id, seq, event, at) ", "ttiti", "";
+    APPEND = "INSERT INTO journal (tenant_id, run_id, seq, entries, event, at) ", "ttiiti", "";
     DROP_READ = "DELETE FROM run_signals WHERE (tenant_id, run_id, id) IN (", "ttt", ")";
     DROP_ALL = "DELETE FROM run_signals WHERE (tenant_id, run_id) IN (", "tt", ")";
+}
+
+/// Whether an entry comes right behind another one of the same run.
+fn follows(one: &OfRun<'_, (u64, &str)>, other: &OfRun<'_, (u64, &str)>) -> bool {
+    one.run == other.run && one.tenant == other.tenant && one.what.0 + 1 == other.what.0
 }
 
 /// A signal that the run has not read yet.
@@ -67,20 +73,19 @@ impl Tx {
     /// # Errors
     /// `conflict` when a position is taken, which means that two engines work on the run.
     pub async fn append_journal(&mut self, entries: &[OfRun<'_, (u64, &str)>]) -> StoreResult<()> {
-        let at = self.env.now().0;
-        let cells: Vec<Cell<'_>> = entries
-            .iter()
-            .flat_map(|OfRun { tenant, run, what: (seq, entry) }| {
-                let seq = i64::try_from(*seq).unwrap_or(i64::MAX);
-                [
-                    Cell::Text(tenant.as_str()),
-                    Cell::Text(run.as_str()),
-                    Cell::Int(seq),
-                    Cell::Text(entry),
-                    Cell::Int(at),
-                ]
-            })
-            .collect();
+        let (at, mut cells) = (self.env.now().0, Vec::with_capacity(entries.len() * 6));
+        for together in entries.chunk_by(follows) {
+            let [first, ..] = together else { continue };
+            let lines: Vec<&str> = together.iter().map(|entry| entry.what.1).collect();
+            cells.extend([
+                Cell::Text(first.tenant.as_str()),
+                Cell::Text(first.run.as_str()),
+                Cell::Int(i64::try_from(first.what.0).unwrap_or(i64::MAX)),
+                Cell::Int(i64::try_from(lines.len()).unwrap_or(i64::MAX)),
+                Cell::Owned(lines.join("\n")),
+                Cell::Int(at),
+            ]);
+        }
         self.with_rows(&APPEND, &cells).await
     }
 
@@ -175,7 +180,7 @@ impl Conn {
     pub async fn journal(&mut self, ctx: &TenantCtx, run: &RunId) -> StoreResult<Vec<String>> {
         let rows: Vec<(String,)> = on!(self, c => sqlx::query_as(READ)
             .bind(ctx.tenant().as_str()).bind(run.as_str()).fetch_all(c).await?);
-        Ok(rows.into_iter().map(|(event,)| event).collect())
+        Ok(rows.iter().flat_map(|(entries,)| entries.lines().map(str::to_owned)).collect())
     }
 
     /// A part of the journal of a run, in order, and how long it is: entries with their positions,
@@ -191,15 +196,22 @@ impl Conn {
     ) -> StoreResult<Listing<(u64, String)>> {
         let (length,): (i64,) = on!(self, c => sqlx::query_as(LENGTH)
             .bind(ctx.tenant().as_str()).bind(run.as_str()).fetch_one(c).await?);
+        let from = page.offset;
+        let until = from.saturating_add(u64::from(page.limit));
         let rows: Vec<(i64, String)> = on!(self, c => sqlx::query_as(PAGE)
             .bind(ctx.tenant().as_str())
             .bind(run.as_str())
-            .bind(i64::from(page.limit))
-            .bind(i64::try_from(page.offset).unwrap_or(i64::MAX))
+            .bind(i64::try_from(from).unwrap_or(i64::MAX))
+            .bind(i64::try_from(until).unwrap_or(i64::MAX))
             .fetch_all(c)
             .await?);
-        let place = |seq: i64| u64::try_from(seq).unwrap_or_default() + 1;
-        let items = rows.into_iter().map(|(seq, event)| (place(seq), event)).collect();
+        let numbered = rows.iter().flat_map(|(seq, entries)| {
+            (u64::try_from(*seq).unwrap_or_default()..).zip(entries.lines())
+        });
+        let items = numbered
+            .filter(|(seq, _)| (from..until).contains(seq))
+            .map(|(seq, entry)| (seq + 1, entry.to_owned()))
+            .collect();
         Ok(Listing { items, total_count: u64::try_from(length).unwrap_or_default() })
     }
 

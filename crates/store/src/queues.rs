@@ -1,6 +1,6 @@
 //! Queues: who has paused them, and what a monitor shows of them.
 
-use connectus_core::{Result, TenantCtx, Timestamp};
+use connectus_core::{Result, TenantCtx, TenantId, Timestamp};
 use sqlx::FromRow;
 
 use crate::{
@@ -15,6 +15,8 @@ sql! {
     PAUSE = "INSERT INTO queue_pauses (tenant_id, queue, paused_at, paused_by) \
              VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, queue) DO NOTHING";
     RESUME = "DELETE FROM queue_pauses WHERE tenant_id = $1 AND queue = $2";
+    HELD = "SELECT (SELECT COUNT(*) FROM queue_pauses WHERE tenant_id = $1 AND queue = $2) \
+            + (SELECT COUNT(*) FROM installation WHERE name = $3)";
     PAUSES = "SELECT queue, paused_at, paused_by FROM queue_pauses WHERE tenant_id = $1";
     OPEN = "SELECT found.queue, found.status, COUNT(*) AS runs, \
             SUM(CASE WHEN found.due_at <= $2 THEN 1 ELSE 0 END) AS due, \
@@ -129,6 +131,16 @@ impl Conn {
     /// What the database says.
     pub async fn is_queue_stopped(&mut self, queue: &str) -> StoreResult<bool> {
         Ok(self.installation_fact(&stopped_fact(queue)).await?.is_some())
+    }
+
+    /// Whether a queue is paused for a tenant, by itself or for everyone.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn is_queue_paused(&mut self, tenant: &TenantId, queue: &str) -> StoreResult<bool> {
+        let (held,): (i64,) = on!(self, c => sqlx::query_as(HELD)
+            .bind(tenant.as_str()).bind(queue).bind(stopped_fact(queue)).fetch_one(c).await?);
+        Ok(held > 0)
     }
 
     /// The tenant's open runs, by queue and status.

@@ -24,6 +24,8 @@ pub struct Rows {
     columns: &'static str,
     after: &'static str,
     texts: [OnceLock<String>; SIZES.len()],
+    /// For one row, without a table of values.
+    alone: OnceLock<String>,
 }
 
 impl Rows {
@@ -34,7 +36,8 @@ impl Rows {
         columns: &'static str,
         after: &'static str,
     ) -> Self {
-        Self { before, columns, after, texts: [const { OnceLock::new() }; SIZES.len()] }
+        let texts = [const { OnceLock::new() }; SIZES.len()];
+        Self { before, columns, after, texts, alone: OnceLock::new() }
     }
 
     /// Its text for the largest number of rows up to `wanted`, and that number.
@@ -72,9 +75,33 @@ impl Rows {
         format!("{}VALUES {values}{}", self.before, self.after)
     }
 
-    /// Its texts for one row and for several, for whoever checks that the databases take them.
-    pub fn samples(&self) -> [String; 2] {
-        [self.written_for(1), self.written_for(3)]
+    /// A text for one row that names its values where it uses them: SQLite need not make a table of
+    /// them first, which costs more than the change itself.
+    fn written_alone(&self) -> String {
+        let values: Vec<_> = (1..=self.columns.len()).map(|place| format!("${place}")).collect();
+        let values = values.join(", ");
+        if let (Some(change), Some(which)) =
+            (self.before.strip_suffix(" FROM ("), self.after.strip_prefix(") AS v"))
+        {
+            return format!("{change}{which}").replace("v.column", "$");
+        }
+        match (self.before.strip_suffix(" IN ("), self.after.strip_prefix(')')) {
+            (Some(which), Some(rest)) => format!("{which} = ({values}){rest}"),
+            _ => format!("{}VALUES ({values}){}", self.before, self.after),
+        }
+    }
+
+    fn alone(&'static self) -> &'static str {
+        self.alone.get_or_init(|| self.written_alone())
+    }
+
+    /// Its texts for one row and for several on PostgreSQL, and the one on SQLite, for whoever
+    /// checks that the databases take them.
+    pub fn samples(&self, postgres: bool) -> Vec<String> {
+        if postgres {
+            return vec![self.written_for(1), self.written_for(3)];
+        }
+        vec![self.written_alone()]
     }
 }
 
@@ -108,7 +135,7 @@ fn one_by_one(
     cells: &[Cell<'_>],
 ) -> Result<Vec<SqliteRow>, sqlx::Error> {
     let given: Vec<Given<'_>> = cells.iter().map(Cell::given).collect();
-    conn.each(statement.text(1).0, given.chunks_exact(statement.columns.len()))
+    conn.each(statement.alone(), given.chunks_exact(statement.columns.len()))
 }
 
 macro_rules! bound {
@@ -177,6 +204,21 @@ mod tests {
     use super::*;
 
     static TWO_WIDE: Rows = Rows::new("INSERT INTO t (a, b) ", "ti", " ON CONFLICT DO NOTHING");
+
+    static A_CHANGE: Rows = Rows::new(
+        "UPDATE t SET b = v.column2 FROM (",
+        "ti",
+        ") AS v WHERE a = v.column1 AND b < v.column2",
+    );
+    static A_PAIR: Rows = Rows::new("DELETE FROM t WHERE (a, b) IN (", "ti", ") RETURNING a");
+
+    #[test]
+    fn one_row_alone_is_named_where_it_is_used() {
+        assert_eq!(A_CHANGE.alone(), "UPDATE t SET b = $2 WHERE a = $1 AND b < $2");
+        assert_eq!(A_PAIR.alone(), "DELETE FROM t WHERE (a, b) = ($1, $2) RETURNING a");
+        let plain = "INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+        assert_eq!(TWO_WIDE.alone(), plain);
+    }
 
     #[test]
     fn a_text_is_made_for_few_numbers_of_rows_and_once() {

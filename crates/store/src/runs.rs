@@ -1,7 +1,7 @@
 //! Runs: durable executions of every kind.
 
 use connectus_core::{
-    Env, Result, RunId, TenantCtx, TenantId, Timestamp,
+    Env, RunId, TenantCtx, TenantId, Timestamp,
     run::{Origin, Run, RunKind, RunStatus, Turnstile},
 };
 use serde_json::Value;
@@ -13,12 +13,15 @@ use crate::{
     sql::{on, sql},
 };
 
+mod accepted;
 mod claims;
 mod copies;
 mod ready;
 mod search;
 mod turns;
 
+pub use accepted::Accepted;
+pub(crate) use accepted::{ROWS as ACCEPTED_ROWS, STATEMENTS as ACCEPTED_STATEMENTS};
 pub use claims::{Claimed, RunClaim, RunNote};
 pub(crate) use claims::{ROWS as CLAIM_ROWS, STATEMENTS as CLAIM_STATEMENTS};
 pub(crate) use copies::{ROWS as COPY_ROWS, STATEMENTS as COPY_STATEMENTS};
@@ -41,16 +44,7 @@ macro_rules! columns {
 use columns;
 
 sql! {
-    INSERT = "INSERT INTO runs (tenant_id, id, kind, queue, priority, status, subject_id, \
-              definition_hash, interp_version, dedupe_key, trigger, input, started_by, due_at, \
-              created_at, parent_run_id, parent_step_id, origin_run_id, origin_position, \
-              origin_step, concurrency_key, concurrency_limit) \
-              VALUES ($1, $2, $3, $4, $5, $20, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
-              $16, $17, $18, $19, $21, $22) \
-              ON CONFLICT (tenant_id, dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING";
     GET = concat!("SELECT ", columns!(), " FROM runs WHERE tenant_id = $1 AND id = $2");
-    BY_DEDUPE_KEY = concat!(
-        "SELECT ", columns!(), " FROM runs WHERE tenant_id = $1 AND dedupe_key = $2");
     CHILD = "SELECT id FROM runs WHERE tenant_id = $1 AND parent_run_id = $2 \
              AND parent_step_id = $3 ORDER BY created_at DESC, id DESC LIMIT 1";
     PARENT = "SELECT parent_run_id FROM runs WHERE tenant_id = $1 AND id = $2";
@@ -124,7 +118,8 @@ impl NewRun {
         }
     }
 
-    fn accept(self, ctx: &TenantCtx, env: &Env) -> Run {
+    /// The run it is once it is accepted: queued, or waiting for its time.
+    pub fn accept(self, ctx: &TenantCtx, env: &Env) -> Run {
         let now = env.now();
         let due_at = self.due_at.unwrap_or(now);
         let status = if due_at > now { RunStatus::Waiting } else { RunStatus::Queued };
@@ -242,59 +237,6 @@ impl Tx {
     pub async fn forget_runs(&mut self, before: Timestamp, limit: u32) -> StoreResult<u64> {
         Ok(on!(self, c => sqlx::query(FORGET)
             .bind(before.0).bind(i64::from(limit)).execute(c).await?.rows_affected()))
-    }
-
-    /// Accepts a run and wakes the engine. With a dedupe key that is taken, the run that took it
-    /// is returned and the flag is false.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn insert_run(&mut self, ctx: &TenantCtx, new: NewRun) -> Result<(Run, bool)> {
-        let run = new.accept(ctx, &self.env);
-        if self.insert_run_row(&run).await? {
-            self.told.accepted(&run);
-            return Ok((run, true));
-        }
-        let key = run.dedupe_key.as_deref().unwrap_or_default();
-        Ok((self.run_by_dedupe_key(ctx, key).await?, false))
-    }
-
-    async fn insert_run_row(&mut self, run: &Run) -> StoreResult<bool> {
-        let position = run.origin.as_ref().and_then(|origin| origin.position);
-        let position = position.and_then(|position| i64::try_from(position).ok());
-        let inserted = on!(self, c => sqlx::query(INSERT)
-            .bind(run.tenant.as_str())
-            .bind(run.id.as_str())
-            .bind(run.kind.name())
-            .bind(&run.queue)
-            .bind(run.priority)
-            .bind(&run.subject_id)
-            .bind(&run.definition_hash)
-            .bind(i64::from(run.interp_version))
-            .bind(run.dedupe_key.as_deref())
-            .bind(&run.trigger)
-            .bind(run.input.to_string())
-            .bind(&run.started_by)
-            .bind(run.due_at.0)
-            .bind(run.created_at.0)
-            .bind(run.parent.as_ref().map(|(parent, _)| parent.as_str()))
-            .bind(run.parent.as_ref().map(|(_, step)| step.as_str()))
-            .bind(run.origin.as_ref().map(|origin| origin.run.as_str()))
-            .bind(position)
-            .bind(run.origin.as_ref().and_then(|origin| origin.step.as_deref()))
-            .bind(run.status.name())
-            .bind(run.turnstile.as_ref().map(|turnstile| turnstile.key.as_str()))
-            .bind(run.turnstile.as_ref().map(|turnstile| i64::from(turnstile.limit)))
-            .execute(c)
-            .await?
-            .rows_affected());
-        Ok(inserted == 1)
-    }
-
-    async fn run_by_dedupe_key(&mut self, ctx: &TenantCtx, key: &str) -> StoreResult<Run> {
-        let row: Row = on!(self, c => sqlx::query_as(BY_DEDUPE_KEY)
-            .bind(ctx.tenant().as_str()).bind(key).fetch_one(c).await?);
-        row.run()
     }
 
     /// Records how far a run is. Failures and crashes count from here on: it got further.

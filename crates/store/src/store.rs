@@ -11,7 +11,6 @@ use connectus_sqlite::{Options, STATEMENTS_KEPT};
 use futures::future::BoxFuture;
 use sqlx::{
     ConnectOptions, PgPool,
-    migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::sync::broadcast;
@@ -22,12 +21,10 @@ use crate::{
     error::{StoreError, damaged, is_damage},
     ownership::OwnLock,
     readers::Readers,
-    request,
+    request, schema,
     seal::Sealer,
     writer::Writer,
 };
-
-static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 
 /// Connections to PostgreSQL.
 const CONNECTIONS: u32 = 16;
@@ -239,7 +236,7 @@ async fn open_sqlite(path: &std::path::Path, env: &Env, announcer: &Announcer) -
     };
     let options = Options::new(path);
     let mut writer = options.open().map_err(opened)?;
-    MIGRATIONS.run(&mut writer).await.map_err(migration_failed)?;
+    schema::sqlite().run(&mut writer).await.map_err(migration_failed)?;
     let writer = Writer::start(writer, env.clone(), announcer.clone())?;
     Ok(Backend::Sqlite { readers: Readers::new(options.read_only()), writer })
 }
@@ -264,7 +261,7 @@ async fn open_postgres(url: &str) -> Result<Backend> {
             )
             .caused_by(error)
         })?;
-    MIGRATIONS.run(&pool).await.map_err(migration_failed)?;
+    schema::postgres().run(&pool).await.map_err(migration_failed)?;
     Ok(Backend::Postgres(pool))
 }
 

@@ -17,7 +17,9 @@ fn statements(postgres: bool) -> Vec<(String, String)> {
         list.iter().map(move |(name, text)| (file, *name, (*text).to_owned()))
     });
     let many = SQL_ROWS.iter().flat_map(|(file, list)| {
-        list.iter().flat_map(move |(name, rows)| rows.samples().map(|text| (file, *name, text)))
+        list.iter().flat_map(move |(name, rows)| {
+            rows.samples(postgres).into_iter().map(move |text| (file, *name, text))
+        })
     });
     let differing = SQL_DIALECTS.iter().flat_map(|(file, list)| {
         list.iter().map(move |(name, text)| {

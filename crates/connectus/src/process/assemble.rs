@@ -67,6 +67,7 @@ fn engine_parts(
         connections,
         programs,
         queues,
+        door: Default::default(),
         bus,
         mailer: Mailer::new(smtp.url.as_ref(), &smtp.from, smtp.per_hour)?,
         public_url: around.public_url.as_str().into(),

@@ -15,9 +15,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Engine,
+    door::{Desk, Held, Newborn},
     job::Job,
     look::Horizon,
     ready::{AHEAD, Ready, Turn},
+    work::Work,
 };
 
 /// Longest the engine goes without looking, in case work came from another process.
@@ -36,6 +38,19 @@ impl Engine {
     pub(super) fn ready(&self) -> MutexGuard<'_, Ready> {
         // Poisoned, it is still right about most: a look mends what it has lost.
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn desk(&self) -> Desk {
+        Desk {
+            store: self.parts.store.clone(),
+            active: self.active.clone(),
+            ready: self.ready.clone(),
+            tasks: self.tasks.clone(),
+        }
+    }
+
+    pub(super) fn born(&self) -> MutexGuard<'_, Vec<Newborn>> {
+        self.born.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) async fn dispatch_loop(&self) {
@@ -60,6 +75,7 @@ impl Engine {
     /// One round, if this engine is the one to make it; how long it may rest then.
     async fn turn(&self, horizon: &mut Horizon) -> Result<Duration> {
         let Some(over) = self.reign().await? else { return Ok(LONGEST_NAP) };
+        self.parts.door.open(self, &over);
         self.round(horizon, &over).await?;
         Ok(horizon.nap(self.parts.env().now()))
     }
@@ -82,6 +98,7 @@ impl Engine {
     }
 
     fn take_in(&self, inbox: Inbox) {
+        self.adopt();
         for key in &inbox.mail {
             self.active.nudge(key);
         }
@@ -156,19 +173,24 @@ impl Engine {
     }
 
     fn take(&self, claimed: Claimed, queue: &'static str, over: CancellationToken) {
-        let nudge = self.active.begin(&claimed.claim);
-        let (engine, job) = (self.clone(), Job::new(&self.parts, &self.committer, claimed));
+        let Claimed { run, claim } = claimed;
+        let job = Job::new(&self.parts, self.parts.door.committer(), run.into(), claim);
+        let held = Held::new(self.desk(), &job.claim, queue);
+        self.tend(job, Work::Claimed, held, over);
+    }
+
+    /// Goes on with runs that it had begun on before they were written down.
+    fn adopt(&self) {
+        let born = std::mem::take(&mut *self.born());
+        for Newborn { job, begun, held, over, .. } in born {
+            self.tend(job, Work::Born(begun), held, over);
+        }
+    }
+
+    fn tend(&self, job: Job, work: Work, held: Held, over: CancellationToken) {
+        let engine = self.clone();
         self.tasks.spawn(async move {
-            over.run_until_cancelled(engine.work_on(&job, &nudge)).await;
-            engine.active.end(&job.claim);
-            let is_anyone_next = {
-                let mut ready = engine.ready();
-                ready.free(queue, &job.claim.tenant);
-                ready.is_anyone_next()
-            };
-            if is_anyone_next || engine.active.len() == 0 {
-                engine.parts.store.wake();
-            }
+            over.run_until_cancelled(engine.work_on(&job, work, &held.nudge)).await;
         });
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use connectus_core::{Code, Error, TenantCtx, run::Run};
-use connectus_store::runs::{Claimed, RunClaim};
+use connectus_store::runs::RunClaim;
 
 use super::commit::Committer;
 use crate::parts::Parts;
@@ -21,11 +21,10 @@ pub(super) struct Job {
 }
 
 impl Job {
-    pub fn new(parts: &Parts, committer: &Committer, claimed: Claimed) -> Self {
-        let Claimed { run, claim } = claimed;
+    pub fn new(parts: &Parts, committer: &Committer, run: Arc<Run>, claim: RunClaim) -> Self {
         let ctx = TenantCtx::system(run.tenant.clone());
         let (parts, committer) = (parts.clone(), committer.clone());
-        Self { parts, ctx, run: Arc::new(run), claim, committer }
+        Self { parts, ctx, run, claim, committer }
     }
 }
 

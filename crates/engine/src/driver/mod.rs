@@ -9,6 +9,7 @@
 //! - [`dispatch`] claims those runs and [`work`]s on them: [`session`] on workflows, [`sync_run`]
 //!   on syncs. Every write names its claim, so that a claim taken over is harmless.
 //! - [`turn`] is what a session writes at once; [`commit`] writes those of many runs together.
+//! - [`door`] is where runs come in, [`arrive`] what is written of them.
 //! - [`deliver`] is the loop that delivers events to subscribers, [`watch`] are those that follow
 //!   the triggers of workflows.
 //! - [`bus`] is the loop that lets the handlers of events take them in, [`notify`] the one that
@@ -19,6 +20,7 @@
 
 mod active;
 mod approval;
+mod arrive;
 mod backoff;
 mod bulk;
 mod bus;
@@ -26,6 +28,7 @@ mod clock;
 mod commit;
 mod deliver;
 mod dispatch;
+mod door;
 mod job;
 mod look;
 mod notify;
@@ -51,11 +54,13 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub(crate) use self::arrive::{About, Arrival, Arrived};
 pub(crate) use self::session::Continued;
-use self::{active::Active, commit::Committer, owner::Reign, ready::Ready};
+use self::{active::Active, door::Newborn, owner::Reign, ready::Ready};
 pub use self::{
     approval::Decision,
     bulk::{Bulk, MAX_AT_ONCE, Many, Meant},
+    door::Door,
     repeat::Rerun,
     settle::CHILD_SIGNAL,
 };
@@ -88,7 +93,8 @@ pub struct Engine {
     duties: Duties,
     active: Arc<Active>,
     ready: Arc<SyncMutex<Ready>>,
-    committer: Committer,
+    /// Runs it had begun on before they were written down.
+    born: Arc<SyncMutex<Vec<Newborn>>>,
     courier: Courier,
     reign: Arc<Mutex<Option<Reign>>>,
     /// Whether there may be claimed runs that nobody works on.
@@ -111,7 +117,7 @@ impl Engine {
             ready: Arc::new(SyncMutex::new(Ready::new(&parts.queues))),
             parts,
             active: Arc::default(),
-            committer: Committer::default(),
+            born: Arc::default(),
             reign: Arc::default(),
             strays: Arc::default(),
             tasks: TaskTracker::new(),
@@ -152,6 +158,17 @@ impl Engine {
         }
         let engine = self.clone();
         self.tasks.spawn(async move { engine.condition_loop().await });
+        Ok(())
+    }
+
+    /// Begins on runs as they come in, before anything works on those that wait. For the tests: an
+    /// engine that was started does.
+    ///
+    /// # Errors
+    /// `conflict` while another process works on this database; what the database says.
+    pub async fn open(&self) -> Result<()> {
+        let over = self.reign_or_refuse().await?;
+        self.parts.door.open(self, &over);
         Ok(())
     }
 
@@ -224,6 +241,8 @@ impl Engine {
     /// begins. What is not at rest in time is dropped and resumed by the next start.
     pub async fn drain(&self, patience: Duration) {
         self.draining.cancel();
+        // Begun and not gone on with: queued again with all others that are under way.
+        self.born().clear();
         self.tasks.close();
         // Late tasks lose nothing: every step they finish is journalled or repeated.
         let _ = tokio::time::timeout(patience, self.tasks.wait()).await;

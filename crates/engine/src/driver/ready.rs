@@ -86,6 +86,12 @@ impl Lane {
         self.queue.concurrency - self.queue.concurrency / KEPT
     }
 
+    /// Whether a run waits that there is, or may be, a place for.
+    fn is_anyone_next(&self) -> bool {
+        let first = self.order.first();
+        first.is_some_and(|(busy, ..)| self.busy < self.queue.concurrency && *busy < self.most())
+    }
+
     fn next(&mut self) -> Option<Turn> {
         let (busy, _, tenant) = self.order.first()?.clone();
         if self.busy >= self.queue.concurrency || busy >= self.most() {
@@ -168,6 +174,26 @@ impl Ready {
         self.lanes.iter_mut().find_map(|lane| Some((lane.queue.name, lane.next()?)))
     }
 
+    /// Takes a place for a run that has just come in, if one is free that nobody waits for.
+    pub fn take_free(&mut self, queue: &str, tenant: &TenantId) -> Option<&'static str> {
+        let lane = self.lane(queue)?;
+        if lane.is_anyone_next() || lane.busy >= lane.queue.concurrency {
+            return None;
+        }
+        let (most, served) = (lane.most(), lane.served + 1);
+        let line = lane.lines.get(tenant);
+        if line.is_some_and(|line| line.wants() || line.busy >= most) || most == 0 {
+            return None;
+        }
+        lane.change(tenant, |line| {
+            line.busy += 1;
+            line.last_served = served;
+        });
+        lane.served = served;
+        lane.busy += 1;
+        Some(lane.queue.name)
+    }
+
     /// A place is free again.
     pub fn free(&mut self, queue: &str, tenant: &TenantId) {
         let Some(lane) = self.lane(queue) else { return };
@@ -177,11 +203,7 @@ impl Ready {
 
     /// Whether a run waits that there is, or may be, a place for.
     pub fn is_anyone_next(&self) -> bool {
-        self.lanes.iter().any(|lane| {
-            let first = lane.order.first();
-            first
-                .is_some_and(|(busy, ..)| lane.busy < lane.queue.concurrency && *busy < lane.most())
-        })
+        self.lanes.iter().any(Lane::is_anyone_next)
     }
 
     /// Places taken in a queue.

@@ -32,22 +32,55 @@ use self::{
 use super::{
     job::Job,
     step::{self, Landed},
+    turn::Turn,
 };
 
 /// A run that only a signal can move is due then: the year 2200.
 const FAR_FUTURE: Timestamp = Timestamp::from_secs(7_258_118_400);
 
-/// Works on a run until it ends or rests.
+/// Works on a claimed run until it ends or rests.
 ///
 /// # Errors
 /// When the database fails or the journal cannot be replayed; the run stays as it was journalled.
 pub(super) async fn work(job: &Job, nudge: &Notify, draining: &CancellationToken) -> Result<()> {
     let (mut session, unread) = load::session(job).await?;
-    session.run(unread, nudge, draining).await
+    let next = session.advance(unread, draining).await?;
+    session.go_on(next, nudge, draining).await
 }
 
-struct Session<'j> {
-    job: &'j Job,
+/// The first turn of a run that is not written down yet: what is to be written with it, and the
+/// session that goes on from there. `None` where there is nothing to write.
+///
+/// # Errors
+/// As [`work`].
+pub(super) async fn begin(
+    job: &Job,
+    draining: &CancellationToken,
+) -> Result<Option<(Turn, Begun)>> {
+    let (mut session, unread) = load::session(job).await?;
+    let (turn, after) = session.turn(unread, draining).await;
+    Ok(turn.map(|turn| (turn, Begun { session: Box::new(session), after })))
+}
+
+/// A session whose first turn was written with its run.
+pub(super) struct Begun {
+    session: Box<Session>,
+    after: After,
+}
+
+impl Begun {
+    /// Works on the run until it ends or rests.
+    ///
+    /// # Errors
+    /// As [`work`].
+    pub async fn work(mut self, nudge: &Notify, draining: &CancellationToken) -> Result<()> {
+        let next = self.session.act(self.after, false);
+        self.session.go_on(next, nudge, draining).await
+    }
+}
+
+struct Session {
+    job: Job,
     program: Arc<Program>,
     interp: Interp,
     generation: u32,
@@ -66,7 +99,19 @@ struct Session<'j> {
     flying: FuturesUnordered<BoxFuture<'static, Landed>>,
 }
 
-/// What a session does after a commit.
+/// What follows from a turn once it is durable.
+struct After {
+    /// Whether the run has ended.
+    over: bool,
+    /// Whether nothing is under way.
+    idle: bool,
+    /// The steps to launch, and the kind of their effect.
+    launches: Vec<(String, &'static str)>,
+    /// The steps to stop.
+    stops: Vec<String>,
+}
+
+/// What a session does next.
 enum Next {
     /// Nothing: the run has ended or rests.
     Leave,
@@ -76,46 +121,65 @@ enum Next {
     Wait,
 }
 
-impl Session<'_> {
-    async fn run(
+impl Session {
+    async fn go_on(
         &mut self,
-        mut unread: Unread,
+        mut next: Next,
         nudge: &Notify,
         draining: &CancellationToken,
     ) -> Result<()> {
         loop {
-            let mut batch = Batch::default();
-            self.read(&mut batch, std::mem::take(&mut unread));
-            self.plan(&mut batch, draining).await;
-            unread = match self.advance(batch, draining).await? {
+            let unread = match next {
                 Next::Leave => return Ok(()),
                 Next::Read => self.unread().await?,
                 Next::Wait => self.wait(nudge, draining).await?,
             };
+            next = self.advance(unread, draining).await?;
         }
     }
 
-    /// Commits a batch, then lets its steps begin and end.
-    async fn advance(&mut self, batch: Batch, draining: &CancellationToken) -> Result<Next> {
+    /// Takes in what came in, commits what follows from it and lets steps begin and end.
+    async fn advance(&mut self, unread: Unread, draining: &CancellationToken) -> Result<Next> {
+        let (turn, after) = self.turn(unread, draining).await;
+        let rested = match turn {
+            Some(turn) => self.job.committer.commit(&self.job.parts.store, turn).await?,
+            None => false,
+        };
+        Ok(self.act(after, rested))
+    }
+
+    /// What is to be written next, if anything is, and what follows from it.
+    async fn turn(
+        &mut self,
+        unread: Unread,
+        draining: &CancellationToken,
+    ) -> (Option<Turn>, After) {
+        let mut batch = Batch::default();
+        self.read(&mut batch, unread);
+        self.plan(&mut batch, draining).await;
         let over = batch.outcome.is_some();
         let idle = self.flying.is_empty() && batch.begins.is_empty() && !over;
         let rest = idle.then(|| {
             if draining.is_cancelled() { self.job.parts.env().now() } else { self.next_due() }
         });
         let (launches, stops) = (batch.launches(), batch.stops.clone());
-        let rested =
-            if idle || !batch.is_empty() { self.commit(batch, rest).await? } else { false };
-        for step in stops.iter().filter_map(|id| self.steps.get(id)) {
+        let turn = (idle || !batch.is_empty()).then(|| self.turn_of(batch, rest));
+        (turn, After { over, idle, launches, stops })
+    }
+
+    /// Lets steps begin and end, as a turn that is durable now asks for.
+    fn act(&mut self, after: After, rested: bool) -> Next {
+        for step in after.stops.iter().filter_map(|id| self.steps.get(id)) {
             step.stop.cancel();
         }
-        for (id, kind) in launches {
+        for (id, kind) in after.launches {
             self.launch(&id, kind);
         }
-        Ok(match (over || rested, idle) {
+        match (after.over || rested, after.idle) {
             (true, _) => Next::Leave,
             (false, true) => Next::Read,
             (false, false) => Next::Wait,
-        })
+        }
     }
 
     /// Waits for the first thing that happens and takes it in. Steps are under way.

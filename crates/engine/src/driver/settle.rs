@@ -29,7 +29,7 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
-    fn status(&self) -> RunStatus {
+    pub fn status(&self) -> RunStatus {
         match self {
             Self::Completed(_) => RunStatus::Completed,
             Self::Failed(..) => RunStatus::Failed,
@@ -48,7 +48,7 @@ impl Outcome {
         }
     }
 
-    fn parts(&self) -> (Option<&Value>, Option<Failure>) {
+    pub fn parts(&self) -> (Option<&Value>, Option<Failure>) {
         match self {
             Self::Completed(output) => (Some(output), None),
             Self::Failed(failure, detail) => (detail.as_ref(), Some(failure.clone())),
@@ -101,8 +101,21 @@ async fn end(tx: &mut Tx, job: &Job, outcome: &Outcome) -> Result<()> {
     if tx.finish_runs(&[(&job.claim, ending(outcome, None))]).await?.is_empty() {
         return Err(lost());
     }
+    forget_mail(tx, &[job]).await?;
     let events = follow(tx, &[(job, outcome)]).await?;
     tx.emit_all(events).await
+}
+
+/// Forgets the signals of runs that have ended.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn forget_mail(tx: &mut Tx, ended: &[&Job]) -> Result<()> {
+    let runs: Vec<_> = ended
+        .iter()
+        .map(|job| OfRun { tenant: job.ctx.tenant(), run: &job.run.id, what: () })
+        .collect();
+    Ok(tx.drop_signals(&runs).await?)
 }
 
 /// What follows from the ends of runs, whose rows know of it already. Returns the events that say
@@ -114,11 +127,6 @@ pub(super) async fn follow(tx: &mut Tx, ends: &[(&Job, &Outcome)]) -> Result<Vec
     if ends.is_empty() {
         return Ok(Vec::new());
     }
-    let runs: Vec<_> = ends
-        .iter()
-        .map(|(job, _)| OfRun { tenant: job.ctx.tenant(), run: &job.run.id, what: () })
-        .collect();
-    tx.drop_signals(&runs).await?;
     for (job, outcome) in ends {
         tell_parent(tx, job, outcome).await?;
     }

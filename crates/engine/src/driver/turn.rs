@@ -14,7 +14,7 @@ use connectus_store::{
     runs::{NewRun, OfRun, Rest, RunNote},
     workflows::WorkflowRow,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     job::{Job, lost},
@@ -59,34 +59,44 @@ fn each<'t, T: 't>(turns: &[&'t Turn], of: impl Fn(&'t Batch) -> Vec<T>) -> Vec<
         .collect()
 }
 
-/// Writes turns, each of another run. Tells of each whether its run rests now; one whose claim is
-/// void is not written.
+/// Writes turns, each of another run; `born` are the first turns of runs that this transaction
+/// accepts, `events` what is told before theirs. Tells of each turn whether its run rests now; one
+/// whose claim is void is not written.
 ///
 /// # Errors
 /// What the database says; nothing is written then. `conflict` when the only one is void.
-pub(super) async fn write(tx: &mut Tx, turns: &[Turn]) -> Result<Vec<Result<bool>>> {
+pub(super) async fn write(
+    tx: &mut Tx,
+    turns: &[&Turn],
+    born: &[&Turn],
+    mut events: Vec<NewEvent>,
+) -> Result<Vec<Result<bool>>> {
     for turn in turns {
         stop_children(tx, turn).await?;
     }
     let held = hold(tx, turns).await?;
     let holds = |turn: &Turn| held.contains(&turn.job.run.id);
-    if let [only] = turns
+    if let ([only], []) = (turns, born)
         && !holds(only)
     {
         return Err(lost());
     }
-    let written: Vec<&Turn> = turns.iter().filter(|turn| holds(turn)).collect();
-    write_learnt(tx, &written).await?;
-    write_intents(tx, &written).await?;
+    let mut written: Vec<&Turn> = turns.iter().copied().filter(|turn| holds(turn)).collect();
+    let over = written.iter().filter(|turn| turn.batch.outcome.is_some());
+    let over: Vec<&Job> = over.map(|turn| &turn.job).collect();
     let rests: Vec<_> =
         written.iter().filter_map(|turn| Some((&turn.job.claim, turn.rest.as_ref()?))).collect();
+    written.extend(born);
+    write_learnt(tx, &written).await?;
+    write_intents(tx, &written).await?;
     let rested: HashSet<RunId> = tx.rest_runs(&rests).await?.into_iter().collect();
+    settle::forget_mail(tx, &over).await?;
     let ends: Vec<(&Job, &Outcome)> =
         written.iter().filter_map(|turn| Some((&turn.job, turn.batch.outcome.as_ref()?))).collect();
     let ended = settle::follow(tx, &ends).await?;
-    let events = written.iter().flat_map(|turn| told(turn)).chain(ended).collect();
+    events.extend(written.iter().flat_map(|turn| told(turn)).chain(ended));
     tx.emit_all(events).await?;
-    let outcome = |turn: &Turn| match holds(turn) {
+    let outcome = |turn: &&Turn| match holds(turn) {
         true => Ok(rested.contains(&turn.job.run.id)),
         false => Err(lost()),
     };
@@ -95,7 +105,7 @@ pub(super) async fn write(tx: &mut Tx, turns: &[Turn]) -> Result<Vec<Result<bool
 
 /// Locks the rows of the runs and writes down how they are doing, or how they ended. Tells whose
 /// claims hold.
-async fn hold(tx: &mut Tx, turns: &[Turn]) -> Result<HashSet<RunId>> {
+async fn hold(tx: &mut Tx, turns: &[&Turn]) -> Result<HashSet<RunId>> {
     let (mut notes, mut ends) = (Vec::new(), Vec::new());
     for Turn { job, batch, note, .. } in turns {
         match &batch.outcome {
@@ -172,11 +182,15 @@ fn told(turn: &Turn) -> Vec<NewEvent> {
     let Turn { job, batch, begins, .. } = turn;
     let started = if *begins { settle::started(&job.run) } else { None };
     let ends = batch.ends.iter().map(|ended| &ended.end);
-    let ended = ends.filter(|end| end.next_attempt_at.is_none()).map(|end| {
-        let status = if end.outcome.is_ok() { "completed" } else { "failed" };
-        let data = json!({ "step": end.step_id, "attempt": end.attempt, "status": status });
-        (EventType::RunStepFinished, data)
-    });
+    let steps: Vec<Value> = ends
+        .filter(|end| end.next_attempt_at.is_none())
+        .map(|end| {
+            let status = if end.outcome.is_ok() { "completed" } else { "failed" };
+            json!({ "step": end.step_id, "attempt": end.attempt, "status": status })
+        })
+        .collect();
+    let steps = (!steps.is_empty()).then(|| json!({ "steps": steps }));
+    let ended = steps.map(|data| (EventType::RunStepsFinished, data));
     let waits = batch.waits.iter().map(|(step, signal, ask)| {
         (EventType::RunWaiting, json!({ "step": step, "signal": signal, "ask": ask }))
     });

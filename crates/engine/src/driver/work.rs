@@ -6,7 +6,12 @@ use connectus_core::{Code, Error, Result, run::RunKind};
 use futures::FutureExt;
 use tokio::sync::Notify;
 
-use super::{Engine, backoff, job::Job, session, settle, sync_run};
+use super::{
+    Engine, backoff,
+    job::Job,
+    session::{self, Begun},
+    settle, sync_run,
+};
 
 /// Deaths of the process in a row, the run getting no further in between, after which the run is
 /// given up as poisonous. It waits longer after each, eight minutes in all.
@@ -16,17 +21,28 @@ const MAX_INTERRUPTIONS: u32 = 20;
 /// Time between two tries to put an interrupted run to rest.
 const TRY_REST_EVERY: Duration = Duration::from_secs(1);
 
+/// How work on a run begins.
+pub(super) enum Work {
+    /// Its turn has come.
+    Claimed,
+    /// It had begun before it was written down.
+    Born(Begun),
+}
+
 impl Engine {
     /// Works on a run until it ends or rests. Never fails: what goes wrong is put to rest with it.
-    pub(super) async fn work_on(&self, job: &Job, nudge: &Notify) {
-        let work = AssertUnwindSafe(self.work(job, nudge)).catch_unwind();
+    pub(super) async fn work_on(&self, job: &Job, work: Work, nudge: &Notify) {
+        let work = AssertUnwindSafe(self.work(job, work, nudge)).catch_unwind();
         let outcome = work.await.unwrap_or_else(|_| Err(Error::internal("work on a run panicked")));
         if let Err(error) = outcome {
             self.rest_after(job, &error).await;
         }
     }
 
-    async fn work(&self, job: &Job, nudge: &Notify) -> Result<()> {
+    async fn work(&self, job: &Job, work: Work, nudge: &Notify) -> Result<()> {
+        if let Work::Born(begun) = work {
+            return begun.work(nudge, &self.draining).await;
+        }
         if job.run.crashes >= MAX_CRASHES {
             let error = Error::new(
                 Code::Internal,

@@ -35,7 +35,7 @@ each_driver! {
         for (kind, times) in [
             (EventType::RunCreated, 1),
             (EventType::RunStarted, 1),
-            (EventType::RunStepFinished, 5),
+            (EventType::RunStepsFinished, 5),
             (EventType::RunCompleted, 1),
         ] {
             assert_eq!(scene.told(&run, kind).await, times, "{kind:?}");

@@ -3,6 +3,7 @@
 
 mod bulk;
 mod bus;
+mod door;
 mod engines;
 mod generations;
 mod mail;

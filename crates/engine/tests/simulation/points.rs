@@ -10,9 +10,9 @@ use crate::{
 };
 
 /// The tour under a fault at every point: where it is passed for the first time and for the last.
-fn every_point(fault: Fault) {
+fn every_point(fault: Fault, has_open_door: bool) {
     let clean = Script::new(Plan::Never);
-    tour::go(&clean, "without faults");
+    tour::go(&clean, has_open_door, "without faults");
     let passed = clean.passed();
     let missed: Vec<String> = Point::all()
         .filter(|point| !passed.contains_key(point))
@@ -22,7 +22,7 @@ fn every_point(fault: Fault) {
     for (point, times) in passed {
         for nth in BTreeSet::from([1, times]) {
             let script = Script::new(Plan::Once(point, nth, fault));
-            tour::go(&script, &format!("{fault:?} at {point}, {nth} of {times}"));
+            tour::go(&script, has_open_door, &format!("{fault:?} at {point}, {nth} of {times}"));
             assert_eq!(script.struck(), [(point, fault)]);
         }
     }
@@ -30,15 +30,30 @@ fn every_point(fault: Fault) {
 
 #[test]
 fn a_process_that_dies_at_any_point_loses_and_doubles_nothing() {
-    every_point(Fault::Crash);
+    every_point(Fault::Crash, false);
 }
 
 #[test]
 fn an_error_at_any_point_loses_and_doubles_nothing() {
-    every_point(Fault::Error);
+    every_point(Fault::Error, false);
 }
 
 #[test]
 fn a_delay_at_any_point_loses_and_doubles_nothing() {
-    every_point(Fault::Delay);
+    every_point(Fault::Delay, false);
+}
+
+#[test]
+fn nor_does_one_that_dies_where_it_begins_on_runs_as_they_come_in() {
+    every_point(Fault::Crash, true);
+}
+
+#[test]
+fn nor_does_an_error_there() {
+    every_point(Fault::Error, true);
+}
+
+#[test]
+fn nor_does_a_delay_there() {
+    every_point(Fault::Delay, true);
 }

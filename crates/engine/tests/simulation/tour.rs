@@ -129,9 +129,10 @@ async fn prepare(process: Process) {
     subscriptions::create(&process.parts.store, policy, &process.ctx, new).await.unwrap();
 }
 
-/// Goes on the tour under a script, and checks what is left of it.
-pub fn go(script: &Arc<Script>, at: &str) {
-    let world = World::new(7, CONTACTS);
+/// Goes on the tour under a script, and checks what is left of it. With an open door the engine
+/// begins on runs as they come in.
+pub fn go(script: &Arc<Script>, has_open_door: bool, at: &str) {
+    let world = World::new(7, CONTACTS).with_open_door(has_open_door);
     world.live(None, prepare).unwrap();
     let done = AtomicUsize::new(0);
     let mut ended = None;

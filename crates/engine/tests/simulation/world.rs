@@ -59,6 +59,7 @@ pub struct World {
     fakes: InProcess,
     received: Arc<Mutex<Vec<String>>>,
     pub ctx: TenantCtx,
+    has_open_door: bool,
 }
 
 /// One that works.
@@ -101,6 +102,12 @@ impl World {
         world
     }
 
+    /// The same, where the engine begins on runs as they come in.
+    pub fn with_open_door(mut self, has_open_door: bool) -> Self {
+        self.has_open_door = has_open_door;
+        self
+    }
+
     fn of(ctx: TenantCtx, seed: u64, contacts: u32) -> Self {
         let clock = WorldClock::at(BEGINNING);
         let env = Env::new(clock.clone(), SimEntropy::seeded(seed));
@@ -112,7 +119,7 @@ impl World {
             ..SandboxConfig::new(env.clone())
         };
         let (fakes, received) = (InProcess::new(config), Arc::default());
-        Self { folder: folder(), clock, env, fakes, received, ctx }
+        Self { folder: folder(), clock, env, fakes, received, ctx, has_open_door: false }
     }
 
     fn path(&self) -> PathBuf {
@@ -145,6 +152,10 @@ impl World {
                 }
             };
             let life = async {
+                if self.has_open_door {
+                    // What keeps it from opening is met again by those who work.
+                    let _ = process.engine.open().await;
+                }
                 let made = work(process).await;
                 engine.drain(Duration::from_secs(5)).await;
                 made
@@ -172,8 +183,8 @@ impl World {
         let wire = InWorld { fakes: self.fakes.clone(), received: self.received.clone() };
         let connections = Connections::new(store.clone(), Guarded::on(policy, Arc::new(wire)));
         let (programs, queues, bus) = Default::default();
-        let (mailer, public_url) = (Default::default(), "".into());
-        let parts = Parts { store, connections, programs, queues, bus, mailer, public_url };
+        let (door, mailer, public_url) = (Default::default(), Default::default(), "".into());
+        let parts = Parts { store, connections, programs, queues, door, bus, mailer, public_url };
         let engine = Engine::new(parts.clone());
         Process { parts, engine, ctx: self.ctx.clone(), slack: self.fakes.handle.clone() }
     }

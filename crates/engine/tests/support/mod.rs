@@ -43,6 +43,7 @@ pub fn on_store(store: Store, reachable: &[&str]) -> Parts {
         connections,
         programs: Programs::default(),
         queues: Default::default(),
+        door: Default::default(),
         bus: Default::default(),
         mailer: Default::default(),
         public_url: "".into(),

@@ -79,6 +79,7 @@ impl Rig {
             connections,
             programs,
             queues: Default::default(),
+            door: Default::default(),
             bus: Default::default(),
             mailer: Default::default(),
             public_url: "".into(),

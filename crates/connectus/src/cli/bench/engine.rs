@@ -1,17 +1,21 @@
 //! `connectus bench engine`.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use clap::Args;
-use connectus_core::{Code, Error, Result, TenantCtx, event::EventType, run::RunKind};
+use connectus_core::{
+    Code, Error, Result, TenantCtx,
+    event::EventType,
+    run::{Run, RunKind},
+};
 use connectus_engine::workflows::{self, Draft};
 use connectus_store::{
     Database, Store, StoreConfig,
@@ -65,15 +69,21 @@ pub struct Bench {
     json: bool,
 }
 
-/// Runs that are under way, and who waits for each.
-type Waiting = Arc<Mutex<HashMap<String, oneshot::Sender<()>>>>;
+/// The ends of runs, and who waits for them.
+#[derive(Default)]
+struct Ends {
+    /// Runs whose end was not heard of yet.
+    waiting: HashMap<String, oneshot::Sender<()>>,
+    /// Runs whose end was heard of before anyone asked.
+    heard: HashSet<String>,
+}
 
 struct Stage {
     app: App,
     store: Store,
     ctx: TenantCtx,
     workflow: WorkflowRow,
-    waiting: Waiting,
+    ends: Arc<Mutex<Ends>>,
 }
 
 /// A folder that is gone when the bench is.
@@ -152,9 +162,9 @@ impl Stage {
         // What the backlog told of is taken in before the clock starts.
         app.engine.handle_events().await?;
         app.engine.start().await?;
-        let waiting = Waiting::default();
-        tokio::spawn(tell(store.clone(), waiting.clone()));
-        Ok(Self { app, store, ctx, workflow, waiting })
+        let ends = Arc::default();
+        tokio::spawn(tell(store.clone(), Arc::clone(&ends)));
+        Ok(Self { app, store, ctx, workflow, ends })
     }
 
     /// Starts so many runs, each when one before has ended, and tells how long each took.
@@ -192,22 +202,25 @@ impl Stage {
 
     /// One run, from its acceptance to its end.
     async fn once(&self, number: u64) -> Result<Duration> {
-        let (tell, told) = oneshot::channel();
         let began = Instant::now();
         let new = new_run(&self.workflow, number);
-        let (ctx, waiting) = (self.ctx.clone(), self.waiting.clone());
-        let accepted = self.store.write(move |tx| {
-            Box::pin(async move {
-                let (run, _) = tx.insert_run(&ctx, new).await?;
-                // Before the commit: the run may have ended before its caller hears of it.
-                lock(&waiting).insert(run.id.to_string(), tell);
-                let about = json!({ "subject_id": run.subject_id, "trigger": run.trigger });
-                tx.emit(&ctx, EventType::RunCreated, run.id.as_str(), about).await
-            })
-        });
-        accepted.await?;
-        told.await.map_err(|_| Error::new(Code::Internal, "The ends of runs went unheard."))?;
+        let run = workflows::start(&self.app.engine_parts, &self.ctx, new).await?;
+        if let Some(told) = self.wait_for(&run) {
+            let unheard = || Error::new(Code::Internal, "The ends of runs went unheard.");
+            told.await.map_err(|_| unheard())?;
+        }
         Ok(began.elapsed())
+    }
+
+    /// Who will be told of the end of a run; `None` when it has ended already.
+    fn wait_for(&self, run: &Run) -> Option<oneshot::Receiver<()>> {
+        let mut ends = lock(&self.ends);
+        if ends.heard.remove(run.id.as_str()) {
+            return None;
+        }
+        let (tell, told) = oneshot::channel();
+        ends.waiting.insert(run.id.to_string(), tell);
+        (!run.status.is_final()).then_some(told)
     }
 }
 
@@ -219,23 +232,26 @@ fn new_run(workflow: &WorkflowRow, number: u64) -> NewRun {
     }
 }
 
-fn lock(waiting: &Waiting) -> std::sync::MutexGuard<'_, HashMap<String, oneshot::Sender<()>>> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(ends: &Mutex<Ends>) -> MutexGuard<'_, Ends> {
+    ends.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Tells callers of the ends of their runs.
-async fn tell(store: Store, waiting: Waiting) {
+async fn tell(store: Store, ends: Arc<Mutex<Ends>>) {
     let mut events = store.subscribe();
     loop {
         match events.recv().await {
             Ok(event) if matches!(event.kind, EventType::RunCompleted | EventType::RunFailed) => {
-                if let Some(caller) = lock(&waiting).remove(&event.subject) {
-                    let _ = caller.send(());
+                let mut ends = lock(&ends);
+                match ends.waiting.remove(&event.subject) {
+                    // One that had ended when it was accepted is not waited for.
+                    Some(caller) => drop(caller.send(())),
+                    None => drop(ends.heard.insert(event.subject)),
                 }
             }
             Ok(_) => {}
             // Whoever waits for one of those hears that nobody will tell.
-            Err(RecvError::Lagged(_)) => lock(&waiting).clear(),
+            Err(RecvError::Lagged(_)) => lock(&ends).waiting.clear(),
             Err(RecvError::Closed) => return,
         }
     }

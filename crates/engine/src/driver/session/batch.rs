@@ -1,7 +1,7 @@
 //! What one transaction of a session writes: what was learnt, what it means, and the intent of what
 //! is next.
 
-use connectus_core::{Result, Timestamp, run::Run};
+use connectus_core::{Timestamp, run::Run};
 use connectus_store::{
     effects::{Answer, NewEffect},
     runs::{Rest, RunNote},
@@ -77,15 +77,14 @@ pub(in crate::driver) fn effect_key(run: &Run, key_suffix: &str) -> String {
     format!("{}/{}/{key_suffix}", run.tenant, run.id)
 }
 
-impl Session<'_> {
-    /// Commits a batch. With `rest` the run is put to rest in the same transaction, unless
-    /// something has come in; tells whether it rests now.
-    pub(super) async fn commit(&mut self, batch: Batch, rest: Option<Timestamp>) -> Result<bool> {
+impl Session {
+    /// What a batch is as a transaction. With `rest` the run is put to rest in it, unless
+    /// something has come in.
+    pub(super) fn turn_of(&mut self, batch: Batch, rest: Option<Timestamp>) -> Turn {
         let begins = !std::mem::replace(&mut self.begun, true);
         let note =
             RunNote { progress: batch.progress.clone(), advanced: !batch.entries.is_empty() };
         let rest = rest.map(|due| Rest { due, cancelled: self.cancelled });
-        let turn = Turn { job: self.job.clone(), batch, note, begins, rest };
-        self.job.committer.commit(&self.job.parts.store, turn).await
+        Turn { job: self.job.clone(), batch, note, begins, rest }
     }
 }

@@ -31,7 +31,7 @@ impl Continued {
     }
 }
 
-impl Session<'_> {
+impl Session {
     /// Begins a generation.
     pub(super) fn begin_generation(&mut self, batch: &mut Batch) {
         let seed = u64::from_le_bytes(self.job.parts.env().random());

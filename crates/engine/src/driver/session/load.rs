@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A session as the journal left it, and what has come in since.
-pub(super) async fn session(job: &Job) -> Result<(Session<'_>, Unread)> {
+pub(super) async fn session(job: &Job) -> Result<(Session, Unread)> {
     let run = &job.run;
     if run.interp_version != INTERP_VERSION {
         let message = format!(
@@ -30,7 +30,7 @@ pub(super) async fn session(job: &Job) -> Result<(Session<'_>, Unread)> {
     }
     let program = job.parts.programs.get(&job.parts, &job.ctx, &run.definition_hash).await?;
     let mut session = Session {
-        job,
+        job: job.clone(),
         interp: Interp::new(program.clone(), run.input.clone()),
         program,
         generation: 0,
@@ -62,7 +62,7 @@ pub(super) async fn session(job: &Job) -> Result<(Session<'_>, Unread)> {
     Ok((session, unread))
 }
 
-impl Session<'_> {
+impl Session {
     /// Feeds the journal to the interpreter. What it commands was done with the entry, but for
     /// steps and timers, which are open until their own entries say otherwise.
     fn replay(&mut self, journal: &[String]) -> Result<()> {

@@ -17,7 +17,7 @@ use crate::{
 /// Steps done before what they made is committed: a process that dies repeats at most so many.
 const MAX_UNCOMMITTED: usize = 64;
 
-impl Session<'_> {
+impl Session {
     /// Plans the attempts that are due. Those that can be done at once are, and so is what follows
     /// from them.
     pub(super) async fn plan(&mut self, batch: &mut Batch, draining: &CancellationToken) {

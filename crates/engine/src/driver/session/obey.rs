@@ -10,7 +10,7 @@ use super::{
 };
 use crate::driver::settle::Outcome;
 
-impl Session<'_> {
+impl Session {
     pub(super) fn obey(&mut self, batch: &mut Batch, command: Cmd) {
         match command {
             Cmd::Step { .. } => {

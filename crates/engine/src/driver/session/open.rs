@@ -93,7 +93,7 @@ pub(super) struct Unread {
     pub landed: Vec<Landed>,
 }
 
-impl Session<'_> {
+impl Session {
     /// Takes in what came in, in a fixed order, and what follows from it.
     pub(super) fn read(&mut self, batch: &mut Batch, unread: Unread) {
         if unread.start {
