@@ -12,6 +12,7 @@ pub mod connections;
 pub mod deliveries;
 pub mod driver;
 pub mod flows;
+mod fresh;
 pub mod health;
 pub mod history;
 pub mod notifications;

@@ -3,10 +3,16 @@
 use std::sync::Arc;
 
 use connectus_connect::Mailer;
-use connectus_core::{Env, queue::Queues};
-use connectus_store::Store;
+use connectus_core::{Env, TenantId, queue::Queues};
+use connectus_store::{Store, workflows::WorkflowRow};
 
-use crate::{bus::BusSettings, connections::Connections, driver::Door, programs::Programs};
+use crate::{
+    bus::BusSettings, connections::Connections, driver::Door, fresh::Fresh, programs::Programs,
+};
+
+/// The workflows that webhooks start, by tenant, as they were read last. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Triggered(pub(crate) Arc<Fresh<TenantId, Vec<WorkflowRow>>>);
 
 /// What the engine works with. Cheap to clone.
 #[derive(Clone)]
@@ -21,6 +27,8 @@ pub struct Parts {
     pub queues: Arc<Queues>,
     /// Where runs come in.
     pub door: Door,
+    /// The workflows that webhooks start.
+    pub triggered: Triggered,
     /// What the settings say about events.
     pub bus: BusSettings,
     /// The way to people's letter boxes, where there is one.

@@ -77,8 +77,8 @@ pub async fn receive(parts: &Parts, incoming: Incoming<'_>) -> Result<Received> 
     webhook::verify(triggers, &inbound.secrets, delivery, now)?;
     let events = webhook::events(triggers, incoming.body)?;
     let provider = pack.provider.name.clone();
-    let source =
-        Source { ctx, integration: inbound.integration, provider, endpoint: incoming.endpoint };
+    let (integration, endpoint) = (inbound.integration.clone(), incoming.endpoint);
+    let source = Source { ctx, integration, provider, endpoint };
     take_all(parts, &source, events).await
 }
 
@@ -92,7 +92,9 @@ struct Source {
 /// Takes events, each with the runs of the workflows that wait for it. What was taken before an
 /// event fails stays taken: the provider sends all of them again.
 async fn take_all(parts: &Parts, source: &Source, events: Vec<InboundEvent>) -> Result<Received> {
-    let workflows = parts.store.read().await?.triggered_workflows(&source.ctx, "webhook").await?;
+    let (store, tenant) = (&parts.store, source.ctx.tenant().clone());
+    let read = async { Ok(store.read().await?.triggered_workflows(&source.ctx, "webhook").await?) };
+    let workflows = parts.triggered.0.get(store, tenant, read).await?;
     let arrivals = events.iter().map(|event| arrival(source, &workflows, event));
     let arrived = join_all(arrivals.map(|arrival| parts.door.take(parts, arrival))).await;
     let (mut taken, mut runs) = (0, 0);

@@ -1,6 +1,9 @@
 //! Who hears of a commit: subscribers of its events, and the engine of what there is to do.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 use connectus_core::{
     RunId, TenantId, Timestamp,
@@ -9,7 +12,7 @@ use connectus_core::{
 };
 use tokio::sync::{Notify, broadcast};
 
-use crate::runs::ReadyRun;
+use crate::{recent::Recent, runs::ReadyRun};
 
 /// Events a slow subscriber may lag behind before it is told to catch up from the table.
 const EVENT_BUFFER: usize = 1024;
@@ -29,6 +32,8 @@ pub struct Inbox {
     pub ready: Vec<ReadyRun>,
     /// Runs under way that something came in for.
     pub mail: Vec<(TenantId, RunId)>,
+    /// Whether anything was changed that people set up.
+    pub(crate) changed: bool,
 }
 
 impl Inbox {
@@ -62,7 +67,9 @@ impl Inbox {
 /// Tells of commits. Done by whoever commits, not by whoever asked for it and may be gone.
 #[derive(Clone)]
 pub(crate) struct Announcer {
-    events: broadcast::Sender<Event>,
+    events: broadcast::Sender<Arc<Event>>,
+    recent: Arc<Mutex<Recent>>,
+    changes: Arc<AtomicU64>,
     wake: Arc<Notify>,
     inbox: Arc<Mutex<Inbox>>,
 }
@@ -70,16 +77,23 @@ pub(crate) struct Announcer {
 impl Default for Announcer {
     fn default() -> Self {
         let (events, _) = broadcast::channel(EVENT_BUFFER);
-        Self { events, wake: Arc::default(), inbox: Arc::default() }
+        let (recent, changes, wake, inbox) = Default::default();
+        Self { events, recent, changes, wake, inbox }
     }
 }
 
 impl Announcer {
     /// A transaction has committed: what it emitted, and what it means for the engine.
-    pub fn committed(&self, emitted: Vec<Event>, told: Inbox) {
+    pub fn committed(&self, emitted: Vec<Arc<Event>>, told: Inbox) {
+        let mut recent = self.recent();
         for event in emitted {
+            recent.push(event.clone());
             // No subscriber is not an error.
             let _ = self.events.send(event);
+        }
+        drop(recent);
+        if told.changed {
+            self.changes.fetch_add(1, Ordering::Release);
         }
         if !told.is_empty() {
             self.lock().add(told);
@@ -87,7 +101,23 @@ impl Announcer {
         }
     }
 
-    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        // What a poisoned memory lacks is in the table.
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often anything was changed that people set up.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// The events of a tenant right after a position, if they are known here.
+    pub fn after(&self, tenant: &TenantId, seq: u64, limit: u32) -> Option<Vec<Arc<Event>>> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        self.recent().after(tenant, seq, limit)
+    }
+
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
         self.events.subscribe()
     }
 

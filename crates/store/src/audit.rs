@@ -128,6 +128,8 @@ impl Tx {
         target: &str,
         detail: Value,
     ) -> Result<()> {
+        // Whoever changes what others go by is on record; what they know of it is stale then.
+        self.told.changed = true;
         self.audit_outcome(ctx, action, target, Outcome::Success, detail).await
     }
 

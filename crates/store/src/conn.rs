@@ -1,7 +1,10 @@
 //! Connections: [`Conn`] reads, [`Tx`] also writes. Their methods, one file per aggregate, are the
 //! repositories.
 
-use std::ops::{Deref, DerefMut};
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
 
 use connectus_core::{Env, event::Event};
 use connectus_sqlite::Connection as SqliteConnection;
@@ -43,7 +46,7 @@ impl Conn {
 pub struct Tx {
     pub(crate) conn: Conn,
     pub(crate) env: Env,
-    pub(crate) emitted: Vec<Event>,
+    pub(crate) emitted: Vec<Arc<Event>>,
     pub(crate) told: Inbox,
     pub(crate) request: Option<Request>,
 }

@@ -1,6 +1,8 @@
 //! How far each handler of events has come in each tenant's events, and how far events are
 //! forgotten.
 
+use std::sync::Arc;
+
 use connectus_core::{TenantCtx, TenantId, Timestamp, event::Event};
 use sqlx::FromRow;
 
@@ -129,7 +131,7 @@ pub struct Floor {
 #[derive(Clone, Debug)]
 pub struct EventPage {
     /// Those of types that this version knows.
-    pub events: Vec<Event>,
+    pub events: Vec<Arc<Event>>,
     /// The position of the last one read, known or not.
     pub last: u64,
 }
@@ -209,7 +211,10 @@ impl Conn {
         limit: u32,
     ) -> StoreResult<Option<EventPage>> {
         let headings = self.events_and_last(ctx, after, limit).await?;
-        Ok(headings.map(|(events, last)| EventPage { events, last }))
+        Ok(headings.map(|(events, last)| EventPage {
+            events: events.into_iter().map(Arc::new).collect(),
+            last,
+        }))
     }
 
     /// How far handlers have come in the events of all active tenants.

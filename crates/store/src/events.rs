@@ -1,6 +1,9 @@
 //! Events: appended in the transaction that made them true.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use connectus_core::{
     Error, EventId, Page, Result, TenantCtx, TenantId, Timestamp,
@@ -103,7 +106,7 @@ impl Tx {
             numbered.push(Event { seq, id, tenant, kind, subject, data, at });
         }
         self.conn.append_events(&numbered).await?;
-        self.emitted.extend(numbered);
+        self.emitted.extend(numbered.into_iter().map(Arc::new));
         Ok(())
     }
 }

@@ -41,6 +41,7 @@ mod provision;
 pub mod queues;
 mod readers;
 pub mod receipts;
+mod recent;
 pub mod records;
 pub mod refresh_tokens;
 pub mod rejected;

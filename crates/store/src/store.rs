@@ -1,9 +1,9 @@
 //! Opening a database and running work on it.
 
-use std::{path::PathBuf, str::FromStr, time::Duration};
+use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use connectus_core::{
-    Code, Env, Error, Result,
+    Code, Env, Error, Result, TenantCtx,
     drill::{Moment, Site},
     event::Event,
 };
@@ -19,6 +19,7 @@ use crate::{
     announce::{Announcer, Inbox},
     conn::{Conn, Tx},
     error::{StoreError, damaged, is_damage},
+    event_cursors::EventPage,
     ownership::OwnLock,
     readers::Readers,
     request, schema,
@@ -144,8 +145,32 @@ impl Store {
     }
 
     /// Events as they are committed by this process. A lagging receiver must read the table.
-    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
         self.announcer.subscribe()
+    }
+
+    /// The next events of a tenant; `None` when there are none after `after`. What was written a
+    /// moment ago is not read again.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn next_events(
+        &self,
+        ctx: &TenantCtx,
+        after: u64,
+        limit: u32,
+    ) -> Result<Option<EventPage>> {
+        if let Some(events) = self.announcer.after(ctx.tenant(), after, limit) {
+            let last = events.last().map_or(after, |event| event.seq);
+            return Ok(Some(EventPage { events, last }));
+        }
+        Ok(self.read().await?.event_page(ctx, after, limit).await?)
+    }
+
+    /// How often this process has changed anything that people set up: whoever keeps something of
+    /// that in memory reads it anew when the number is another one.
+    pub fn changes(&self) -> u64 {
+        self.announcer.changes()
     }
 
     /// Waits until a committed transaction means something for the engine.

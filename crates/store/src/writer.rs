@@ -1,7 +1,7 @@
 //! The one SQLite writer. Jobs queue up; whatever has queued commits together, so that the cost of
 //! one fsync is shared (group commit). A failing job is undone alone, by its savepoint.
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use connectus_core::{Env, Error, Result, event::Event};
 use connectus_sqlite::Connection;
@@ -135,7 +135,7 @@ async fn write_loop(
 
 struct Settled {
     settle: Settle,
-    emitted: Vec<Event>,
+    emitted: Vec<Arc<Event>>,
     told: Inbox,
     /// Whether it failed and left nothing behind.
     is_undone: bool,

@@ -68,6 +68,7 @@ fn engine_parts(
         programs,
         queues,
         door: Default::default(),
+        triggered: Default::default(),
         bus,
         mailer: Mailer::new(smtp.url.as_ref(), &smtp.from, smtp.per_hour)?,
         public_url: around.public_url.as_str().into(),

@@ -128,7 +128,10 @@ async fn next(
     let nothing = EventPage { events: Vec::new(), last: newest };
     let page = match group.iter().all(|at| at.skips_to.is_some()) {
         true => nothing,
-        false => conn.event_page(ctx, least, PAGE).await?.unwrap_or(nothing),
+        false => {
+            drop(conn);
+            parts.store.next_events(ctx, least, PAGE).await?.unwrap_or(nothing)
+        }
     };
     Ok(Some((group, page)))
 }
@@ -195,7 +198,7 @@ async fn take_in(
             && event.at.day() < at.cursor.kept_day;
         !counted && at.handler.wants.iter().any(|pattern| event.kind.matches(pattern))
     };
-    let events: Vec<&Event> = page.events.iter().filter(wanted).collect();
+    let events: Vec<&Event> = page.events.iter().map(|event| &**event).filter(wanted).collect();
     if events.is_empty() {
         return Ok(());
     }

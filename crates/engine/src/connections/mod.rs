@@ -35,12 +35,14 @@ use std::{
 
 use connectus_connect::{Connection, Connector, Guarded, Plan, Settings, packs};
 use connectus_core::{
-    Code, Env, Error, IntegrationId, Result, TenantCtx, TenantId,
+    Code, EndpointId, Env, Error, IntegrationId, Result, TenantCtx, TenantId,
     integration::{Integration, IntegrationStatus},
 };
 use connectus_store::{Store, integrations::IntegrationView};
 use serde_json::{Map, Value};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::fresh::Fresh;
 
 pub use authorize::{AuthorizeReturn, BeginAuthorize, SessionKey};
 pub use check::TestOutcome;
@@ -71,6 +73,7 @@ struct Inner {
     usage: Arc<UsageBuffer>,
     open: Mutex<HashMap<Key, Opened>>,
     tasks: TaskTracker,
+    inbound: Fresh<(TenantId, EndpointId), Inbound>,
 }
 
 type Key = (TenantId, IntegrationId);
@@ -87,7 +90,8 @@ impl Connections {
         let usage = Arc::new(UsageBuffer::default());
         let connector = Connector::new(http.clone(), store.env().clone(), usage.clone());
         let (open, tasks) = (Mutex::default(), TaskTracker::new());
-        Self(Arc::new(Inner { store, http, connector, usage, open, tasks }))
+        let inbound = Fresh::default();
+        Self(Arc::new(Inner { store, http, connector, usage, open, tasks, inbound }))
     }
 
     /// A connection for an integration. Nothing is sent yet.

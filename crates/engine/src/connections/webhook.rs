@@ -25,7 +25,12 @@ impl Connections {
     ///
     /// # Errors
     /// `not_found` for an address that is not there.
-    pub async fn webhook(&self, ctx: &TenantCtx, endpoint: &EndpointId) -> Result<Inbound> {
+    pub async fn webhook(&self, ctx: &TenantCtx, endpoint: &EndpointId) -> Result<Arc<Inbound>> {
+        let key = (ctx.tenant().clone(), endpoint.clone());
+        self.0.inbound.get(&self.0.store, key, self.read_webhook(ctx, endpoint)).await
+    }
+
+    async fn read_webhook(&self, ctx: &TenantCtx, endpoint: &EndpointId) -> Result<Inbound> {
         let mut conn = self.0.store.read().await?;
         let found = conn.webhook_endpoint(ctx, endpoint).await?;
         let WebhookEndpoint { id, integration, provider, sealed, .. } =

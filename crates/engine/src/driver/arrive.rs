@@ -8,6 +8,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use connectus_core::{
     Result, RunId, TenantCtx, TenantId,
+    audit::Outcome,
     event::EventType,
     run::{Run, RunStatus},
 };
@@ -229,7 +230,8 @@ impl Came<'_> {
             for one in started {
                 if one.created && entrance.about == About::Audited {
                     let (detail, subject) = (json!({ "run": one.run.id }), &one.run.subject_id);
-                    tx.audit(&entrance.ctx, "workflow.executed", subject, detail).await?;
+                    let (ctx, done) = (&entrance.ctx, Outcome::Success);
+                    tx.audit_outcome(ctx, "workflow.executed", subject, done, detail).await?;
                 }
             }
             let subject = started.first().map_or("", |one| one.run.id.as_str());

@@ -1,6 +1,6 @@
 //! The loop that delivers events to subscribers, for as long as this engine is the one.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use connectus_core::{Result, Timestamp, event::Event};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
@@ -16,7 +16,7 @@ pub(super) const GATHER: Duration = Duration::from_millis(20);
 impl Engine {
     pub(super) async fn delivery_loop(&self) {
         // Nobody listens to events while nobody wants to be told of any.
-        let mut events: Option<Receiver<Event>> = None;
+        let mut events: Option<Receiver<Arc<Event>>> = None;
         while !self.draining.is_cancelled() {
             let nap = match self.delivery_turn().await {
                 Ok(Some(look)) => {
@@ -78,7 +78,7 @@ impl Engine {
 }
 
 /// Waits for an event and those that follow it closely; for ever when nobody listens.
-pub(super) async fn heard(events: Option<&mut Receiver<Event>>, gather: Duration) {
+pub(super) async fn heard(events: Option<&mut Receiver<Arc<Event>>>, gather: Duration) {
     let Some(events) = events else { return std::future::pending().await };
     if let Err(RecvError::Closed) = events.recv().await {
         return std::future::pending().await;

@@ -1,6 +1,6 @@
 //! The loops that follow triggers, for as long as this engine is the one.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use connectus_core::{Result, Timestamp, event::Event};
 use tokio::sync::broadcast::Receiver;
@@ -19,7 +19,7 @@ impl Engine {
     /// Starts runs for events.
     pub(super) async fn event_loop(&self) {
         // Nobody listens to events while no workflow wants any.
-        let mut events: Option<Receiver<Event>> = None;
+        let mut events: Option<Receiver<Arc<Event>>> = None;
         while !self.draining.is_cancelled() {
             match self.follow_events().await {
                 Ok(true) => continue,

@@ -183,8 +183,19 @@ impl World {
         let wire = InWorld { fakes: self.fakes.clone(), received: self.received.clone() };
         let connections = Connections::new(store.clone(), Guarded::on(policy, Arc::new(wire)));
         let (programs, queues, bus) = Default::default();
-        let (door, mailer, public_url) = (Default::default(), Default::default(), "".into());
-        let parts = Parts { store, connections, programs, queues, door, bus, mailer, public_url };
+        let (door, triggered, mailer) = Default::default();
+        let public_url = "".into();
+        let parts = Parts {
+            store,
+            connections,
+            programs,
+            queues,
+            door,
+            triggered,
+            bus,
+            mailer,
+            public_url,
+        };
         let engine = Engine::new(parts.clone());
         Process { parts, engine, ctx: self.ctx.clone(), slack: self.fakes.handle.clone() }
     }

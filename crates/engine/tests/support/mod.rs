@@ -44,6 +44,7 @@ pub fn on_store(store: Store, reachable: &[&str]) -> Parts {
         programs: Programs::default(),
         queues: Default::default(),
         door: Default::default(),
+        triggered: Default::default(),
         bus: Default::default(),
         mailer: Default::default(),
         public_url: "".into(),

@@ -80,6 +80,7 @@ impl Rig {
             programs,
             queues: Default::default(),
             door: Default::default(),
+            triggered: Default::default(),
             bus: Default::default(),
             mailer: Default::default(),
             public_url: "".into(),

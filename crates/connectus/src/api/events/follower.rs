@@ -1,7 +1,7 @@
 //! Follows a tenant's events, for whoever streams them. The record in the database is the truth;
 //! what the process hears live only saves looking at it.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use axum::http::{HeaderMap, Method};
 use connectus_core::{Code, Error, Result, TenantCtx, event::Event};
@@ -43,11 +43,11 @@ pub struct Follower {
     proof: Proof,
     proven: Instant,
     wanted: Wanted,
-    live: Receiver<Event>,
+    live: Receiver<Arc<Event>>,
     /// The last event handed out or read.
     position: u64,
     /// Read and not handed out yet.
-    ready: VecDeque<Event>,
+    ready: VecDeque<Arc<Event>>,
     /// Whether the table may hold more than was read.
     behind: bool,
     ends: Instant,
@@ -121,7 +121,7 @@ impl Follower {
     ///
     /// # Errors
     /// Why there will be none.
-    pub async fn next(&mut self) -> Result<Event, End> {
+    pub async fn next(&mut self) -> Result<Arc<Event>, End> {
         loop {
             if self.proven.elapsed() >= LOOK {
                 self.prove().await?;

@@ -246,7 +246,7 @@ async fn tell(store: Store, ends: Arc<Mutex<Ends>>) {
                 match ends.waiting.remove(&event.subject) {
                     // One that had ended when it was accepted is not waited for.
                     Some(caller) => drop(caller.send(())),
-                    None => drop(ends.heard.insert(event.subject)),
+                    None => drop(ends.heard.insert(event.subject.clone())),
                 }
             }
             Ok(_) => {}
