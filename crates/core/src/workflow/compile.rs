@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     Call, Definition, Kind, MAX_DEPTH, MAX_FAN_OUT, MAX_SPAN, MAX_STEPS, Span, Step, TriggerType,
     check::{self, Known, Reach},
-    program::{BlockIx, Invocation, Node, Program},
+    program::{BlockIx, Invocation, Node, Op, Program},
     typed,
 };
 use crate::{Error, Result, error::FieldError};
@@ -33,7 +33,10 @@ pub(super) fn program(definition: Definition) -> Result<Program> {
     if !compiler.faults.is_empty() {
         return Err(Error::invalid_fields(compiler.faults));
     }
+    let whole = |node: &Node| node.again.is_some() || node.undo.is_some();
+    let scoped = compiler.nodes.iter().any(|node| whole(node) && !matches!(node.op, Op::Action(_)));
     Ok(Program {
+        scoped,
         hash: definition.content_hash(),
         definition: Arc::new(definition),
         when,
@@ -130,17 +133,7 @@ impl Compiler {
             self.fault(format!("{at}/retry/{field}"), message);
         }
         self.span(&format!("{at}/timeout"), step.timeout);
-        let calls = matches!(step.kind, Kind::Action(_) | Kind::Workflow(_));
-        for (field, given) in [
-            ("compensate", step.compensate.is_some()),
-            ("retry", step.retry.is_some()),
-            ("timeout", step.timeout.is_some()),
-        ] {
-            if given && !calls {
-                let message = "only steps of type `action` or `workflow` can have it";
-                self.fault(format!("{at}/{field}"), message);
-            }
-        }
+        self.policies(at, step);
         let when = step.when.as_deref().map(|when| self.expr(&format!("{at}/when"), when, reach));
         let op = self.op(at, &step.kind, reach, depth);
         let undo = step.compensate.as_ref().map(|call| {
@@ -157,10 +150,26 @@ impl Compiler {
             on_error,
             skip: step.skip,
             retry: step.retry.unwrap_or_default(),
+            again: step.retry.filter(|_| !matches!(step.kind, Kind::Action(_))),
             timeout: step.timeout,
             undo: flatten(undo)?,
             op: op?,
         })
+    }
+
+    /// Refuses policies that mean nothing for a step, saying why.
+    fn policies(&mut self, at: &str, step: &Step) {
+        let name = step.kind.name();
+        let given = [
+            ("retry", step.retry.is_some(), step.kind.refuses_retry()),
+            ("timeout", step.timeout.is_some(), step.kind.refuses_timeout()),
+            ("compensate", step.compensate.is_some(), step.kind.refuses_compensate()),
+        ];
+        for (field, given, refusal) in given {
+            if let (true, Some(why)) = (given, refusal) {
+                self.fault(format!("{at}/{field}"), format!("a step of type `{name}` {why}"));
+            }
+        }
     }
 
     /// Compiles what is to be done if a step fails. It sees the step's error, and what comes

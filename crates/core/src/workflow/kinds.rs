@@ -43,6 +43,55 @@ impl<S> Kind<S> {
     ];
 }
 
+impl<S> Kind<S> {
+    /// The type, as written.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Action(_) => "action",
+            Self::Branch(_) => "branch",
+            Self::Switch(_) => "switch",
+            Self::Parallel(_) => "parallel",
+            Self::ForEach(_) => "for_each",
+            Self::Wait(_) => "wait",
+            Self::Approval(_) => "approval",
+            Self::Set(_) => "set",
+            Self::Fail(_) => "fail",
+            Self::Stop(_) => "stop",
+            Self::Workflow(_) => "workflow",
+            Self::Restart(_) => "restart",
+        }
+    }
+
+    /// Why it cannot be done again when it fails, if it cannot.
+    pub const fn refuses_retry(&self) -> Option<&'static str> {
+        match self {
+            Self::Set(_) => Some("cannot be retried: it gives the same each time"),
+            Self::Fail(_) => Some("cannot be retried: failing is what it is for"),
+            Self::Stop(_) | Self::Restart(_) => Some("cannot be retried: it ends the run"),
+            _ => None,
+        }
+    }
+
+    /// Why its time cannot be limited, if it cannot.
+    pub const fn refuses_timeout(&self) -> Option<&'static str> {
+        match self {
+            Self::Set(_) | Self::Fail(_) | Self::Stop(_) | Self::Restart(_) => {
+                Some("takes no time, so there is none to limit")
+            }
+            _ => None,
+        }
+    }
+
+    /// Why it cannot be undone, if it cannot.
+    pub const fn refuses_compensate(&self) -> Option<&'static str> {
+        match self {
+            Self::Fail(_) => Some("never completes, so there is nothing to undo"),
+            Self::Stop(_) | Self::Restart(_) => Some("ends the run, so nothing undoes it"),
+            _ => None,
+        }
+    }
+}
+
 /// `branch`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -18,6 +18,8 @@ pub struct Program {
     pub(super) nodes: Vec<Node>,
     pub(super) blocks: Vec<Vec<NodeIx>>,
     pub(super) root: BlockIx,
+    /// Whether some step with steps inside may be begun anew or undone as a whole.
+    pub(super) scoped: bool,
     pub(super) output: Option<Interpolation>,
 }
 
@@ -35,7 +37,10 @@ pub(super) struct Node {
     pub(super) continue_on_error: bool,
     pub(super) on_error: Option<BlockIx>,
     pub(super) skip: bool,
+    /// How its action is repeated.
     pub(super) retry: RetryPolicy,
+    /// How the machine repeats it; only where the definition says so.
+    pub(super) again: Option<RetryPolicy>,
     pub(super) timeout: Option<Span>,
     pub(super) undo: Option<Invocation>,
     pub(super) op: Op,

@@ -247,11 +247,11 @@ fn ways() -> Vec<Value> {
         "steps": steps,
     });
     vec![
-        step("action", &["action"], true, action),
-        step("branch", &["condition"], false, branch),
-        step("switch", &["cases"], false, switch),
-        step("parallel", &["branches"], false, parallel),
-        step("for_each", &["items", "steps"], false, each),
+        step("action", &["action"], [true; 3], action),
+        step("branch", &["condition"], [true; 3], branch),
+        step("switch", &["cases"], [true; 3], switch),
+        step("parallel", &["branches"], [true; 3], parallel),
+        step("for_each", &["items", "steps"], [true; 3], each),
     ]
 }
 
@@ -274,7 +274,10 @@ fn waits() -> Vec<Value> {
         "message": template, "approvers": { "type": "array", "items": { "type": "string" } },
         "deadline": span, "on_deadline": after, "on_reject": after, "escalate": escalate,
     });
-    vec![step("wait", &[], false, wait), step("approval", &["message"], false, approval)]
+    vec![
+        step("wait", &[], [true; 3], wait),
+        step("approval", &["message"], [true; 3], approval),
+    ]
 }
 
 /// The other ones.
@@ -284,16 +287,17 @@ fn ends() -> Vec<Value> {
     let fail = json!({ "message": reference("template"), "code": name });
     let workflow = json!({ "workflow": name, "input": templates });
     vec![
-        step("set", &["vars"], false, set),
-        step("fail", &["message"], false, fail),
-        step("stop", &[], false, json!({ "output": templates })),
-        step("workflow", &["workflow"], true, workflow),
-        step("restart", &["input"], false, json!({ "input": templates })),
+        step("set", &["vars"], [false, false, true], set),
+        step("fail", &["message"], [false; 3], fail),
+        step("stop", &[], [false; 3], json!({ "output": templates })),
+        step("workflow", &["workflow"], [true; 3], workflow),
+        step("restart", &["input"], [false; 3], json!({ "input": templates })),
     ]
 }
 
-/// A step of one type: what all have, what those have that call something, and its own.
-fn step(kind: &str, required: &[&str], calls: bool, own: Value) -> Value {
+/// A step of one type: what all have, which of retry, timeout and compensation it may have, and its
+/// own.
+fn step(kind: &str, required: &[&str], policies: [bool; 3], own: Value) -> Value {
     let mut members = json!({
         "id": reference("id"),
         "name": { "type": ["string", "null"] },
@@ -303,10 +307,9 @@ fn step(kind: &str, required: &[&str], calls: bool, own: Value) -> Value {
         "on_error": reference("steps"),
         "skip": { "type": "boolean" },
     });
-    if calls {
-        members["retry"] = reference("retry");
-        members["timeout"] = reference("span");
-        members["compensate"] = reference("call");
+    let members_of = [("retry", "retry"), ("timeout", "span"), ("compensate", "call")];
+    for ((name, of), _) in members_of.into_iter().zip(policies).filter(|(_, may)| *may) {
+        members[name] = reference(of);
     }
     if let Value::Object(own) = own {
         for (name, value) in own {

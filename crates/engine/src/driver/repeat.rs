@@ -82,7 +82,8 @@ impl Engine {
     /// a run without a journal.
     pub async fn fork(&self, ctx: &TenantCtx, run: &Run, position: usize) -> Result<Run> {
         let history = History::read(&self.parts, ctx, run.clone()).await?;
-        let replica = history.until(position)?;
+        let mut replica = history.until(position)?;
+        replica.resume(self.parts.env().now());
         let new = again(run, "fork", Some((position, None)));
         let past = Some(Past { continued: history.continued, replica });
         self.repeat(ctx, run, Repeat { new, action: "run.forked", past }).await
@@ -98,7 +99,8 @@ impl Engine {
         let (new, past) = match how {
             Rerun::FromStep(step) => {
                 let history = History::read(&self.parts, ctx, run.clone()).await?;
-                let (position, replica) = history.before(&step)?;
+                let (position, mut replica) = history.before(&step)?;
+                replica.resume(self.parts.env().now());
                 let new = again(run, "rerun", Some((position, Some(step))));
                 (new, Some(Past { continued: history.continued, replica }))
             }

@@ -78,9 +78,9 @@ impl History {
     /// that starts over at this very moment.
     pub async fn read(parts: &Parts, ctx: &TenantCtx, run: Run) -> Result<Self> {
         has_journal(&run)?;
-        if run.interp_version != INTERP_VERSION {
+        if !Interp::speaks(run.interp_version) {
             let detail = format!(
-                "The run was started by interpreter version {}; this program replays version \
+                "The run was started by interpreter version {}; this program replays up to \
                  {INTERP_VERSION}.",
                 run.interp_version
             );
@@ -129,7 +129,8 @@ impl History {
 
     /// A machine that has learnt nothing yet.
     fn machine(&self) -> Interp {
-        Interp::new(self.program.clone(), self.input.clone())
+        let version = self.run.interp_version;
+        Interp::of_version(version, self.program.clone(), self.input.clone())
     }
 
     /// The run as it was at a position.

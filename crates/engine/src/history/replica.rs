@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use connectus_core::{
-    Code, Error, Result,
-    workflow::{ChildOutcome, Cmd, Entry, Event, Interp},
+    Code, Error, Result, Timestamp,
+    workflow::{ChildOutcome, Cmd, Entry, Event, Interp, without_attempts},
 };
 use serde_json::Value;
 
@@ -65,6 +65,14 @@ impl Replica {
         }
         self.entries.push(entry.clone());
         asked
+    }
+
+    /// Goes on at this time: time limits that run begin anew, since they are not about the time
+    /// between the two runs.
+    pub fn resume(&mut self, at: Timestamp) {
+        if self.interp.has_limits() {
+            self.learn(&Entry { at, event: Event::Resumed {} });
+        }
     }
 
     /// Whether it has learnt anything.
@@ -171,6 +179,8 @@ impl History {
     /// Whether an event that came later says the same to a run in which `step` begins anew.
     fn is_reusable(&self, new: &Replica, old: &Replica, event: &Event, step: &str) -> bool {
         let waiting = match event {
+            // What ends in a limit ends in another one here.
+            Event::Fired { id } if id.ends_with(":timeout") => None,
             Event::Done { id, .. }
             | Event::Fired { id }
             | Event::ChildDone { id, result: ChildOutcome::Output(_) } => Some(id.as_str()),
@@ -182,6 +192,8 @@ impl History {
 
     /// Whether a path is that of a step, or of one inside it. Undoing a step is not the step.
     fn is_of(&self, path: &str, step: &str) -> bool {
+        let path = without_attempts(path);
+        let path = path.trim_end_matches(":retry");
         if path == step || path.strip_prefix(step).is_some_and(|rest| rest.starts_with('[')) {
             return true;
         }

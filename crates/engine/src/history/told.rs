@@ -10,7 +10,7 @@ pub fn about(event: &Event) -> Option<&str> {
         | Event::Fired { id }
         | Event::ChildDone { id, .. } => Some(id),
         Event::Signalled { name, .. } => Some(name),
-        Event::Started { .. } | Event::CancelRequested { .. } => None,
+        Event::Started { .. } | Event::CancelRequested { .. } | Event::Resumed {} => None,
     }
 }
 
@@ -22,8 +22,13 @@ pub fn told(event: &Event) -> String {
             format!("The run began again, for the {generation}. time.")
         }
         Event::Done { id, .. } => format!("Step `{id}` was done."),
-        Event::Failed { id, error } => format!("Step `{id}` failed: {}", error.message),
-        Event::Fired { id } => format!("The time of step `{id}` came."),
+        Event::Failed { id, error, .. } => format!("Step `{id}` failed: {}", error.message),
+        Event::Fired { id } => match id.rsplit_once(':') {
+            Some((step, "timeout")) => format!("The time limit of step `{step}` passed."),
+            Some((step, "retry")) => format!("The next attempt at step `{step}` was due."),
+            _ => format!("The time of step `{id}` came."),
+        },
+        Event::Resumed {} => "The run went on from here as a run of its own.".to_owned(),
         Event::Signalled { name, .. } => format!("Signal `{name}` came."),
         Event::ChildDone { id, result: ChildOutcome::Output(_) } => {
             format!("The workflow of step `{id}` completed.")

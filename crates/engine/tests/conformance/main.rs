@@ -12,6 +12,7 @@ mod dag;
 mod dedupe;
 mod driver;
 mod loops;
+mod policies;
 mod retries;
 mod sagas;
 mod scene;

@@ -101,9 +101,41 @@ fn others() -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// Blocks that are limited, done again and undone as a whole.
+fn policies() -> Vec<(&'static str, Value)> {
+    let undo = json!({ "action": "collection.delete",
+        "input": { "collection": "digisol_crm/contacts", "key": "whole" } });
+    let again = json!({ "attempts": 3, "backoff": "1m" });
+    let block = |id: &str, steps: Value| {
+        json!({ "id": id, "type": "branch", "condition": "true", "then": steps,
+            "retry": again, "timeout": "9d", "compensate": undo })
+    };
+    vec![
+        (
+            "attempts",
+            json!([put("a", "a"), block("one", json!([put("b", "b"), post("p", "p"),
+                put("c", "c")])), put("z", "z")]),
+        ),
+        (
+            "nested attempts",
+            json!([block("outer", json!([put("a", "a"),
+                { "id": "each", "type": "for_each", "items": [1, 2], "retry": again,
+                  "steps": [put("k", "k{{ item }}"), nap("n", "1h")] },
+                { "id": "sub", "type": "workflow", "workflow": "child", "input": {},
+                  "retry": again, "timeout": "9d" }])), put("z", "z")]),
+        ),
+        (
+            "late",
+            json!([put("a", "a"), { "id": "slow", "type": "parallel", "timeout": "1h",
+                "branches": [[put("b", "b"), nap("n", "20d")], [post("p", "p"), nap("m", "30d")]],
+                "on_error": [put("sorry", "sorry")] }, put("z", "z")]),
+        ),
+    ]
+}
+
 /// All of them, and the templates.
 pub fn cases() -> Vec<Case> {
-    let own = forks().into_iter().chain(others()).map(|(name, steps)| Case {
+    let own = forks().into_iter().chain(others()).chain(policies()).map(|(name, steps)| Case {
         name: name.to_owned(),
         definition: json!({ "version": 1, "name": name, "steps": steps }),
         input: json!({}),

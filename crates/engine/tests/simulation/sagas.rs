@@ -132,7 +132,10 @@ impl Case {
     async fn left_behind(&self, process: &Process, run: &Run) -> Vec<String> {
         let state = process.state(run).await;
         if state.status == RunStatus::Completed {
-            let undone = process.rows(run).await.into_iter().filter(|row| row.compensation);
+            let rows = process.rows(run).await;
+            // Attempts that failed are undone before the next one.
+            let repeated = rows.iter().any(|row| row.step_id.contains('#'));
+            let undone = rows.iter().filter(|row| row.compensation && !repeated);
             return undone.map(|row| format!("{} although it completed", row.step_id)).collect();
         }
         let compensated = self.compensated();
@@ -146,11 +149,12 @@ impl Case {
             _ => None,
         });
         let own = |id: &String| compensated.contains(id.rsplit('.').next().unwrap());
+        let repeated = rows.keys().any(|id| id.contains('#'));
         let done: Vec<String> = done.filter(own).collect();
         let (mut left, mut last) = (Vec::new(), i64::MAX);
         for id in done {
             match rows.get(&format!("{id}:undo")) {
-                Some(undo) if undo.status == "completed" && undo.position < last => {
+                Some(undo) if undo.status == "completed" && (repeated || undo.position < last) => {
                     last = undo.position;
                 }
                 other => left.push(format!("{id}: {other:?}")),

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{
     Cmd, FrameId, FrameKind, Interp, Policy, RunError, SignalWait, State, StepFrame,
+    attempts::Tries,
     data::EnvId,
     frame::{End, Group},
 };
@@ -34,6 +35,7 @@ pub(super) struct Place<'a> {
     pub(super) block: FrameId,
     pub(super) env: EnvId,
     pub(super) path: &'a str,
+    pub(super) tries: Tries,
 }
 
 impl Interp {
@@ -59,11 +61,12 @@ impl Interp {
         if let Some(outcome) = self.rehearsed(&path, step) {
             return Begun::Ended(outcome);
         }
-        let place = Place { node, block, env, path: &path };
+        let tries = Tries::first(self.now);
+        let place = Place { node, block, env, path: &path, tries };
         self.operate(place, step).unwrap_or_else(|error| Begun::Ended(Err(error)))
     }
 
-    fn operate(&mut self, at: Place<'_>, node: &Node) -> Result<Begun, RunError> {
+    pub(super) fn operate(&mut self, at: Place<'_>, node: &Node) -> Result<Begun, RunError> {
         let env = at.env;
         match &node.op {
             Op::Action(call) => self.call(at, node, call),
@@ -131,28 +134,32 @@ impl Interp {
     fn call(&mut self, at: Place<'_>, node: &Node, call: &Invocation) -> Result<Begun, RunError> {
         let input = self.data.fill(at.env, &call.input)?;
         self.wait(at, State::Answer);
-        let command = self.command(at.path.to_owned(), node, call, input, false);
+        let key = self.keyed(at, &input);
+        let command = self.command(at.path.to_owned(), node, call, input, Some(key));
         self.out.push(command);
         Ok(Begun::Pending)
     }
 
-    /// The command that executes a call, as a step or to undo one.
+    /// The command that executes a call, as a step under a key, or to undo one.
     pub(super) fn command(
         &self,
         id: String,
         node: &Node,
         call: &Invocation,
         input: Value,
-        compensation: bool,
+        key: Option<(String, bool)>,
     ) -> Cmd {
+        let compensation = key.is_none();
+        let (key, unsure) = key.unwrap_or_else(|| (id.clone(), false));
         Cmd::Step {
             name: node.name.as_ref().into(),
             action: call.action.as_ref().into(),
             connection: call.connection.as_deref().map(str::to_owned),
             input,
             policy: policy(node),
-            key_suffix: self.key_suffix(&id),
+            key_suffix: self.key_suffix(&key),
             compensation,
+            unsure,
             id,
         }
     }
@@ -186,11 +193,13 @@ impl Interp {
     /// Remembers that a step waits under its path.
     pub(super) fn wait(&mut self, at: Place<'_>, state: State) -> FrameId {
         let group = matches!(state, State::Group(_));
-        let step = StepFrame { node: at.node, path: at.path.to_owned(), state, handling: false };
+        let Place { node, tries, .. } = at;
+        let step = StepFrame { node, path: at.path.to_owned(), state, handling: false, tries };
         let id = self.push(at.block, at.env, FrameKind::Step(step));
         if !group {
             self.pending.insert(at.path.to_owned(), id);
         }
+        self.limit(id, at);
         id
     }
 
@@ -199,8 +208,12 @@ impl Interp {
         let mut group = Group::new(blocks.len(), needed, single);
         group.running = blocks.len();
         let step = self.wait(at, State::Group(group));
+        let env = match at.tries.is_repeated() {
+            true => self.data.open_attempt(at.env, format!("{}.", at.path)),
+            false => at.env,
+        };
         for (slot, block) in blocks.iter().enumerate() {
-            self.push_block(*block, step, at.env, slot);
+            self.push_block(*block, step, env, slot);
         }
         Begun::Pending
     }

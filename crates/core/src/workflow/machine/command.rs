@@ -15,7 +15,8 @@ use crate::{
 pub enum Cmd {
     /// Execute an action, attempts and delays included; answer with `Done` or `Failed`.
     Step {
-        /// The step's path: `notify`, `each[3].notify`, `notify:undo`.
+        /// The step's path: `notify`, `each[3].notify`, `notify:undo`; `block#2.notify` in a second
+        /// attempt at the block around it.
         id: String,
         /// What people call it.
         name: String,
@@ -28,12 +29,16 @@ pub enum Cmd {
         /// How to execute it.
         policy: Policy,
         /// The last part of the idempotency key `tenant/run/<key_suffix>`: equal over attempts
-        /// and replays, different for every step of every generation.
+        /// and replays, different for every step of every generation. Equal over attempts at the
+        /// block around it, too, while it is not known what became of it.
         key_suffix: String,
         /// Whether it undoes an earlier step.
         compensation: bool,
+        /// Whether it was asked for under this key before and may have been done.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unsure: bool,
     },
-    /// Answer with `Fired` at this time.
+    /// Answer with `Fired` at this time. One that is asked for again is set anew.
     Timer {
         /// The step's path.
         id: String,
@@ -59,7 +64,7 @@ pub enum Cmd {
         workflow: String,
         /// Its input.
         input: Value,
-        /// How to execute it; only the timeout applies.
+        /// For the record: the machine sees to time and attempts itself.
         policy: Policy,
         /// The last part of the child's dedupe key.
         key_suffix: String,

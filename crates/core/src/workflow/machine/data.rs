@@ -39,6 +39,8 @@ struct Env {
     item: Value,
     index: Value,
     alias: Option<Box<str>>,
+    /// Whether this names paths only: what is in here belongs to the place around it.
+    attempt: bool,
     steps: BTreeMap<Arc<str>, Value>,
 }
 
@@ -77,10 +79,42 @@ impl Data {
             item,
             index: index.into(),
             alias,
+            attempt: false,
             steps: BTreeMap::new(),
         };
         self.envs.insert(id, env);
         id
+    }
+
+    /// Opens the paths of a further attempt at a step: `block#2.`.
+    pub(super) fn open_attempt(&mut self, parent: EnvId, prefix: String) -> EnvId {
+        let id = self.next_env;
+        self.next_env += 1;
+        let env = Env { parent: Some(parent), prefix, attempt: true, ..Env::default() };
+        self.envs.insert(id, env);
+        id
+    }
+
+    /// Where what steps in a place make is kept.
+    fn home(&self, mut env: EnvId) -> EnvId {
+        while let Some(Env { attempt: true, parent: Some(parent), .. }) = self.envs.get(&env) {
+            env = *parent;
+        }
+        env
+    }
+
+    /// Forgets how steps of a place ended.
+    pub(super) fn forget(&mut self, env: EnvId, ids: &[Box<str>]) {
+        let home = self.home(env);
+        let Some(env) = self.envs.get_mut(&home) else { return };
+        for entry in ids.iter().filter_map(|id| env.steps.remove(&**id)) {
+            self.result_bytes = self.result_bytes.saturating_sub(weight(&entry));
+        }
+    }
+
+    /// The run's random number.
+    pub(super) fn seed(&self) -> u64 {
+        self.run.get("seed").and_then(Value::as_u64).unwrap_or(0)
     }
 
     pub(super) fn close(&mut self, env: EnvId) {
@@ -128,7 +162,8 @@ impl Data {
 
     fn put(&mut self, env: EnvId, id: &str, entry: Value) -> Result<(), RunError> {
         self.result_bytes = self.result_bytes.saturating_add(weight(&entry));
-        if let Some(env) = self.envs.get_mut(&env) {
+        let home = self.home(env);
+        if let Some(env) = self.envs.get_mut(&home) {
             env.steps.insert(id.into(), entry);
         }
         if self.result_bytes > MAX_RESULT_BYTES {
@@ -222,7 +257,7 @@ impl<'a> View<'a> {
     }
 
     fn iteration(&self) -> Option<&'a Env> {
-        self.envs().next().filter(|env| env.parent.is_some())
+        self.envs().find(|env| !env.attempt).filter(|env| env.parent.is_some())
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    Cmd, Compensation, End, FrameId, Interp, Phase, RUN, RunError, State, StepFrame, data::EnvId,
+    Cmd, Compensation, End, FrameId, Interp, Phase, RUN, RunError, State, StepFrame,
+    attempts::RETRY, data::EnvId,
 };
 use crate::{
     run::Failure,
@@ -18,10 +19,12 @@ const UNDO: &str = ":undo";
 /// How to undo a step.
 #[derive(Debug)]
 pub(super) struct Undoing {
-    node: NodeIx,
-    path: String,
+    pub(super) node: NodeIx,
+    pub(super) path: String,
     /// Made when the step ended, from what was known then.
-    input: Result<Value, RunError>,
+    pub(super) input: Result<Value, RunError>,
+    /// Steps around it that may be begun anew or undone as a whole.
+    pub(super) scopes: Vec<FrameId>,
 }
 
 impl Undoing {
@@ -67,8 +70,24 @@ impl Interp {
             self.frames.keys().copied().filter(|id| self.is_inside(*id, outer)).collect();
         let mut stopping = 0;
         for id in inside {
+            self.drop_limit(id);
             let keep = match self.step_mut(id) {
                 Some(StepFrame { state: State::Cancelling, .. }) => true,
+                Some(StepFrame { state: state @ State::Late, .. }) => {
+                    *state = State::Cancelling;
+                    true
+                }
+                Some(StepFrame { state: State::Undoing(retrying), .. }) => {
+                    // Half an undoing helps nobody.
+                    retrying.stopped = true;
+                    true
+                }
+                Some(StepFrame { state: State::Backoff, path, .. }) => {
+                    let id = format!("{path}{RETRY}");
+                    self.pending.remove(&id);
+                    self.out.push(Cmd::Cancel { id });
+                    false
+                }
                 Some(StepFrame { state: state @ State::Answer, path, .. }) => {
                     *state = State::Cancelling;
                     let id = path.clone();
@@ -99,11 +118,21 @@ impl Interp {
     }
 
     /// Remembers how to undo a step that has ended well.
-    pub(super) fn remember_undo(&mut self, node: NodeIx, env: EnvId, path: &str) {
+    /// A step with steps inside, which `whole` names, is undone after those.
+    pub(super) fn remember_undo(
+        &mut self,
+        node: NodeIx,
+        env: EnvId,
+        path: &str,
+        scopes: Vec<FrameId>,
+        whole: Option<FrameId>,
+    ) {
         let program = Arc::clone(&self.program);
         if let Some(undo) = program.nodes.get(node).and_then(|node| node.undo.as_ref()) {
             let input = self.data.fill(env, &undo.input);
-            self.undo.push(Undoing { node, path: path.to_owned(), input });
+            let inside = |undo: &Undoing| whole.is_some_and(|whole| undo.scopes.contains(&whole));
+            let at = self.undo.iter().position(inside).unwrap_or(self.undo.len());
+            self.undo.insert(at, Undoing { node, path: path.to_owned(), input, scopes });
         }
     }
 
@@ -116,33 +145,48 @@ impl Interp {
             Phase::Ending { end: End::ContinueAs(input), .. } => {
                 self.out.push(Cmd::ContinueAs(input));
             }
-            Phase::Ending { end: End::Fail(error), .. } => self.undo_next(error),
+            Phase::Ending { end: End::Fail(mut error), .. } => {
+                error.compensations.append(&mut self.undone);
+                self.undo_next(error);
+            }
             other => self.phase = other,
         }
     }
 
     /// Undoes the latest step that is not undone, or ends the run when there is none.
     fn undo_next(&mut self, mut error: RunError) {
-        let program = Arc::clone(&self.program);
-        while let Some(Undoing { node, path, input }) = self.undo.pop() {
-            let Some(node) = program.nodes.get(node) else { continue };
-            let Some(call) = &node.undo else { continue };
-            match input {
-                Err(broken) => {
-                    let failure = Some(broken.failure);
+        while let Some(Undoing { node, path, input, .. }) = self.undo.pop() {
+            match self.undo_command(node, &path, input) {
+                Err(failure) => {
+                    let failure = Some(failure);
                     error.compensations.push(Compensation { step: path, error: failure });
                 }
-                Ok(input) => {
-                    let id = format!("{path}{UNDO}");
-                    let command = self.command(id.clone(), node, call, input, true);
+                Ok(Some((id, command))) => {
                     self.out.push(command);
                     self.phase = Phase::Undoing { error, current: Some((id, path)) };
                     return;
                 }
+                Ok(None) => {}
             }
         }
         self.phase = Phase::Over;
         self.out.push(Cmd::Fail(error));
+    }
+
+    /// The command that undoes a step, and the path of the undoing. Fails when its input could not
+    /// be made.
+    pub(super) fn undo_command(
+        &self,
+        node: NodeIx,
+        path: &str,
+        input: Result<Value, RunError>,
+    ) -> Result<Option<(String, Cmd)>, Failure> {
+        let input = input.map_err(|broken| broken.failure)?;
+        let Some(node) = self.program.nodes.get(node) else { return Ok(None) };
+        let Some(call) = &node.undo else { return Ok(None) };
+        let id = format!("{path}{UNDO}");
+        let command = self.command(id.clone(), node, call, input, None);
+        Ok(Some((id, command)))
     }
 
     /// Takes the answer of an undoing. One that failed is reported, and the others still happen.

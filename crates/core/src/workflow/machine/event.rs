@@ -34,6 +34,9 @@ pub enum Event {
         id: String,
         /// Why.
         error: Failure,
+        /// Whether it may have been done all the same, under the key it was given.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unsure: bool,
     },
     /// A timer or deadline passed.
     Fired {
@@ -61,6 +64,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// The run goes on from here as a run of its own, perhaps long after: time limits that run
+    /// begin anew.
+    Resumed {},
 }
 
 /// How a child ended.

@@ -5,10 +5,20 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    End, FrameId, FrameKind, Interp, RUN, RunError, State, StepFrame, begin::Begun, data::EnvId,
-    frame::Group,
+    End, FrameId, FrameKind, Interp, RUN, RunError, State, StepFrame, attempts::Tries,
+    begin::Begun, data::EnvId, frame::Group,
 };
-use crate::workflow::program::{BlockIx, NodeIx};
+use crate::workflow::program::{BlockIx, NodeIx, Op};
+
+/// A step that has ended.
+pub(super) struct Ending {
+    pub(super) node: NodeIx,
+    pub(super) env: EnvId,
+    /// The path of its attempt, where that is not its own.
+    pub(super) path: Option<String>,
+    /// Its frame, if it had one.
+    pub(super) frame: Option<FrameId>,
+}
 
 impl Interp {
     /// Runs a block until it waits or ends. Steps that end at once are passed in this loop, not
@@ -28,7 +38,8 @@ impl Interp {
                 Begun::Pending => return,
                 Begun::Skipped => self.skip(id, node, env),
                 Begun::Ended(outcome) => {
-                    if !self.settle(id, node, env, outcome) {
+                    let ending = Ending { node, env, path: None, frame: None };
+                    if !self.settle(id, ending, outcome) {
                         return;
                     }
                 }
@@ -38,14 +49,23 @@ impl Interp {
 
     /// A pending step has ended.
     pub(super) fn finish(&mut self, step: FrameId, outcome: Result<Value, RunError>) {
-        let Some(frame) = self.frames.remove(&step) else { return };
-        let FrameKind::Step(StepFrame { node, path, handling, .. }) = frame.kind else { return };
+        self.drop_limit(step);
+        let Some(path) = self.step_mut(step).map(|step| &step.path).cloned() else { return };
         self.pending.remove(&path);
+        if let Err(error) = &outcome
+            && self.try_again(step, error)
+        {
+            return;
+        }
+        let Some(frame) = self.frames.remove(&step) else { return };
+        let FrameKind::Step(StepFrame { node, handling, .. }) = frame.kind else { return };
         match outcome {
             Ok(output) if handling => self.next_step(frame.parent, Some(output)),
             Err(error) if handling => self.fail_block(frame.parent, error),
             outcome => {
-                if !self.settle(frame.parent, node, frame.env, outcome) {
+                let (env, path) = (frame.env, Some(path));
+                let ending = Ending { node, env, path, frame: Some(step) };
+                if !self.settle(frame.parent, ending, outcome) {
                     return;
                 }
             }
@@ -61,6 +81,8 @@ impl Interp {
         match self.step_mut(step).map(|step| &step.state) {
             Some(State::Answer) => self.finish(step, outcome),
             Some(State::Cancelling) => self.cancelled(step, &outcome),
+            Some(State::Late) => self.answered_late(step, &outcome),
+            Some(State::Undoing(_)) => self.undone_inside(step, id, outcome),
             _ => {}
         }
     }
@@ -77,20 +99,21 @@ impl Interp {
 
     /// Records how a step ended and moves its block on, or fails it. False when its block waits
     /// for what is done about its failure.
-    fn settle(
+    pub(super) fn settle(
         &mut self,
         block: FrameId,
-        node: NodeIx,
-        env: EnvId,
+        ending: Ending,
         outcome: Result<Value, RunError>,
     ) -> bool {
+        let Ending { node, env, path: attempt, frame } = ending;
         let program = Arc::clone(&self.program);
         let Some(step) = program.nodes.get(node) else { return true };
         let path = self.data.path(env, &step.id);
         let outcome = outcome.map_err(|error| error.at(&path));
         let recorded = self.data.record(env, &step.id, &outcome);
         if outcome.is_ok() {
-            self.remember_undo(node, env, &path);
+            let scopes = self.scopes(block);
+            self.remember_undo(node, env, attempt.as_deref().unwrap_or(&path), scopes, frame);
         }
         self.note_end(&path, step, &outcome);
         if self.end_after(&path, step) {
@@ -123,7 +146,9 @@ impl Interp {
     ) {
         let mut group = Group::new(1, 1, true);
         group.running = 1;
-        let step = StepFrame { node, path, state: State::Group(group), handling: true };
+        let state = State::Group(group);
+        let tries = Tries::first(self.now);
+        let step = StepFrame { node, path, state, handling: true, tries };
         let step = self.push(block, env, FrameKind::Step(step));
         self.push_block(handler, step, env, 0);
     }
@@ -152,8 +177,7 @@ impl Interp {
                 Err(error) => self.end(End::Fail(error)),
             };
         }
-        // Only loops give their blocks names of their own.
-        if self.frames.get(&parent).is_some_and(|step| step.env != env) {
+        if self.is_loop(parent) {
             self.data.close(env);
         }
         self.next_item(parent);
@@ -176,6 +200,15 @@ impl Interp {
         }
     }
 
+    /// Whether a step gives its blocks names of their own.
+    fn is_loop(&self, step: FrameId) -> bool {
+        let Some(FrameKind::Step(step)) = self.frames.get(&step).map(|frame| &frame.kind) else {
+            return false;
+        };
+        let node = self.program.nodes.get(step.node).filter(|_| !step.handling);
+        node.is_some_and(|node| matches!(node.op, Op::ForEach { .. }))
+    }
+
     /// A step failed and nothing in its block catches it: the step around it fails once all else
     /// inside that step has stopped.
     fn fail_block(&mut self, block: FrameId, error: RunError) {
@@ -196,7 +229,7 @@ impl Interp {
     }
 
     /// Stops what still runs inside a step with blocks: it is decided how the step ends.
-    fn stop_group(&mut self, step: FrameId) {
+    pub(super) fn stop_group(&mut self, step: FrameId) {
         let cancelling = self.stop_inside(step);
         if let Some(StepFrame { state: State::Group(group), .. }) = self.step_mut(step) {
             group.cancelling = cancelling;
@@ -218,6 +251,8 @@ impl Interp {
             None => return,
         };
         let early = group.running > 0;
+        let repeated = self.step_mut(step).is_some_and(|step| step.tries.is_repeated());
+        let early = early || repeated;
         self.finish(step, outcome);
         if early {
             self.data.close_unused(self.frames.values().map(|frame| frame.env));
@@ -230,20 +265,36 @@ impl Interp {
         let FrameKind::Step(StepFrame { node, path, .. }) = frame.kind else { return };
         self.pending.remove(&path);
         if outcome.is_ok() {
-            let program = Arc::clone(&self.program);
-            if let Some(step) = program.nodes.get(node) {
-                // A result too large to keep is no reason not to undo it.
-                let _ = self.data.record(frame.env, &step.id, outcome);
-            }
-            self.remember_undo(node, frame.env, &path);
+            self.keep_record(node, frame.env, outcome);
+            let scopes = self.scopes(frame.parent);
+            self.remember_undo(node, frame.env, &path, scopes, None);
         }
-        if frame.parent == RUN {
+        self.one_answered(frame.parent);
+    }
+
+    /// Records what a step did that was told to stop. A result too large to keep is no reason not
+    /// to undo it.
+    pub(super) fn keep_record(
+        &mut self,
+        node: NodeIx,
+        env: EnvId,
+        outcome: &Result<Value, RunError>,
+    ) {
+        let program = Arc::clone(&self.program);
+        if let Some(step) = program.nodes.get(node) {
+            let _ = self.data.record(env, &step.id, outcome);
+        }
+    }
+
+    /// One of those that were told to stop has answered.
+    pub(super) fn one_answered(&mut self, outer: FrameId) {
+        if outer == RUN {
             return self.one_stopped();
         }
-        let Some(StepFrame { state: State::Group(group), .. }) = self.step_mut(frame.parent) else {
+        let Some(StepFrame { state: State::Group(group), .. }) = self.step_mut(outer) else {
             return;
         };
         group.cancelling -= 1;
-        self.end_group(frame.parent);
+        self.end_group(outer);
     }
 }

@@ -2,7 +2,11 @@
 
 use serde_json::Value;
 
-use super::{RunError, data::EnvId};
+use super::{
+    RunError,
+    attempts::{Retrying, Tries},
+    data::EnvId,
+};
 use crate::{
     Timestamp,
     access::Role,
@@ -49,10 +53,12 @@ pub(super) struct BlockFrame {
 #[derive(Debug)]
 pub(super) struct StepFrame {
     pub(super) node: NodeIx,
+    /// Its path; that of the attempt, where it is not the first one.
     pub(super) path: String,
     pub(super) state: State,
     /// Whether the step itself has failed, and this is what is done about it.
     pub(super) handling: bool,
+    pub(super) tries: Tries,
 }
 
 /// What a step waits for.
@@ -62,6 +68,12 @@ pub(super) enum State {
     Answer,
     /// The answer of an action or a child that is being cancelled.
     Cancelling,
+    /// The answer of a child whose time has passed.
+    Late,
+    /// The undoing of a failed attempt.
+    Undoing(Box<Retrying>),
+    /// The time of the next attempt.
+    Backoff,
     Timer,
     Signal(SignalWait),
     Group(Group),

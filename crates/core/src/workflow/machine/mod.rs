@@ -1,5 +1,6 @@
 //! The machine: one run of a program.
 
+mod attempts;
 mod begin;
 mod command;
 mod data;
@@ -19,7 +20,14 @@ use std::{
 use serde_json::{Value, json};
 
 pub(super) use self::rehearsal::{Alone, Rehearsal, Traced, of_step};
+use self::{
+    attempts::Asked,
+    data::{Data, EnvId},
+    end::Undoing,
+    frame::{BlockFrame, End, Frame, FrameId, FrameKind, RUN, SignalWait, State, StepFrame},
+};
 pub use self::{
+    attempts::without_attempts,
     command::{Cmd, Compensation, Policy, RunError},
     event::{ChildOutcome, Entry, Event, JOURNAL_VERSION},
     frame::Ask,
@@ -27,17 +35,14 @@ pub use self::{
     snapshot::{Pending, Snapshot},
     waits::APPROVAL_SIGNAL,
 };
-use self::{
-    data::{Data, EnvId},
-    end::Undoing,
-    frame::{BlockFrame, End, Frame, FrameId, FrameKind, RUN, SignalWait, State, StepFrame},
-};
 use super::{Program, program::BlockIx, typed};
 use crate::{Timestamp, run::Failure};
 
 /// The version of the machine's behaviour. A run pins the version it began with; a change that
 /// makes old histories give other commands needs a new number and the old code beside it.
-pub const INTERP_VERSION: u32 = 1;
+///
+/// Version 2 heeds `retry` and `timeout` of `workflow` steps, which version 1 took and ignored.
+pub const INTERP_VERSION: u32 = 2;
 
 /// One run of a workflow: feed it events, do what it commands.
 ///
@@ -48,6 +53,7 @@ pub const INTERP_VERSION: u32 = 1;
 #[derive(Debug)]
 pub struct Interp {
     program: Arc<Program>,
+    version: u32,
     data: Data,
     phase: Phase,
     now: Timestamp,
@@ -56,12 +62,18 @@ pub struct Interp {
     next_frame: FrameId,
     /// Steps that wait for an answer, timer or signal, by path.
     pending: BTreeMap<String, FrameId>,
+    /// Steps whose time is limited, by the path of the limit.
+    deadlines: BTreeMap<String, FrameId>,
     /// Blocks with something to do, in order.
     ready: VecDeque<FrameId>,
     executed: usize,
     /// What is wrong with the input.
     refused: Option<RunError>,
     undo: Vec<Undoing>,
+    /// What was undone before the run began to end.
+    undone: Vec<Compensation>,
+    /// What actions were asked, where they may be asked again, by path without attempts.
+    asked: BTreeMap<String, Asked>,
     /// What a test changes and learns; a run that is none has nothing here.
     rehearsal: Option<Box<Rehearsal>>,
     out: Vec<Cmd>,
@@ -88,6 +100,16 @@ enum Phase {
 impl Interp {
     /// A run that has not begun.
     pub fn new(program: Arc<Program>, input: Value) -> Self {
+        Self::of_version(INTERP_VERSION, program, input)
+    }
+
+    /// Whether this program can go on with a run that began on a version.
+    pub const fn speaks(version: u32) -> bool {
+        version >= 1 && version <= INTERP_VERSION
+    }
+
+    /// A run that has not begun, or one that began on an older version. See [`Interp::speaks`].
+    pub fn of_version(version: u32, program: Arc<Program>, input: Value) -> Self {
         let vars = program.definition.vars.clone();
         let (input, refused) = match typed::accept(&program.definition.inputs, &input) {
             Ok(whole) => (whole, None),
@@ -95,6 +117,7 @@ impl Interp {
         };
         Self {
             program,
+            version,
             data: Data::new(input, vars),
             refused,
             phase: Phase::New,
@@ -103,9 +126,12 @@ impl Interp {
             frames: BTreeMap::new(),
             next_frame: RUN + 1,
             pending: BTreeMap::new(),
+            deadlines: BTreeMap::new(),
             ready: VecDeque::new(),
             executed: 0,
             undo: Vec::new(),
+            undone: Vec::new(),
+            asked: BTreeMap::new(),
             rehearsal: None,
             out: Vec::new(),
         }
@@ -118,8 +144,14 @@ impl Interp {
         match (&self.phase, event) {
             (Phase::New, Event::Started { seed, generation }) => self.start(seed, generation),
             (Phase::New | Phase::Over, _) | (_, Event::Started { .. }) => {}
-            (_, Event::Done { id, output }) => self.answered(&id, Ok(output)),
-            (_, Event::Failed { id, error }) => self.answered(&id, Err(error.into())),
+            (_, Event::Done { id, output }) => {
+                self.doubt(&id, None, false);
+                self.answered(&id, Ok(output));
+            }
+            (_, Event::Failed { id, error, unsure }) => {
+                self.doubt(&id, Some(&error.code), unsure);
+                self.answered(&id, Err(error.into()));
+            }
             (_, Event::ChildDone { id, result }) => {
                 let outcome = match result {
                     ChildOutcome::Output(output) => Ok(output),
@@ -130,6 +162,7 @@ impl Interp {
             (_, Event::Fired { id }) => self.fired(&id),
             (_, Event::Signalled { name, value }) => self.signalled(name, value),
             (_, Event::CancelRequested { reason }) => self.cancel(reason),
+            (_, Event::Resumed {}) => self.resumed(),
         }
         self.work();
         self.report_progress(before);
@@ -151,13 +184,15 @@ impl Interp {
         matches!(self.phase, Phase::Undoing { .. })
     }
 
-    /// The paths of all steps that wait for an answer, a timer or a signal.
+    /// The paths of all steps that wait for an answer, a timer or a signal, and those of time
+    /// limits.
     pub fn pending(&self) -> Vec<&str> {
         let undoing = match &self.phase {
             Phase::Undoing { current: Some((id, _)), .. } => Some(id.as_str()),
             _ => None,
         };
-        self.pending.keys().map(String::as_str).chain(undoing).collect()
+        let limits = self.deadlines.keys().map(String::as_str);
+        self.pending.keys().map(String::as_str).chain(limits).chain(undoing).collect()
     }
 
     /// Signals that came and were not asked for yet, by name, oldest first. A driver that starts

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Interp, RunError, data::EnvId, frame::End};
+use super::{Interp, RunError, data::EnvId, frame::End, without_attempts};
 use crate::{
     run::Failure,
     workflow::program::{Node, Op, Program},
@@ -121,7 +121,9 @@ pub(in crate::workflow) fn of_step<'m, T>(
     map: &'m BTreeMap<String, T>,
     path: &str,
 ) -> Option<&'m T> {
-    map.get(path).or_else(|| map.get(path.rsplit('.').next()?))
+    let plain = without_attempts(path);
+    let named = map.get(path).or_else(|| map.get(&*plain));
+    named.or_else(|| map.get(plain.rsplit('.').next()?))
 }
 
 impl Rehearsal {
@@ -210,8 +212,10 @@ impl Interp {
     /// Notes which way a step goes.
     pub(super) fn took(&mut self, path: &str, way: impl FnOnce() -> String) {
         let Some(rehearsal) = self.rehearsal.as_mut() else { return };
-        if let Some(entry) = rehearsal.places.get(path).and_then(|at| rehearsal.trace.get_mut(*at))
-        {
+        // A further attempt is told of where the first one is.
+        let own = path.rsplit_once('#').map_or(path, |(own, _)| own);
+        let place = rehearsal.places.get(own);
+        if let Some(entry) = place.and_then(|at| rehearsal.trace.get_mut(*at)) {
             entry.took = Some(way());
         }
     }

@@ -70,17 +70,22 @@ impl Interp {
 
     fn waiting(&self) -> Vec<Pending> {
         let of = |path: &str| {
+            if self.deadlines.contains_key(path) {
+                return Pending { step: path.to_owned(), waits_for: "time", signal: None };
+            }
             let frame = self.pending.get(path).and_then(|id| self.frames.get(id));
             let state = frame.and_then(|frame| match &frame.kind {
                 FrameKind::Step(step) => Some(&step.state),
                 FrameKind::Block(_) => None,
             });
             let (waits_for, signal) = match state {
-                Some(State::Timer) => ("time", None),
+                Some(State::Timer | State::Backoff) => ("time", None),
                 Some(State::Signal(wait)) => ("signal", Some(wait.name.clone())),
-                Some(State::Cancelling) => ("stop", None),
+                Some(State::Cancelling | State::Late) => ("stop", None),
                 // An undoing has no frame; it waits for its answer too.
-                Some(State::Answer | State::Group(_)) | None => ("answer", None),
+                Some(State::Answer | State::Undoing(_) | State::Group(_)) | None => {
+                    ("answer", None)
+                }
             };
             Pending { step: path.to_owned(), waits_for, signal }
         };

@@ -7,6 +7,7 @@ mod errors;
 mod histories;
 mod history;
 mod journal;
+mod policies;
 mod saga;
 mod signals;
 mod snapshot;

@@ -127,12 +127,16 @@ impl Interp {
     }
 
     pub(super) fn fired(&mut self, id: &str) {
+        if let Some(step) = self.deadlines.remove(id) {
+            return self.too_late(step);
+        }
         let Some(frame) = self.pending.get(id).copied() else { return };
         if self.escalate(frame) {
             return;
         }
         let outcome = match self.step_mut(frame).map(|step| &step.state) {
             Some(State::Timer) => Ok(Value::Null),
+            Some(State::Backoff) => return self.begin_again(frame),
             // What has no deadline cannot be late, whoever says so.
             Some(State::Signal(wait)) if wait.has_deadline => wait.late(),
             _ => return,

@@ -301,7 +301,7 @@ impl Trial {
         let (id, is_child) = (call.path, matches!(call.what, What::Workflow(_)));
         self.feed(match (is_child, outcome) {
             (false, Ok(output)) => Event::Done { id, output },
-            (false, Err(error)) => Event::Failed { id, error },
+            (false, Err(error)) => Event::Failed { id, error, unsure: false },
             (true, Ok(output)) => Event::ChildDone { id, result: ChildOutcome::Output(output) },
             (true, Err(error)) => {
                 let result = ChildOutcome::Error(RunError::from(error));

@@ -136,7 +136,7 @@ impl Plan {
 /// The id of the step of a path: `each[2].notify:undo` is of `notify`.
 pub(super) fn id_of(path: &str) -> &str {
     let last = path.rsplit('.').next().unwrap_or(path);
-    last.split([':', '[']).next().unwrap_or(last)
+    last.split([':', '[', '#']).next().unwrap_or(last)
 }
 
 pub(super) fn unknown_step(field: &str, step: &str, definition: &Definition) -> Error {

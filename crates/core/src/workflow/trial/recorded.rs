@@ -52,7 +52,7 @@ impl Recording {
             Event::Done { id, output } if waited(id) => {
                 self.answered(id, Pin::Output(output.clone()), is_pure);
             }
-            Event::Failed { id, error } if waited(id) => {
+            Event::Failed { id, error, .. } if waited(id) => {
                 self.answered(id, Pin::Error(pinned(error)), is_pure);
             }
             Event::ChildDone { id, result } if waited(id) => {

@@ -47,7 +47,8 @@ impl Session {
             .kept_signals()
             .map(|(name, value)| (name.to_owned(), value.clone()))
             .collect();
-        self.interp = Interp::new(self.program.clone(), input.clone());
+        let version = self.job.run.interp_version;
+        self.interp = Interp::of_version(version, self.program.clone(), input.clone());
         self.seq = 0;
         self.position = 0;
         batch.entries.clear();

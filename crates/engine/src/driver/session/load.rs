@@ -21,9 +21,9 @@ use crate::{
 /// A session as the journal left it, and what has come in since.
 pub(super) async fn session(job: &Job) -> Result<(Session, Unread)> {
     let run = &job.run;
-    if run.interp_version != INTERP_VERSION {
+    if !Interp::speaks(run.interp_version) {
         let message = format!(
-            "The run was started by interpreter version {}; this program has version {}.",
+            "The run was started by interpreter version {}; this program knows up to {}.",
             run.interp_version, INTERP_VERSION
         );
         return Err(Error::internal(message));
@@ -31,7 +31,7 @@ pub(super) async fn session(job: &Job) -> Result<(Session, Unread)> {
     let program = job.parts.programs.get(&job.parts, &job.ctx, &run.definition_hash).await?;
     let mut session = Session {
         job: job.clone(),
-        interp: Interp::new(program.clone(), run.input.clone()),
+        interp: Interp::of_version(run.interp_version, program.clone(), run.input.clone()),
         program,
         generation: 0,
         seq: 0,
@@ -54,7 +54,8 @@ pub(super) async fn session(job: &Job) -> Result<(Session, Unread)> {
     drop(conn);
     if let Some(Continued { generation, input, .. }) = continued.map(Continued::read).transpose()? {
         session.generation = generation;
-        session.interp = Interp::new(session.program.clone(), input);
+        let program = session.program.clone();
+        session.interp = Interp::of_version(run.interp_version, program, input);
     }
     session.replay(&journal)?;
     let landed = session.resume(&rows).await?;

@@ -53,8 +53,17 @@ pub(in crate::driver) struct OpenStep {
 impl OpenStep {
     /// The step that a command asks for.
     pub fn commanded(command: Cmd, now: Timestamp) -> Option<(String, Self)> {
-        let Cmd::Step { id, name, action, connection, input, policy, key_suffix, compensation } =
-            command
+        let Cmd::Step {
+            id,
+            name,
+            action,
+            connection,
+            input,
+            policy,
+            key_suffix,
+            compensation,
+            unsure,
+        } = command
         else {
             return None;
         };
@@ -71,7 +80,7 @@ impl OpenStep {
             since: now,
             next_at: now,
             flying: false,
-            unsure: false,
+            unsure,
             stopping: false,
             stop: CancellationToken::new(),
         };
@@ -125,7 +134,8 @@ impl Session {
             } else if let Some(id) = self.due_timer() {
                 self.learn(batch, Event::Fired { id });
             } else if let Some(id) = batch.unborn.pop().or_else(|| self.stopped_step(batch)) {
-                self.learn(batch, Event::Failed { id, error: Failure::cancelled() });
+                let error = Failure::cancelled();
+                self.learn(batch, Event::Failed { id, error, unsure: false });
             } else {
                 return;
             }
@@ -176,7 +186,7 @@ impl Session {
                     batch.ends.push(Ended { end, begin });
                     return;
                 }
-                Event::Failed { id: id.clone(), error }
+                Event::Failed { id: id.clone(), error, unsure: step.unsure }
             }
         };
         batch.ends.push(Ended { end, begin });

@@ -24,9 +24,13 @@ use crate::{
 };
 
 /// What an event about a step can find there.
-const WAITING: [&str; 9] = [
+const WAITING: [&str; 13] = [
     "answer",
     "cancelling",
+    "late",
+    "undoing inside",
+    "backoff",
+    "limit",
     "timer",
     "signal",
     "signal until",
@@ -56,12 +60,12 @@ type Transition = (&'static str, &'static str, &'static str);
 fn declared() -> Vec<Transition> {
     let mut all = Vec::new();
     for phase in ["new", "running", "ending", "undoing", "over"] {
-        for event in ["started", "cancel requested"] {
+        for event in ["started", "cancel requested", "resumed"] {
             all.push((phase, event, "the run"));
         }
         let states: &[&str] = match phase {
             "running" => &WAITING,
-            "ending" => &["cancelling", "nobody"],
+            "ending" => &["cancelling", "undoing inside", "nobody"],
             "undoing" => &["undoing", "nobody"],
             _ => &["nobody"],
         };
@@ -77,6 +81,9 @@ fn of_state(state: &State) -> &'static str {
     match state {
         State::Answer => "answer",
         State::Cancelling => "cancelling",
+        State::Late => "late",
+        State::Undoing(_) => "undoing inside",
+        State::Backoff => "backoff",
         State::Timer => "timer",
         State::Signal(wait) => of_wait(wait),
         // A step with blocks is not pending: nothing can be about it.
@@ -95,6 +102,9 @@ fn of_wait(wait: &SignalWait) -> &'static str {
 }
 
 fn state(interp: &Interp, path: &str) -> Option<&'static str> {
+    if interp.deadlines.contains_key(path) {
+        return Some("limit");
+    }
     match &interp.frames.get(interp.pending.get(path)?)?.kind {
         FrameKind::Step(step) => Some(of_state(&step.state)),
         FrameKind::Block(_) => Some("block"),
@@ -118,6 +128,7 @@ fn transition(interp: &Interp, event: &Event) -> Transition {
     let (kind, target) = match event {
         Event::Started { .. } => ("started", "the run"),
         Event::CancelRequested { .. } => ("cancel requested", "the run"),
+        Event::Resumed {} => ("resumed", "the run"),
         Event::Done { id, .. } => ("done", of(id)),
         Event::Failed { id, .. } => ("failed", of(id)),
         Event::Fired { id } => ("fired", of(id)),
@@ -152,16 +163,17 @@ fn any_event(interp: &Interp, dice: &mut Dice) -> Event {
         0 => "s999".to_owned(),
         _ => pending.get(dice.below(pending.len())).map_or("s1", |id| *id).to_owned(),
     };
-    match dice.below(20) {
+    match dice.below(21) {
         0 => Event::Started { seed: 1, generation: 0 },
         1 => Event::CancelRequested { reason: None },
         2..7 => Event::Done { id, output: json!({"id": 1}) },
-        7 | 8 => Event::Failed { id, error: failure("bad") },
+        7 | 8 => Event::Failed { id, error: failure("bad"), unsure: dice.below(2) == 0 },
         9..12 => Event::Fired { id },
         12 => Event::ChildDone { id, result: ChildOutcome::Output(json!(1)) },
         13 => Event::ChildDone { id, result: ChildOutcome::Error(RunError::new("bad", "no")) },
         14 => Event::Signalled { name: format!("{APPROVAL_SIGNAL}nowhere"), value: json!(1) },
         15 => Event::Signalled { name: "unasked".to_owned(), value: json!(1) },
+        20 => Event::Resumed {},
         16 => Event::Signalled { name: "go".to_owned(), value: json!(1) },
         _ => {
             let value = json!({"approved": dice.below(2) == 0});
@@ -183,11 +195,22 @@ fn tried() -> impl Iterator<Item = Value> {
         [{"id": "s5", "type": "wait", "signal": "go", "deadline": "1h"}],
         [{"id": "s6", "type": "action", "action": "t.act"}],
         [{"id": "s7", "type": "workflow", "workflow": "w", "continue_on_error": true}]]}]);
+    let undone = json!({"action": "t.undo", "input": {}});
+    let done =
+        |id: &str| json!({"id": id, "type": "action", "action": "t.act", "compensate": undone});
+    let again = json!({"attempts": 3, "backoff": "1s"});
+    let repeats = json!([{"id": "p", "type": "parallel", "branches": [
+        [{"id": "s1", "type": "branch", "condition": "true", "retry": again, "timeout": "1h",
+          "then": [done("s2"), done("s3"), {"id": "s4", "type": "fail", "message": "no"}]}],
+        [{"id": "s5", "type": "workflow", "workflow": "w", "retry": again, "timeout": "1h",
+          "compensate": undone}],
+        [{"id": "s6", "type": "approval", "message": "?", "retry": again, "timeout": "1h"}]]}]);
     let mut turn = 0_usize;
     std::iter::from_fn(move || {
         turn += 1;
         match turn % 4 {
             0 => Some(asks.clone()),
+            1 => Some(repeats.clone()),
             _ => workflow().new_tree(&mut runner).ok().map(|tree| tree.current()),
         }
     })

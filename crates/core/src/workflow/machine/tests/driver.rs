@@ -72,7 +72,7 @@ impl Run {
     }
 
     pub(super) fn failed(&mut self, id: &str, code: &str) -> Vec<Cmd> {
-        self.feed(Event::Failed { id: id.to_owned(), error: failure(code) })
+        self.feed(Event::Failed { id: id.to_owned(), error: failure(code), unsure: false })
     }
 
     pub(super) fn signal(&mut self, name: &str, value: Value) -> Vec<Cmd> {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::driver::{Run, act, compile, undoable};
-use crate::workflow::{Cmd, Entry, Event, Interp};
+use super::driver::{Run, act, compile, failure, undoable};
+use crate::workflow::{Cmd, Entry, Event, Interp, without_attempts};
 
 /// A step without its id; ids are given in order afterwards.
 fn step() -> impl Strategy<Value = Value> {
@@ -27,7 +27,8 @@ fn step() -> impl Strategy<Value = Value> {
         })),
         1 => Just(json!({"type": "fail", "message": "no"})),
     ];
-    let leaf = (leaf, 0..4_u8).prop_map(|(step, way)| tolerant(step, way));
+    let leaf = (leaf, 0..4_u8, 0..16_u8)
+        .prop_map(|(step, way, policy)| repeated(tolerant(step, way), policy));
     leaf.prop_recursive(3, 12, 3, |inner| {
         let block = prop::collection::vec(inner, 1..3);
         let group = prop_oneof![
@@ -53,7 +54,8 @@ fn step() -> impl Strategy<Value = Value> {
                     "steps": steps})
             }),
         ];
-        (group, 0..4_u8).prop_map(|(step, way)| tolerant(step, way))
+        (group, 0..4_u8, 0..16_u8)
+            .prop_map(|(step, way, policy)| repeated(tolerant(step, way), policy))
     })
 }
 
@@ -67,14 +69,36 @@ fn tolerant(mut step: Value, way: u8) -> Value {
     step
 }
 
+/// A step that is limited, done again or undone as a whole, where that means something.
+fn repeated(mut step: Value, way: u8) -> Value {
+    let kind = step["type"].as_str().unwrap_or_default().to_owned();
+    if ["set", "fail", "action"].contains(&kind.as_str()) {
+        return step;
+    }
+    if way & 1 != 0 {
+        step["retry"] = json!({"attempts": 2, "backoff": "1s"});
+    }
+    if way & 2 != 0 {
+        step["timeout"] = json!("30m");
+    }
+    if way & 4 != 0 {
+        step["compensate"] = json!({"action": "t.undo", "input": {}, "whole": true});
+    }
+    step
+}
+
 /// Gives every step an id, and every undo its own step's output.
 fn named(steps: &mut Value, next: &mut usize) {
     for step in steps.as_array_mut().into_iter().flatten() {
         *next += 1;
         let id = format!("s{next}");
         if step.get("compensate").is_some() {
-            step["compensate"]["input"] =
-                json!({"made": format!("{{{{ steps.{id}.output.id }}}}")});
+            let whole = step["compensate"].as_object_mut().and_then(|call| call.remove("whole"));
+            let made = match whole {
+                Some(_) => json!("all"),
+                None => json!(format!("{{{{ steps.{id}.output.id }}}}")),
+            };
+            step["compensate"]["input"] = json!({"made": made});
         }
         step["id"] = json!(id);
         if step["type"] == "set" {
@@ -159,7 +183,9 @@ fn drive(run: &mut Run, choices: &[u8]) {
             }
             (_, choice) => {
                 open.remove(&id);
-                if choice < 60 {
+                if choice < 30 {
+                    run.feed(Event::Failed { id, error: failure("bad"), unsure: true })
+                } else if choice < 60 {
                     run.failed(&id, "bad")
                 } else {
                     run.done(&id, json!({"id": id}))
@@ -179,20 +205,28 @@ fn check(run: &Run) {
         .filter(|c| matches!(c, Cmd::Complete(_) | Cmd::Fail(_) | Cmd::ContinueAs(_)));
     assert_eq!(ends.count(), 1, "a run ends once");
     assert!(matches!(run.commands.last(), Some(Cmd::Complete(_) | Cmd::Fail(_))));
+    let mut keys = BTreeSet::new();
     for command in &run.commands {
-        if let Cmd::Step { id, key_suffix, .. } = command {
+        if let Cmd::Step { id, key_suffix, unsure, .. } = command {
             assert!(commanded.insert(id.clone()), "{id} commanded twice");
-            assert_eq!(id, key_suffix);
+            assert_eq!(keys.insert(key_suffix.clone()), !unsure, "{id}: {key_suffix}");
+            assert_eq!(without_attempts(key_suffix), without_attempts(id));
         }
     }
-    // Every answered step with something to undo, in the order of the answers.
+    check_undone(run, &commanded);
+}
+
+/// What was done is undone once if the run failed, and otherwise only within attempts that failed.
+fn check_undone(run: &Run, commanded: &BTreeSet<String>) {
+    let program = &run.interp.program;
     let undoable = |id: &str| {
-        run.interp
-            .program
+        let plain = without_attempts(id);
+        program
             .nodes
             .iter()
-            .any(|node| node.undo.is_some() && id.rsplit('.').next() == Some(&*node.id))
+            .any(|node| node.undo.is_some() && plain.rsplit('.').next() == Some(&*node.id))
     };
+    // Every answered step with something to undo, in the order of the answers.
     let mut done: Vec<&str> = run
         .history
         .iter()
@@ -201,14 +235,26 @@ fn check(run: &Run) {
             _ => None,
         })
         .collect();
-    let undone: Vec<&str> =
+    let mut undone: Vec<&str> =
         run.steps().into_iter().filter_map(|id| id.strip_suffix(":undo")).collect();
-    if matches!(run.commands.last(), Some(Cmd::Fail(_))) {
-        done.reverse();
-        assert_eq!(undone, done, "all that was done is undone, latest first");
-    } else {
-        assert!(undone.is_empty());
+    // Blocks as a whole and children are undone, too; no answer of theirs is an action's.
+    undone.retain(|id| commanded.contains(*id));
+    let failed = matches!(run.commands.last(), Some(Cmd::Fail(_)));
+    match (failed, program.scoped) {
+        (true, false) => done.reverse(),
+        (true, true) => {
+            done.sort_unstable();
+            undone.sort_unstable();
+        }
+        (false, true) => {
+            assert!(undone.iter().all(|id| done.contains(id)));
+            let once: BTreeSet<&str> = undone.iter().copied().collect();
+            assert_eq!(once.len(), undone.len());
+            return;
+        }
+        (false, false) => done.clear(),
     }
+    assert_eq!(undone, done, "all that was done is undone, latest first");
 }
 
 proptest! {
