@@ -117,6 +117,10 @@ event_types! {
     RunStepsFinished = "run.steps.finished";
     /// A run waits for a person or a signal.
     RunWaiting = "run.waiting";
+    /// A run whose process died again and again was set apart; a person has to look.
+    RunQuarantined = "run.quarantined";
+    /// A person let a run that was set apart go on.
+    RunReleased = "run.released";
     /// A run ended well.
     RunCompleted = "run.completed";
     /// A run ended badly.

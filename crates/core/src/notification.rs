@@ -67,7 +67,9 @@ impl Severity {
             | EventType::SyncFailed
             | EventType::DeliveryDead
             | EventType::SubscriptionDisabled => Self::Error,
-            EventType::CredentialRejected | EventType::TokenReused => Self::Critical,
+            EventType::CredentialRejected | EventType::TokenReused | EventType::RunQuarantined => {
+                Self::Critical
+            }
             EventType::BudgetExhausted | EventType::SignInRefused => Self::Warning,
             _ => Self::Info,
         }

@@ -30,6 +30,9 @@ named! {
         Running = "running",
         /// Begun, and waiting for a timer, a signal or its next attempt.
         Waiting = "waiting",
+        /// Set apart because its process died again and again: nothing is done until a person
+        /// releases or cancels it.
+        Quarantined = "quarantined",
         /// Ended well.
         Completed = "completed",
         /// Ended badly.

@@ -41,6 +41,8 @@ pub struct Depth {
     pub later: u64,
     /// Being worked on.
     pub busy: u64,
+    /// Set apart: their processes died again and again.
+    pub quarantined: u64,
     /// Failed for good, and nothing has made up for it.
     pub dead_letters: u64,
     /// Since when the first one that is ready has been due.
@@ -140,6 +142,7 @@ fn depth<'o>(open: impl Iterator<Item = &'o Open>, dead_letters: u64) -> Depth {
     for open in open {
         match open.status.as_str() {
             "running" => depth.busy += open.count,
+            "quarantined" => depth.quarantined += open.count,
             "dead" => depth.dead_letters += open.count,
             _ => {
                 depth.ready += open.due;
@@ -250,9 +253,12 @@ mod tests {
             open("waiting", 10, 1, 30),
             open("running", 2, 2, 1),
             open("waiting", 4, 0, 90),
+            open("quarantined", 3, 3, 1),
         ];
         let depth = depth(found.iter(), 6);
         let oldest = Some(Timestamp(30));
-        assert_eq!(depth, Depth { ready: 4, later: 15, busy: 2, dead_letters: 6, oldest });
+        let expected =
+            Depth { ready: 4, later: 15, busy: 2, quarantined: 3, dead_letters: 6, oldest };
+        assert_eq!(depth, expected);
     }
 }

@@ -15,7 +15,9 @@ sql! {
               UNION ALL SELECT queue, 'running', COUNT(*) FROM runs \
               WHERE status = 'running' GROUP BY queue \
               UNION ALL SELECT queue, 'waiting', COUNT(*) FROM runs \
-              WHERE status = 'waiting' GROUP BY queue";
+              WHERE status = 'waiting' GROUP BY queue \
+              UNION ALL SELECT queue, 'quarantined', COUNT(*) FROM runs \
+              WHERE status = 'quarantined' GROUP BY queue";
     CALLS = "SELECT i.provider, CAST(SUM(u.calls) AS BIGINT) AS calls, \
                     CAST(SUM(u.failures) AS BIGINT) AS failures, \
                     CAST(SUM(u.throttled) AS BIGINT) AS throttled \
@@ -38,7 +40,7 @@ pub struct Figures {
 pub struct QueueDepth {
     /// The queue's name.
     pub queue: String,
-    /// `queued`, `running` or `waiting`.
+    /// `queued`, `running`, `waiting` or `quarantined`.
     pub status: String,
     /// How many.
     pub runs: u64,

@@ -31,7 +31,8 @@ sql! {
     WAKE_RUN = concat!("UPDATE runs SET \
                 due_at = CASE WHEN status = 'waiting' THEN $3 ELSE due_at END, \
                 status = CASE WHEN status = 'waiting' THEN 'queued' ELSE status END \
-                WHERE tenant_id = $1 AND id = $2 AND status IN ('queued', 'running', 'waiting') \
+                WHERE tenant_id = $1 AND id = $2 \
+                AND status IN ('queued', 'running', 'waiting', 'quarantined') \
                 RETURNING ", standing!());
     FORGET = "DELETE FROM journal WHERE tenant_id = $1 AND run_id = $2";
     CONTINUE = "UPDATE runs SET continued = $3 WHERE tenant_id = $1 AND id = $2";

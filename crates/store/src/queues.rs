@@ -23,6 +23,8 @@ sql! {
             MIN(found.due_at) AS oldest FROM (\
             SELECT tenant_id, queue, status, due_at FROM runs WHERE status = 'queued' \
             UNION ALL SELECT tenant_id, queue, status, due_at FROM runs WHERE status = 'running' \
+            UNION ALL SELECT tenant_id, queue, status, due_at FROM runs \
+            WHERE status = 'quarantined' \
             UNION ALL SELECT tenant_id, queue, status, due_at FROM runs WHERE status = 'waiting' \
             LIMIT 2000000) AS found \
             WHERE found.tenant_id = $1 GROUP BY found.queue, found.status";

@@ -50,18 +50,21 @@ sql! {
     PARENT = "SELECT parent_run_id FROM runs WHERE tenant_id = $1 AND id = $2";
     OPEN_OF_SUBJECT = concat!(
         "SELECT ", columns!(), " FROM runs WHERE tenant_id = $1 AND subject_id = $2 \
-         AND status IN ('queued', 'running', 'waiting') ORDER BY created_at LIMIT 1");
+         AND status IN ('queued', 'running', 'waiting', 'quarantined') \
+         ORDER BY created_at LIMIT 1");
     PROGRESS = "UPDATE runs SET progress = $3, attempts = 0, crashes = 0 \
                 WHERE tenant_id = $1 AND id = $2";
     CANCEL = concat!("UPDATE runs SET cancel_requested = TRUE, held = FALSE, due_at = $3, \
-              status = CASE WHEN status = 'waiting' THEN 'queued' ELSE status END \
-              WHERE tenant_id = $1 AND id = $2 AND status IN ('queued', 'running', 'waiting') \
+              error = NULL, status = CASE WHEN status IN ('waiting', 'quarantined') \
+              THEN 'queued' ELSE status END WHERE tenant_id = $1 AND id = $2 \
+              AND status IN ('queued', 'running', 'waiting', 'quarantined') \
               RETURNING ", standing!());
     CANCEL_CHILDREN = concat!("UPDATE runs SET cancel_requested = TRUE, held = FALSE, \
-                       due_at = $3, \
-                       status = CASE WHEN status = 'waiting' THEN 'queued' ELSE status END \
+                       due_at = $3, error = NULL, \
+                       status = CASE WHEN status IN ('waiting', 'quarantined') \
+                       THEN 'queued' ELSE status END \
                        WHERE tenant_id = $1 AND parent_run_id = $2 \
-                       AND status IN ('queued', 'running', 'waiting') \
+                       AND status IN ('queued', 'running', 'waiting', 'quarantined') \
                        RETURNING ", standing!());
     FORGET = "DELETE FROM runs WHERE (tenant_id, id) IN (\
               SELECT tenant_id, id FROM runs WHERE finished_at < $1 LIMIT $2)";

@@ -209,6 +209,7 @@ fn the_engine_finds_its_rows_by_an_index_in_order() {
             ("runs/ready.RELEASE", "runs_under_way"),
             ("runs/ready.ORPHANS", "runs_under_way"),
             ("figures.QUEUES", "runs_ready"),
+            ("figures.QUEUES", "runs_quarantined"),
             ("queues.DEAD", "runs_failed"),
             ("runs/claims.CLAIM", "sqlite_autoindex_runs_1"),
         ] {

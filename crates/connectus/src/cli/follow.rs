@@ -17,7 +17,7 @@ pub const LOOK: Duration = Duration::from_millis(200);
 /// Counters worth showing, in this order.
 const SHOWN: [&str; 7] = ["read", "created", "updated", "unchanged", "kept", "rejected", "pages"];
 
-/// Follows a run until it ends, or until `ctrl-c`, which leaves the run alone.
+/// Follows a run until it ends or is set apart, or until `ctrl-c`, which leaves the run alone.
 pub async fn to_end(store: &Store, ctx: &TenantCtx, id: &RunId) -> Result<Run> {
     let bar = std::io::stderr().is_terminal().then(spinner);
     let mut last = String::new();
@@ -25,7 +25,7 @@ pub async fn to_end(store: &Store, ctx: &TenantCtx, id: &RunId) -> Result<Run> {
         let run = store.read().await?.run(ctx, id).await?;
         let run = run.ok_or_else(|| Error::not_found("run"))?;
         let line = describe(&run);
-        if run.status.is_final() {
+        if run.status.is_final() || run.status == RunStatus::Quarantined {
             if let Some(bar) = bar {
                 bar.finish_and_clear();
             }

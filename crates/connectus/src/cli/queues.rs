@@ -116,6 +116,7 @@ async fn show(parts: &Parts, command: &Queues) -> Result<()> {
                 format!("{}/{}", state.depth.busy, state.queue.concurrency),
                 state.depth.ready.to_string(),
                 state.depth.later.to_string(),
+                state.depth.quarantined.to_string(),
                 state.depth.dead_letters.to_string(),
                 format!("{:.1}", lately.per_minute()),
                 millis(lately.wait.p95),
@@ -127,8 +128,8 @@ async fn show(parts: &Parts, command: &Queues) -> Result<()> {
         answer.push(json!({ "tenant": ctx.tenant(), "queues": views }));
     }
     let head = [
-        "tenant", "queue", "busy", "ready", "later", "dead", "per min", "wait p95", "work p95",
-        "paused",
+        "tenant", "queue", "busy", "ready", "later", "apart", "dead", "per min", "wait p95",
+        "work p95", "paused",
     ];
     output::show(command.json, &answer, &output::table(head, rows))
 }

@@ -274,10 +274,7 @@ fn waits() -> Vec<Value> {
         "message": template, "approvers": { "type": "array", "items": { "type": "string" } },
         "deadline": span, "on_deadline": after, "on_reject": after, "escalate": escalate,
     });
-    vec![
-        step("wait", &[], [true; 3], wait),
-        step("approval", &["message"], [true; 3], approval),
-    ]
+    vec![step("wait", &[], [true; 3], wait), step("approval", &["message"], [true; 3], approval)]
 }
 
 /// The other ones.

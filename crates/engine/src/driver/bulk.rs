@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::{
     Engine,
     repeat::{Repeat, insert},
+    settle,
 };
 
 /// Runs that one call stops or repeats at most; another call takes the next ones.
@@ -28,6 +29,8 @@ pub enum Bulk {
     Cancel,
     /// Repeat those that failed and that nothing has made up for yet.
     Retry,
+    /// Let those go on that are set apart.
+    Release,
 }
 
 /// What became of many runs, or would.
@@ -60,6 +63,7 @@ impl Bulk {
         match self {
             Self::Cancel => Only::Stoppable,
             Self::Retry => Only::DeadLetters,
+            Self::Release => Only::Quarantined,
         }
     }
 
@@ -68,6 +72,7 @@ impl Bulk {
         match self {
             Self::Cancel => "runs.cancel_requested",
             Self::Retry => "runs.retried",
+            Self::Release => "runs.released",
         }
     }
 
@@ -80,6 +85,7 @@ impl Bulk {
         let fits = |status: &RunStatus| match self {
             Self::Cancel => !status.is_final(),
             Self::Retry => *status == RunStatus::Failed,
+            Self::Release => *status == RunStatus::Quarantined,
         };
         if filter.status.iter().all(fits) {
             return Ok(RunFilter { only: Some(self.only()), ..filter });
@@ -87,8 +93,11 @@ impl Bulk {
         Err(Error::invalid(
             "filter.status",
             match self {
-                Self::Cancel => "can be `queued`, `running` and `waiting`: others have ended",
+                Self::Cancel => {
+                    "can be `queued`, `running`, `waiting` and `quarantined`: others have ended"
+                }
                 Self::Retry => "can be `failed` only; retry others one by one",
+                Self::Release => "can be `quarantined` only: nothing holds others",
             },
         ))
     }
@@ -143,8 +152,9 @@ async fn change(
                 tx.audit(ctx, "run.cancel_requested", run.id.as_str(), json!({})).await?;
                 None
             }
-            // It has ended since.
-            Bulk::Cancel => continue,
+            Bulk::Release if settle::release(tx, ctx, &run).await? => None,
+            // It has ended since, or goes on already.
+            Bulk::Cancel | Bulk::Release => continue,
             Bulk::Retry => {
                 // Of two callers at once, on PostgreSQL, both may have found it.
                 let repeat = Repeat::whole(&run).once(format!("retry:{}", run.id));

@@ -228,6 +228,27 @@ impl Engine {
         self.state(ctx, run).await
     }
 
+    /// Lets a run go on that was set apart because its processes died.
+    ///
+    /// # Errors
+    /// `not_found` for another tenant's run, `conflict` for one that is not set apart.
+    pub async fn release(&self, ctx: &TenantCtx, run: &Run) -> Result<Run> {
+        let (owner, apart) = (ctx.clone(), run.clone());
+        self.parts
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    if settle::release(tx, &owner, &apart).await? {
+                        return Ok(());
+                    }
+                    let detail = "The run is not in quarantine: there is nothing to release.";
+                    Err(Error::new(connectus_core::Code::Conflict, detail))
+                })
+            })
+            .await?;
+        self.state(ctx, &run.id).await
+    }
+
     /// A run as it stands.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 //! from child to parent, then the workflow, then the tenant, whose row counts events.
 
 use connectus_core::{
-    Error, Result, RunId, Timestamp,
+    Result, RunId, TenantCtx, Timestamp,
     drill::Site,
     event::EventType,
     run::{Failure, Run, RunKind, RunStatus},
@@ -185,20 +185,72 @@ pub(super) async fn finish(job: &Job, outcome: Outcome) -> Result<()> {
         .await
 }
 
-/// Ends a run as failed without asking its interpreter: nothing is undone, and the runs it started
-/// are told to stop.
-pub(super) async fn give_up(job: &Job, error: &Error) -> Result<()> {
-    let (owned, failure) = (job.clone(), Failure::from(error));
+/// Ends a run as failed, or as cancelled, without asking its interpreter: nothing is undone, and
+/// the runs it started are told to stop.
+pub(super) async fn give_up(job: &Job, outcome: Outcome) -> Result<()> {
+    let owned = job.clone();
     job.parts
         .store
         .write_at(&[Site::End], move |tx| {
             Box::pin(async move {
                 tx.request_children_cancel(&owned.ctx, &owned.run.id).await?;
                 tx.stop_steps(&owned.ctx, &owned.run.id).await?;
-                end(tx, &owned, &Outcome::Failed(failure, None)).await
+                end(tx, &owned, &outcome).await
             })
         })
         .await
+}
+
+/// Steps under way that the reason of a quarantine names at most.
+const NAMED_STEPS: usize = 5;
+
+/// Sets a run apart: it stays as it is, and nothing is done until a person decides.
+pub(super) async fn quarantine(job: &Job, deaths: u32) -> Result<()> {
+    let owned = job.clone();
+    job.parts
+        .store
+        .write_at(&[Site::Rest], move |tx| {
+            Box::pin(async move {
+                let rows = tx.steps(&owned.ctx, &owned.run.id).await?;
+                let under_way = rows.iter().filter(|row| row.status == "running");
+                let steps: Vec<&str> = under_way.map(|row| row.step_id.as_str()).collect();
+                let why = why_apart(deaths, &steps);
+                if !tx.quarantine_run(&owned.claim, &why).await? {
+                    return Err(lost());
+                }
+                let data = json!({
+                    "subject_id": owned.run.subject_id, "kind": owned.run.kind,
+                    "deaths": deaths, "step": steps.first(), "error": why,
+                });
+                tx.emit_all(vec![event(&owned, EventType::RunQuarantined, data)]).await
+            })
+        })
+        .await
+}
+
+fn why_apart(deaths: u32, steps: &[&str]) -> Failure {
+    let named = steps.get(..NAMED_STEPS.min(steps.len())).unwrap_or_default().join("`, `");
+    let place = if steps.is_empty() { String::new() } else { format!(", at step `{named}`") };
+    Failure {
+        code: "quarantined".to_owned(),
+        message: format!(
+            "The process ended {deaths} times while working on this run{place}. Nothing is done \
+             until someone releases the run or cancels it."
+        ),
+        transient: false,
+        retry_after: None,
+    }
+}
+
+/// Lets a run go on that was set apart, within a transaction. False when it is not.
+pub(super) async fn release(tx: &mut Tx, ctx: &TenantCtx, run: &Run) -> Result<bool> {
+    if !tx.let_run_go(ctx, &run.id).await? {
+        return Ok(false);
+    }
+    let data = json!({ "subject_id": run.subject_id, "kind": run.kind });
+    tx.emit(ctx, EventType::RunReleased, run.id.as_str(), data).await?;
+    tx.audit(ctx, "run.released", run.id.as_str(), json!({})).await?;
+    Ok(true)
 }
 
 /// Puts a run to rest until a time. A run that is no longer this engine's is left alone.

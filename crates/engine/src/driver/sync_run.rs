@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use connectus_core::{Code, Error, Result};
+use connectus_core::{Code, Error, Result, run::Failure};
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -68,7 +68,7 @@ async fn try_again(job: &Job, error: &Error) -> Result<()> {
     // Checkpoints set the count back: it is of attempts that got no further.
     let attempts = now.map_or(job.run.attempts, |run| run.attempts) + 1;
     if !error.is_transient() || attempts >= MAX_ATTEMPTS {
-        return settle::give_up(job, error).await;
+        return settle::give_up(job, Outcome::Failed(Failure::from(error), None)).await;
     }
     let due = backoff::run_due(&job.run.id, attempts, error, job.parts.env().now());
     settle::rest(job, due, attempts).await

@@ -2,7 +2,10 @@
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
-use connectus_core::{Code, Error, Result, run::RunKind};
+use connectus_core::{
+    Error, Result,
+    run::{Failure, RunKind},
+};
 use futures::FutureExt;
 use tokio::sync::Notify;
 
@@ -10,12 +13,15 @@ use super::{
     Engine, backoff,
     job::Job,
     session::{self, Begun},
-    settle, sync_run,
+    settle::{self, Outcome},
+    sync_run,
 };
 
 /// Deaths of the process in a row, the run getting no further in between, after which the run is
-/// given up as poisonous. It waits longer after each, eight minutes in all.
-const MAX_CRASHES: u32 = 15;
+/// set apart as poisonous. It waits longer after each, eight minutes in all.
+pub(super) const MAX_CRASHES: u32 = 15;
+/// Further deaths after which a run that was set apart and cancelled ends without being undone.
+const MAX_CRASHES_STOPPING: u32 = 5;
 /// Interruptions in a row by the database or the code after which a run is given up.
 const MAX_INTERRUPTIONS: u32 = 20;
 /// Time between two tries to put an interrupted run to rest.
@@ -44,11 +50,12 @@ impl Engine {
             return begun.work(nudge, &self.draining).await;
         }
         if job.run.crashes >= MAX_CRASHES {
-            let error = Error::new(
-                Code::Internal,
-                format!("The process ended {MAX_CRASHES} times while working on this run."),
-            );
-            return settle::give_up(job, &error).await;
+            if !job.run.cancel_requested {
+                return settle::quarantine(job, job.run.crashes).await;
+            }
+            if job.run.crashes >= MAX_CRASHES + MAX_CRASHES_STOPPING {
+                return settle::give_up(job, Outcome::Cancelled).await;
+            }
         }
         match job.run.kind {
             RunKind::Workflow => session::work(job, nudge, &self.draining).await,
@@ -84,7 +91,7 @@ impl Engine {
     async fn try_rest(&self, job: &Job, error: &Error) -> Result<()> {
         let attempts = job.run.attempts + 1;
         if attempts >= MAX_INTERRUPTIONS {
-            return settle::give_up(job, error).await;
+            return settle::give_up(job, Outcome::Failed(Failure::from(error), None)).await;
         }
         let due = backoff::run_due(&job.run.id, attempts, error, job.parts.env().now());
         settle::rest(job, due, attempts).await

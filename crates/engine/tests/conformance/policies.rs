@@ -1,4 +1,5 @@
-//! Policies of steps that hold others or wait: limits of time, further attempts, undoing as a whole.
+//! Policies of steps that hold others or wait: limits of time, further attempts, undoing as a
+//! whole.
 
 use connectus_core::run::RunStatus;
 use connectus_sandbox::{Fault, FaultKind};
@@ -10,14 +11,16 @@ use crate::{
 };
 
 fn with(mut step: Value, more: Value) -> Value {
-    for (name, value) in more.as_object().unwrap() {
-        step[name] = value.clone();
+    if let Value::Object(more) = more {
+        step.as_object_mut().unwrap().extend(more);
     }
     step
 }
 
 fn block(steps: Value, more: Value) -> Value {
-    with(json!({ "id": "block", "type": "branch", "condition": "true", "then": steps }), more)
+    let mut block = json!({ "id": "block", "type": "branch", "condition": "true" });
+    block["then"] = steps;
+    with(block, more)
 }
 
 /// A post that is tried once.
@@ -36,8 +39,8 @@ fn again(attempts: u32) -> Value {
 each_driver! {
     async fn the_time_of_each_kind_of_step_is_limited_also_over_a_restart(scene: Scene) {
         let mut scene = scene;
-        scene.workflow("slow", json!([put("c", "child"), ask("for ever")])).await;
-        for step in [
+        scene.workflow("slow", json!([put("c", "child"), ask("forever")])).await;
+        let steps = [
             json!({ "type": "branch", "condition": "true", "then": [ask("a")] }),
             json!({ "type": "switch", "cases": [{ "when": "true", "steps": [ask("a")] }] }),
             json!({ "type": "parallel", "branches": [[ask("a")], [ask("b")]] }),
@@ -47,11 +50,12 @@ each_driver! {
             json!({ "type": "approval", "message": "?", "deadline": "9h",
                 "on_deadline": "continue" }),
             json!({ "type": "workflow", "workflow": "slow" }),
-        ] {
+        ];
+        for (number, step) in steps.into_iter().enumerate() {
             let limited = json!({ "id": "limited", "timeout": "1h",
                 "on_error": [{ "id": "note", "type": "set",
                     "vars": { "why": "{{ steps.limited.error.code }}" } }] });
-            let kind = step["type"].to_string();
+            let kind = format!("{number} {}", step["type"]);
             let workflow = json!({ "version": 1, "name": kind, "output": "{{ vars.why }}",
                 "steps": [put("p", "p"), with(step, limited)] });
             let run = scene.start(&scene.define(workflow).await, json!({})).await;

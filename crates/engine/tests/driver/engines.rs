@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use connectus_core::{Code, RunId, run::RunStatus};
-use connectus_engine::Engine;
+use connectus_engine::{Engine, driver::Bulk};
 use connectus_sandbox::{Fault, FaultKind};
-use connectus_store::runs::{Claimed, Ending, Rest, RunNote};
+use connectus_store::runs::{Claimed, Ending, Rest, RunFilter, RunNote};
 use connectus_testkit::{TestStore, both};
 use serde_json::json;
 
@@ -83,7 +83,7 @@ both! {
         assert_eq!(held, [0, 0, 0, 0, 1]);
     }
 
-    async fn a_run_that_kills_its_process_again_and_again_is_given_up(db: TestStore) {
+    async fn a_run_that_kills_its_process_again_and_again_is_set_apart(db: TestStore) {
         let rig = Rig::new(&db).await;
         let run = rig.start("poison", json!([put("a", "a")]), json!({})).await;
         for death in 0..15 {
@@ -97,10 +97,50 @@ both! {
         }
         db.sim.clock.advance_secs(120);
         rig.settle().await;
-        let run = rig.state(&run.id).await;
-        assert_eq!(run.status, RunStatus::Failed);
-        assert!(run.error.unwrap().message.contains("15 times"));
+        let apart = rig.state(&run.id).await;
+        assert_eq!(apart.status, RunStatus::Quarantined);
+        assert!(apart.error.as_ref().unwrap().message.contains("15 times"));
         assert!(rig.record("a").await.unwrap().is_none());
+        // A signal and time move it no further, and its data flow or workflow knows it as open.
+        rig.engine.signal(&rig.ctx, &run.id, "go", json!(1)).await.unwrap();
+        db.sim.clock.advance_secs(30 * 86_400);
+        rig.settle().await;
+        assert_eq!(rig.state(&run.id).await.status, RunStatus::Quarantined);
+        let states = connectus_engine::queues::all(&rig.parts, &rig.ctx).await.unwrap();
+        assert_eq!(states.iter().map(|state| state.depth.quarantined).sum::<u64>(), 1);
+        let filter = RunFilter { status: vec![RunStatus::Quarantined], ..RunFilter::default() };
+        let found = rig.engine.change_many(&rig.ctx, Bulk::Release, filter.clone(), true).await;
+        assert_eq!(found.unwrap().matched, 1);
+        let wrong = RunFilter { status: vec![RunStatus::Failed], ..RunFilter::default() };
+        assert!(rig.engine.change_many(&rig.ctx, Bulk::Release, wrong, false).await.is_err());
+        rig.engine.change_many(&rig.ctx, Bulk::Release, filter.clone(), false).await.unwrap();
+        let again = rig.engine.change_many(&rig.ctx, Bulk::Release, filter, false).await;
+        assert_eq!(again.unwrap().matched, 0);
+        rig.settle().await;
+        let released = rig.state(&run.id).await;
+        assert_eq!((released.status, released.error), (RunStatus::Completed, None));
+    }
+
+    async fn one_that_kills_while_it_stops_ends_without_being_undone(db: TestStore) {
+        let rig = Rig::new(&db).await;
+        let run = rig.start("poison", json!([put("a", "a")]), json!({})).await;
+        for _ in 0..15 {
+            db.sim.clock.advance_secs(600);
+            assert_eq!(claim(&db).await.len(), 1);
+            die(&db).await;
+        }
+        db.sim.clock.advance_secs(600);
+        rig.settle().await;
+        assert_eq!(rig.state(&run.id).await.status, RunStatus::Quarantined);
+        rig.engine.cancel(&rig.ctx, &run.id).await.unwrap();
+        for _ in 0..5 {
+            db.sim.clock.advance_secs(600);
+            assert_eq!(claim(&db).await.len(), 1);
+            die(&db).await;
+        }
+        db.sim.clock.advance_secs(600);
+        rig.settle().await;
+        assert_eq!(rig.state(&run.id).await.status, RunStatus::Cancelled);
     }
 
     async fn a_run_that_gets_further_between_crashes_is_not(db: TestStore) {

@@ -113,16 +113,25 @@ fn policies() -> Vec<(&'static str, Value)> {
     vec![
         (
             "attempts",
-            json!([put("a", "a"), block("one", json!([put("b", "b"), post("p", "p"),
-                put("c", "c")])), put("z", "z")]),
+            json!([
+                put("a", "a"),
+                block("one", json!([put("b", "b"), post("p", "p"), put("c", "c")])),
+                put("z", "z")
+            ]),
         ),
         (
             "nested attempts",
-            json!([block("outer", json!([put("a", "a"),
+            json!([
+                block(
+                    "outer",
+                    json!([put("a", "a"),
                 { "id": "each", "type": "for_each", "items": [1, 2], "retry": again,
                   "steps": [put("k", "k{{ item }}"), nap("n", "1h")] },
                 { "id": "sub", "type": "workflow", "workflow": "child", "input": {},
-                  "retry": again, "timeout": "9d" }])), put("z", "z")]),
+                  "retry": again, "timeout": "9d" }])
+                ),
+                put("z", "z")
+            ]),
         ),
         (
             "late",

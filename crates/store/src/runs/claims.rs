@@ -1,7 +1,10 @@
 //! The engine's hold on runs. A run is claimed before it is worked on; every write of the engine
 //! names its claim and does nothing once another engine has claimed the run.
 
-use connectus_core::{RunId, TenantId, Timestamp, run::Run};
+use connectus_core::{
+    RunId, TenantCtx, TenantId, Timestamp,
+    run::{Failure, Run},
+};
 use serde_json::Value;
 use sqlx::FromRow;
 
@@ -34,6 +37,12 @@ macro_rules! held {
 
 sql! {
     REST = concat!("UPDATE runs SET status = 'waiting', due_at = $4, attempts = $5", held!());
+    // What is set apart stays under its claim, whose writes are void from now on.
+    QUARANTINE = concat!("UPDATE runs SET status = 'quarantined', error = $4", held!());
+    LET_GO = concat!("UPDATE runs SET status = 'queued', error = NULL, crashes = 0, \
+              attempts = 0, held = FALSE, due_at = $3 \
+              WHERE tenant_id = $1 AND id = $2 AND status = 'quarantined' RETURNING ",
+              standing!());
     PUT_BACK = concat!("UPDATE runs SET status = 'queued'", held!());
 }
 
@@ -162,6 +171,37 @@ impl Tx {
             .rows_affected());
         self.told.due_at(Some(due_at));
         Ok(touched == 1)
+    }
+
+    /// Sets a claimed run apart, for a reason. False when the claim is void.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn quarantine_run(&mut self, claim: &RunClaim, why: &Failure) -> StoreResult<bool> {
+        let why = serde_json::to_string(why)?;
+        let touched = on!(self, c => sqlx::query(QUARANTINE)
+            .bind(claim.tenant.as_str())
+            .bind(claim.run.as_str())
+            .bind(claim.number)
+            .bind(why)
+            .execute(c)
+            .await?
+            .rows_affected());
+        Ok(touched == 1)
+    }
+
+    /// Lets a run go on that was set apart, with its crashes forgotten. False when it is not.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn let_run_go(&mut self, ctx: &TenantCtx, run: &RunId) -> StoreResult<bool> {
+        let now = self.env.now().0;
+        let touched: Vec<Standing> = on!(self, c => sqlx::query_as(LET_GO)
+            .bind(ctx.tenant().as_str()).bind(run.as_str()).bind(now)
+            .fetch_all(c).await?);
+        let was_apart = !touched.is_empty();
+        self.tell(touched);
+        Ok(was_apart)
     }
 
     /// Queues a claimed run again, if it is still held by this claim.

@@ -217,6 +217,8 @@ impl Tx {
         for run in runs {
             match run.status.as_str() {
                 "queued" if run.held => {}
+                // A signal moves it no further.
+                "quarantined" => {}
                 "queued" => self.told.ready.push(run.ready()),
                 "waiting" => self.told.due_at(Some(Timestamp(run.due_at))),
                 _ => {

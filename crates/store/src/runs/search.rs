@@ -28,7 +28,8 @@ macro_rules! filter {
          OR LOWER(output) LIKE LOWER($8) ESCAPE '!' OR LOWER(error) LIKE LOWER($8) ESCAPE '!') \
          AND (CAST($9 AS TEXT) IS NULL OR queue = $9) \
          AND (CAST($10 AS TEXT) IS NULL OR ($10 = 'stoppable' AND NOT cancel_requested \
-         AND status IN ('queued', 'running', 'waiting')) OR ($10 = 'dead_letters' \
+         AND status IN ('queued', 'running', 'waiting', 'quarantined')) \
+         OR ($10 = 'quarantined' AND status = 'quarantined') OR ($10 = 'dead_letters' \
          AND status = 'failed' AND parent_run_id IS NULL \
          AND NOT EXISTS (SELECT 1 FROM runs AS later WHERE later.tenant_id = runs.tenant_id \
          AND later.origin_run_id = runs.id) \
@@ -55,6 +56,8 @@ pub enum Only {
     /// Those that failed for good and that nothing has made up for: no other run repeats them, and
     /// no run waited for them. A later sync of the same data flow makes up for a sync.
     DeadLetters,
+    /// Those that are set apart.
+    Quarantined,
 }
 
 /// Which runs are wanted. What is not given does not matter.
@@ -128,6 +131,7 @@ impl Only {
         match self {
             Self::Stoppable => "stoppable",
             Self::DeadLetters => "dead_letters",
+            Self::Quarantined => "quarantined",
         }
     }
 }

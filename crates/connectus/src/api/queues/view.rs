@@ -39,6 +39,8 @@ pub struct DepthView {
     later: u64,
     /// Being worked on: the slots this tenant occupies.
     busy: u64,
+    /// In quarantine: their processes died again and again.
+    quarantined: u64,
     /// Failed for good, and nothing has made up for it.
     dead_letters: u64,
     /// Since when the first one that is ready has been due.
@@ -98,6 +100,7 @@ impl DepthView {
             ready: depth.ready,
             later: depth.later,
             busy: depth.busy,
+            quarantined: depth.quarantined,
             dead_letters: depth.dead_letters,
             oldest_ready_at: depth.oldest.map(|at| at.to_string()),
         }

@@ -10,6 +10,8 @@ pub mod get;
 pub mod journal;
 pub mod list;
 pub mod many;
+pub mod release;
+pub mod release_many;
 pub mod rerun;
 pub mod retry;
 pub mod retry_many;
@@ -24,7 +26,7 @@ use axum::{
 use connectus_core::{
     Error, Result, RunId, TenantCtx,
     access::Permission::{WorkflowsRead, WorkflowsRun},
-    run::{Failure, Origin, Run},
+    run::{Failure, Origin, Run, RunStatus},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -45,6 +47,8 @@ pub(super) fn operations() -> Vec<Operation> {
             aliases ["/integrations/executions/{id}/state"];
         "runs.cancel" = cancel, Needs(WorkflowsRun),
             aliases ["/integrations/executions/{id}/cancel"];
+        "runs.release" = release, Needs(WorkflowsRun),
+            aliases ["/integrations/executions/{id}/release"];
         "runs.retry" = retry, Needs(WorkflowsRun),
             aliases ["/integrations/executions/{id}/retry"];
         "runs.rerun" = rerun, Needs(WorkflowsRun),
@@ -55,6 +59,7 @@ pub(super) fn operations() -> Vec<Operation> {
             aliases ["/integrations/executions/{id}/compare/{other}"];
         "runs.cancel_many" = cancel_many, Needs(WorkflowsRun);
         "runs.retry_many" = retry_many, Needs(WorkflowsRun);
+        "runs.release_many" = release_many, Needs(WorkflowsRun);
         "runs.signal" = signal, Needs(WorkflowsRun);
         "runs.approve" = approve, Needs(WorkflowsRun);
     }
@@ -102,7 +107,7 @@ pub struct RunView {
     id: String,
     /// `workflow` or `sync`.
     kind: &'static str,
-    /// `queued`, `running`, `waiting`, `completed`, `failed` or `cancelled`.
+    /// `queued`, `running`, `waiting`, `quarantined`, `completed`, `failed` or `cancelled`.
     status: &'static str,
     /// The workflow or data flow.
     subject_id: String,
@@ -116,7 +121,7 @@ pub struct RunView {
     /// What it made; of a failed run, what there is to say about the failure.
     #[schema(value_type = Option<Object>)]
     output: Option<Value>,
-    /// Why it ended badly.
+    /// Why it ended badly, or is in quarantine.
     error: Option<FailureView>,
     /// How far it is.
     #[schema(value_type = Option<Object>)]
@@ -148,7 +153,7 @@ pub struct RunView {
 impl RunView {
     /// Shows a run.
     pub fn of(run: Run) -> Self {
-        let resting = !run.status.is_final() && run.finished_at.is_none();
+        let resting = !run.status.is_final() && run.status != RunStatus::Quarantined;
         let duration = run.started_at.zip(run.finished_at).map(|(a, b)| (b.0 - a.0) / 1_000);
         Self {
             id: run.id.to_string(),

@@ -1,4 +1,4 @@
-//! `connectus runs cancel` and `retry`: one run, or those that options name.
+//! `connectus runs cancel`, `retry` and `release`: one run, or those that options name.
 
 use std::process::ExitCode;
 
@@ -50,6 +50,15 @@ pub async fn retry(command: OneOrMany, global: Global) -> Result<ExitCode> {
     }
 }
 
+pub async fn release(command: OneOrMany, global: Global) -> Result<ExitCode> {
+    match command.one()? {
+        Some(one) => {
+            act(one, global, async |engine, ctx, run| engine.release(ctx, run).await).await
+        }
+        None => many(command, global, Bulk::Release).await,
+    }
+}
+
 impl OneOrMany {
     /// The one run that is named.
     fn one(&self) -> Result<Option<One>> {
@@ -87,6 +96,8 @@ fn told(bulk: Bulk, many: &Many, dry_run: bool) -> String {
         (Bulk::Cancel, false) => "were asked to stop",
         (Bulk::Retry, true) => "would be repeated",
         (Bulk::Retry, false) => "are repeated",
+        (Bulk::Release, true) => "would go on",
+        (Bulk::Release, false) => "go on",
     };
     let mut text = output::table(["run", "new run"], rows);
     text.push_str(&format!("\n{} of {} runs {word}", many.runs.len(), many.matched));

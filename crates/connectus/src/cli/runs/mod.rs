@@ -52,6 +52,8 @@ enum Action {
     Cancel(Box<many::OneOrMany>),
     /// Run it again with the same input, or many that failed.
     Retry(Box<many::OneOrMany>),
+    /// Let a run go on that is in quarantine, or many of them.
+    Release(Box<many::OneOrMany>),
     /// Run it again from a step, or with another input.
     Rerun(again::Rerun),
     /// Go on from a past state of a run, as a new run.
@@ -67,6 +69,7 @@ pub async fn run(mut command: Runs, global: Global) -> Result<ExitCode> {
             Action::State(command) => history::state(command, global).await,
             Action::Cancel(command) => many::cancel(*command, global).await,
             Action::Retry(command) => many::retry(*command, global).await,
+            Action::Release(command) => many::release(*command, global).await,
             Action::Rerun(command) => again::rerun(command, global).await,
             Action::Fork(command) => again::fork(command, global).await,
             Action::Compare(command) => compare::run(command, global).await,

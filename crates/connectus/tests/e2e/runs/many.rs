@@ -75,7 +75,15 @@ both! {
         let again = world.owner().post(retry, &failed).await.expect(202).json();
         assert_eq!(again["matched"], 0);
 
+        let release = "/api/v1/runs/release";
+        let apart = json!({"filter": {"status": "quarantined"}});
+        assert_eq!(world.owner().post(release, &apart).await.expect(202).json()["matched"], 0);
+        let one = done["runs"][0]["run"].as_str().unwrap();
+        let answer = world.owner().post(&format!("/api/v1/runs/{one}/release"), &json!({})).await;
+        assert!(answer.refused(409, "conflict").text.contains("not in quarantine"));
+
         for (path, body, about) in [
+            (release, json!({"filter": {"status": "failed"}}), "nothing holds others"),
             (cancel, json!({"filter": {}}), "which runs are meant"),
             (cancel, json!({"filter": {"stauts": "queued", "kind": "sync"}}), "stauts"),
             (cancel, json!({"filter": {"status": "failed"}}), "others have ended"),

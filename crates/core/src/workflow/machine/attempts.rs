@@ -1,8 +1,9 @@
 //! Further attempts at steps, and the time each may take.
 //!
 //! Attempts at an action are its driver's. Those at all other steps are the machine's: a block that
-//! failed is undone, rested and begun anew. From its second attempt on, a step and all inside it have
-//! paths of their own (`block#2.notify`), so that nothing of it is taken for what was done before.
+//! failed is undone, rests and begins anew. From its second attempt on, a step and all inside it
+//! have paths of their own (`block#2.notify`), so that nothing of it is taken for what was done
+//! before.
 
 use std::borrow::Cow;
 
@@ -236,6 +237,7 @@ impl Interp {
     pub(super) fn try_again(&mut self, step: FrameId, error: &RunError) -> bool {
         let Some(delay) = self.next_try(step, error) else { return false };
         let Some(frame) = self.step_mut(step) else { return false };
+        let path = frame.path.clone();
         frame.state = State::Undoing(Box::new(Retrying {
             error: error.clone(),
             delay,
@@ -243,6 +245,7 @@ impl Interp {
             stuck: false,
             stopped: false,
         }));
+        self.pending.remove(&path);
         self.undo_attempt(step);
         true
     }
@@ -360,25 +363,24 @@ impl Interp {
         }
     }
 
-    /// The path that a key is made of, and whether an effect under it may have happened. Inside a
+    /// The path whose key a call must have because an effect under it may have happened. Inside a
     /// block that may be begun anew, what failed and may have been done all the same is asked for
     /// under the same key again, so that it is done once; what was done and undone, or is asked
     /// for with another input, gets a new one.
-    pub(super) fn keyed(&mut self, at: Place<'_>, input: &serde_json::Value) -> (String, bool) {
-        let fresh = || (at.path.to_owned(), false);
+    pub(super) fn doubted(&mut self, at: Place<'_>, input: &serde_json::Value) -> Option<String> {
         if !self.program.scoped || !self.may_repeat(at.block) {
-            return fresh();
+            return None;
         }
         let (plain, input) = (without_attempts(at.path).into_owned(), canonical::digest(input));
         if let Some(asked) = self.asked.get(&plain)
             && asked.in_doubt
             && asked.input == input
         {
-            return (asked.key.clone(), true);
+            return Some(asked.key.clone());
         }
-        let (key, in_doubt) = fresh();
-        self.asked.insert(plain, Asked { key: key.clone(), input, in_doubt });
-        (key, in_doubt)
+        let key = at.path.to_owned();
+        self.asked.insert(plain, Asked { key, input, in_doubt: false });
+        None
     }
 
     /// Whether something around a block may be begun anew.

@@ -8,6 +8,7 @@ use super::{
     Cmd, FrameId, FrameKind, Interp, Policy, RunError, SignalWait, State, StepFrame,
     attempts::Tries,
     data::EnvId,
+    end::UNDO,
     frame::{End, Group},
 };
 use crate::{
@@ -134,32 +135,31 @@ impl Interp {
     fn call(&mut self, at: Place<'_>, node: &Node, call: &Invocation) -> Result<Begun, RunError> {
         let input = self.data.fill(at.env, &call.input)?;
         self.wait(at, State::Answer);
-        let key = self.keyed(at, &input);
-        let command = self.command(at.path.to_owned(), node, call, input, Some(key));
+        let doubted = self.doubted(at, &input);
+        let command = self.command(at.path.to_owned(), node, call, input, doubted.as_deref());
         self.out.push(command);
         Ok(Begun::Pending)
     }
 
-    /// The command that executes a call, as a step under a key, or to undo one.
+    /// The command that executes a call, to do a step or to undo one. `doubted` is the path under
+    /// whose key it was asked for before.
     pub(super) fn command(
         &self,
         id: String,
         node: &Node,
         call: &Invocation,
         input: Value,
-        key: Option<(String, bool)>,
+        doubted: Option<&str>,
     ) -> Cmd {
-        let compensation = key.is_none();
-        let (key, unsure) = key.unwrap_or_else(|| (id.clone(), false));
         Cmd::Step {
             name: node.name.as_ref().into(),
             action: call.action.as_ref().into(),
             connection: call.connection.as_deref().map(str::to_owned),
             input,
             policy: policy(node),
-            key_suffix: self.key_suffix(&key),
-            compensation,
-            unsure,
+            key_suffix: self.key_suffix(doubted.unwrap_or(&id)),
+            compensation: id.ends_with(UNDO),
+            unsure: doubted.is_some(),
             id,
         }
     }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Appended to a step's path while it is being undone.
-const UNDO: &str = ":undo";
+pub(super) const UNDO: &str = ":undo";
 
 /// How to undo a step.
 #[derive(Debug)]

@@ -50,15 +50,14 @@ impl Interp {
     /// A pending step has ended.
     pub(super) fn finish(&mut self, step: FrameId, outcome: Result<Value, RunError>) {
         self.drop_limit(step);
-        let Some(path) = self.step_mut(step).map(|step| &step.path).cloned() else { return };
-        self.pending.remove(&path);
         if let Err(error) = &outcome
             && self.try_again(step, error)
         {
             return;
         }
         let Some(frame) = self.frames.remove(&step) else { return };
-        let FrameKind::Step(StepFrame { node, handling, .. }) = frame.kind else { return };
+        let FrameKind::Step(StepFrame { node, path, handling, .. }) = frame.kind else { return };
+        self.pending.remove(&path);
         match outcome {
             Ok(output) if handling => self.next_step(frame.parent, Some(output)),
             Err(error) if handling => self.fail_block(frame.parent, error),

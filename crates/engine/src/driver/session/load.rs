@@ -15,6 +15,7 @@ use crate::{
     driver::{
         job::Job,
         step::{AT_MOST_ONCE, Landed},
+        work::MAX_CRASHES,
     },
 };
 
@@ -108,10 +109,13 @@ impl Session {
     }
 
     /// Matches open steps with what is known of their attempts. A step that must not be repeated
-    /// and whose outcome is unknown is answered as failed.
+    /// and whose outcome is unknown is answered as failed, and so is one that may have killed the
+    /// processes of a run that is to stop.
     async fn resume(&mut self, rows: &[StepRow]) -> Result<Vec<Landed>> {
         self.position = rows.iter().map(|row| row.position).max().unwrap_or(0);
         let mut landed = Vec::new();
+        // A run that was set apart is cancelled: what killed its processes is not tried again.
+        let deadly = self.job.run.crashes >= MAX_CRASHES;
         let mut conn = self.job.parts.store.read().await?;
         for row in rows {
             let Some(step) = self.steps.get_mut(&row.step_id) else { continue };
@@ -122,10 +126,14 @@ impl Session {
             step.failed = row.attempts.saturating_sub(u32::from(interrupted));
             // A write of our own that failed for now may have been committed all the same.
             step.unsure = interrupted || row.status == "retrying";
+            let key = effect_key(&self.job.run, &step.key_suffix);
+            if interrupted && deadly {
+                landed.push(Landed::unknown(&row.step_id, row.attempts, row.started_at, key));
+                continue;
+            }
             if actions::effect_kind(&step.action, &step.input) == actions::LOCAL {
                 continue;
             }
-            let key = effect_key(&self.job.run, &step.key_suffix);
             let Some(effect) = conn.effect(&self.job.ctx, &key).await? else { continue };
             step.unsure = matches!(effect.state.as_str(), "sent" | "unknown");
             if step.unsure && effect.kind == AT_MOST_ONCE {

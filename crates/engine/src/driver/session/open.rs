@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     actions::{self, LOCAL},
-    driver::{backoff, settle::CHILD_SIGNAL, step::Landed},
+    driver::{backoff, settle::CHILD_SIGNAL, step::Landed, work::MAX_CRASHES},
 };
 
 /// A step without an answer.
@@ -108,6 +108,10 @@ impl Session {
         if unread.start {
             self.begin_generation(batch);
         }
+        // What killed the processes of a run is stopped, it does not fail the run.
+        if unread.cancel && self.job.run.crashes >= MAX_CRASHES {
+            self.told_to_stop(batch);
+        }
         for landed in unread.landed {
             self.land(batch, landed, None);
         }
@@ -118,10 +122,16 @@ impl Session {
             self.learn(batch, event);
             self.follow(batch);
         }
-        if unread.cancel && !self.cancelled {
-            self.cancelled = true;
-            self.learn(batch, Event::CancelRequested { reason: None });
+        if unread.cancel {
+            self.told_to_stop(batch);
             self.follow(batch);
+        }
+    }
+
+    /// Learns that someone wants the run stopped, once.
+    fn told_to_stop(&mut self, batch: &mut Batch) {
+        if !std::mem::replace(&mut self.cancelled, true) {
+            self.learn(batch, Event::CancelRequested { reason: None });
         }
     }
 

@@ -10,9 +10,10 @@ fn again(attempts: u32) -> Value {
 }
 
 fn block(then: Value, more: Value) -> Value {
-    let mut block = json!({"id": "b", "type": "branch", "condition": "true", "then": then});
-    for (name, value) in more.as_object().unwrap() {
-        block[name] = value.clone();
+    let mut block = json!({"id": "b", "type": "branch", "condition": "true"});
+    block["then"] = then;
+    if let Value::Object(more) = more {
+        block.as_object_mut().unwrap().extend(more);
     }
     block
 }
@@ -219,7 +220,7 @@ fn an_unknown_outcome_ends_the_attempts() {
 #[test]
 fn a_step_in_doubt_keeps_its_key_and_others_get_new_ones() {
     let steps = json!([block(
-        json!([act("known", json!({})), act("doubt", "{{ vars.n|default(1) }}")]),
+        json!([act("known", json!({})), act("doubt", 1)]),
         json!({"retry": again(4)})
     )]);
     let mut run = Run::start(&compile(&steps), json!({}));
@@ -329,7 +330,7 @@ fn a_child_is_run_again_and_one_that_was_too_fast_to_stop_is_undone() {
     run.done("w:undo", json!(null));
     let commands = fired(&mut run, "w:retry");
     assert!(
-        matches!(&commands[0], Cmd::Child { id, key_suffix, .. }
+        matches!(&commands[1], Cmd::Child { id, key_suffix, .. }
         if id == "w#2" && key_suffix == "w#2"),
         "{commands:?}"
     );
