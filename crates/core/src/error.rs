@@ -59,6 +59,8 @@ codes! {
     Invalid = "invalid", 422, "A value is not acceptable";
     /// The idempotency key was used with another body.
     IdempotencyMismatch = "idempotency_mismatch", 422, "Idempotency key used with another request";
+    /// The run that was waited for has failed, or someone stopped it.
+    RunFailed = "run_failed", 424, "The run failed";
     /// Too many requests.
     RateLimited = "rate_limited", 429, "Too many requests";
     /// Something went wrong inside.

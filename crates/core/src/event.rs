@@ -159,6 +159,19 @@ impl EventType {
         self.name().split('.').next().unwrap_or_default()
     }
 
+    /// Whether it says that a run, its subject, has ended.
+    pub const fn ends_run(self) -> bool {
+        matches!(
+            self,
+            Self::RunCompleted
+                | Self::RunFailed
+                | Self::RunCancelled
+                | Self::SyncCompleted
+                | Self::SyncFailed
+                | Self::SyncCancelled
+        )
+    }
+
     /// Whether a subscription covers it: the exact name, a prefix ending in `.*`, or `*`.
     pub fn matches(self, pattern: &str) -> bool {
         match pattern.strip_suffix('*') {

@@ -5,6 +5,7 @@
 //! the flow modules are what the API calls.
 
 pub mod actions;
+pub mod answers;
 pub mod bus;
 pub mod collections;
 pub mod compare;

@@ -8,6 +8,7 @@ use connectus_store::{Store, workflows::WorkflowRow};
 
 use crate::{
     bus::BusSettings, connections::Connections, driver::Door, fresh::Fresh, programs::Programs,
+    triggers::pace::Pace,
 };
 
 /// The workflows that webhooks start, by tenant, as they were read last. Cheap to clone.
@@ -31,6 +32,8 @@ pub struct Parts {
     pub triggered: Triggered,
     /// What the settings say about events.
     pub bus: BusSettings,
+    /// How often workflows are called at their addresses.
+    pub pace: Pace,
     /// The way to people's letter boxes, where there is one.
     pub mailer: Mailer,
     /// Where others reach the API, without a trailing slash; empty where nobody does.

@@ -1,6 +1,8 @@
 //! Webhooks coming in: verified on the raw bytes, deduplicated, and answered only after the runs
 //! they start are durable.
 
+use std::time::Duration;
+
 use connectus_connect::webhook::{self, Delivery, InboundEvent, Reply};
 use connectus_core::{
     Code, EndpointId, Error, IntegrationId, Result, TenantCtx, TenantId, event::EventType,
@@ -11,6 +13,7 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 
 use crate::{
+    answers::Awaited,
     driver::{About, Arrival, Arrived},
     parts::Parts,
     triggers,
@@ -33,7 +36,6 @@ pub struct Incoming<'a> {
 }
 
 /// What became of a delivery.
-#[derive(Debug)]
 pub enum Received {
     /// The provider checked that the address is ours.
     Challenge(Reply),
@@ -46,6 +48,17 @@ pub enum Received {
     },
     /// Every event had been taken before.
     Replayed,
+    /// A run whose end the sender is answered with.
+    Awaited {
+        /// Whose it is.
+        ctx: TenantCtx,
+        /// The run.
+        awaited: Box<Awaited>,
+        /// How long the sender waits.
+        within: Duration,
+        /// Whether this delivery started it; an earlier one did otherwise.
+        is_new: bool,
+    },
 }
 
 /// Takes a delivery.

@@ -12,7 +12,7 @@ use connectus_core::{
 };
 use tokio::sync::{Notify, broadcast};
 
-use crate::{recent::Recent, runs::ReadyRun};
+use crate::{ends::Ends, recent::Recent, runs::ReadyRun};
 
 /// Events a slow subscriber may lag behind before it is told to catch up from the table.
 const EVENT_BUFFER: usize = 1024;
@@ -72,13 +72,14 @@ pub(crate) struct Announcer {
     changes: Arc<AtomicU64>,
     wake: Arc<Notify>,
     inbox: Arc<Mutex<Inbox>>,
+    ends: Ends,
 }
 
 impl Default for Announcer {
     fn default() -> Self {
         let (events, _) = broadcast::channel(EVENT_BUFFER);
-        let (recent, changes, wake, inbox) = Default::default();
-        Self { events, recent, changes, wake, inbox }
+        let (recent, changes, wake, inbox, ends) = Default::default();
+        Self { events, recent, changes, wake, inbox, ends }
     }
 }
 
@@ -88,6 +89,7 @@ impl Announcer {
         let mut recent = self.recent();
         for event in emitted {
             recent.push(event.clone());
+            self.ends.heard(&event);
             // No subscriber is not an error.
             let _ = self.events.send(event);
         }
@@ -119,6 +121,10 @@ impl Announcer {
 
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
         self.events.subscribe()
+    }
+
+    pub fn ends(&self) -> &Ends {
+        &self.ends
     }
 
     pub fn wake(&self) {

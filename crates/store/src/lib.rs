@@ -17,6 +17,7 @@ pub mod credentials;
 mod cursors;
 pub mod deliveries;
 pub mod effects;
+pub mod ends;
 mod error;
 pub mod event_cursors;
 pub mod events;

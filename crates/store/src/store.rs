@@ -18,6 +18,7 @@ use tokio::sync::broadcast;
 use crate::{
     announce::{Announcer, Inbox},
     conn::{Conn, Tx},
+    ends::Ends,
     error::{StoreError, damaged, is_damage},
     event_cursors::EventPage,
     ownership::OwnLock,
@@ -171,6 +172,11 @@ impl Store {
     /// that in memory reads it anew when the number is another one.
     pub fn changes(&self) -> u64 {
         self.announcer.changes()
+    }
+
+    /// Those who wait for runs to end.
+    pub fn ends(&self) -> &Ends {
+        self.announcer.ends()
     }
 
     /// Waits until a committed transaction means something for the engine.

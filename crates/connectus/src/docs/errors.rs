@@ -20,7 +20,7 @@ pages! {
     "not_found" "method_not_allowed" "conflict" "idempotency_in_flight" "precondition_failed"
     "too_large" "unsupported_media_type" "invalid" "idempotency_mismatch" "rate_limited" "internal"
     "provider_refused" "provider_unavailable" "reauth_required" "egress_denied" "unavailable"
-    "timeout" "storage_full"
+    "timeout" "storage_full" "run_failed"
 }
 
 /// The help page of a code. Every code has one; a test sees to it.

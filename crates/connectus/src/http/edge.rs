@@ -17,11 +17,9 @@ use tower_http::{
     cors::{AllowOrigin, CorsLayer},
 };
 
-use super::{body::MAX_BODY_BYTES, problem::Problem, zero};
+use super::{body::MAX_BODY_BYTES, patience, prefer, problem::Problem, zero};
 use crate::app::App;
 
-/// A request is answered within this time; a stream has begun by then.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest refusal of the framework that is passed on, in bytes.
 const MAX_REFUSAL_BYTES: usize = 4096;
 /// The header with a request's identifier, both ways.
@@ -32,7 +30,7 @@ pub fn surround(router: Router, app: App) -> Router {
     router
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn(zero::refuse))
-        .layer(middleware::from_fn(limit_time))
+        .layer(middleware::from_fn(patience::limit))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::map_response(as_problem))
         .layer(cors(&app.auth.settings().cors_origins))
@@ -75,20 +73,6 @@ fn protect(headers: &mut HeaderMap, https: bool) {
     unless_set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
     if https {
         unless_set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
-    }
-}
-
-async fn limit_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
-            let detail = format!(
-                "The request took longer than {} seconds. It may still take effect: repeat it \
-                 with the same Idempotency-Key, or read the object.",
-                REQUEST_TIMEOUT.as_secs()
-            );
-            Problem(Error::new(Code::Timeout, detail)).into_response()
-        }
     }
 }
 
@@ -140,8 +124,15 @@ fn cors(origins: &[String]) -> CorsLayer {
             REQUEST_ID,
             HeaderName::from_static("idempotency-key"),
             HeaderName::from_static("last-event-id"),
+            prefer::PREFER,
         ])
-        .expose_headers([header::ETAG, header::LOCATION, header::RETRY_AFTER, REQUEST_ID])
+        .expose_headers([
+            header::ETAG,
+            header::LOCATION,
+            header::RETRY_AFTER,
+            REQUEST_ID,
+            prefer::APPLIED,
+        ])
         .max_age(Duration::from_secs(600))
 }
 

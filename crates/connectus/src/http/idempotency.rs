@@ -24,7 +24,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{body, caller::Caller, problem::Problem};
+use super::{body, caller::Caller, prefer, problem::Problem};
 use crate::app::App;
 
 /// Longest key, in bytes.
@@ -34,15 +34,20 @@ pub const KEPT_SECS: i64 = 24 * 3600;
 /// Largest answer that is kept, in bytes.
 pub const MAX_ANSWER_BYTES: u64 = 256 * 1024;
 /// After this time without an end, the one who claimed a key is taken to be gone, in seconds. It is
-/// longer than a request may take.
-const CLAIM_SECS: i64 = 60;
+/// longer than a request may take, also one that waits for a run.
+const CLAIM_SECS: i64 = 120;
 /// The request header.
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Marks an answer that was given before.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// Headers that are part of an answer. Cookies are not: they belong to one browser.
-const KEPT_HEADERS: [HeaderName; 4] =
-    [header::CONTENT_TYPE, header::LOCATION, header::ETAG, HeaderName::from_static("x-error-code")];
+const KEPT_HEADERS: [HeaderName; 5] = [
+    header::CONTENT_TYPE,
+    header::LOCATION,
+    header::ETAG,
+    HeaderName::from_static("x-error-code"),
+    prefer::APPLIED,
+];
 
 /// An answer as it is kept.
 #[derive(Serialize, Deserialize)]

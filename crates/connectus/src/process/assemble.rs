@@ -9,6 +9,7 @@ use connectus_connect::{
 use connectus_core::Result;
 use connectus_engine::{
     Engine, bus::BusSettings, connections::Connections, driver::Duties, programs::Programs,
+    triggers::pace::Pace,
 };
 use connectus_store::Store;
 use secrecy::SecretString;
@@ -70,6 +71,7 @@ fn engine_parts(
         door: Default::default(),
         triggered: Default::default(),
         bus,
+        pace: Pace::default(),
         mailer: Mailer::new(smtp.url.as_ref(), &smtp.from, smtp.per_hour)?,
         public_url: around.public_url.as_str().into(),
     })

@@ -12,6 +12,7 @@
 mod support;
 
 mod aliases;
+mod answers;
 mod bad_input;
 mod data_flow;
 mod endpoint;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use connectus::http::edge::REQUEST_TIMEOUT;
+use connectus::http::patience::REQUEST_TIMEOUT;
 use connectus_connect::{TEST_WITHIN, http::Limits};
 use connectus_sandbox::{Fault, FaultKind};
 use connectus_testkit::{TestStore, both};

@@ -9,7 +9,7 @@ use super::{
     DEFINITION_VERSION, MAX_FAN_OUT, MAX_STEPS, TriggerType,
     concurrency::MAX_LIMIT,
     retry::MAX_ATTEMPTS,
-    trigger::{Ending, Missed},
+    trigger::{Ending, Missed, Respond},
     typed::FieldType,
 };
 use crate::{
@@ -177,6 +177,7 @@ fn configs() -> Vec<(&'static str, Value)> {
     let events: Vec<&str> = EventType::ALL.iter().map(|kind| kind.name()).collect();
     let missed: Vec<&str> = Missed::ALL.iter().map(|missed| missed.name()).collect();
     let endings: Vec<&str> = Ending::ALL.iter().map(|ending| ending.name()).collect();
+    let responses: Vec<&str> = Respond::ALL.iter().map(|respond| respond.name()).collect();
     let text = || json!({ "type": "string" });
     let config = |mut members: Value, required: &[&str], open: bool| {
         members["dedupe"] = reference("template");
@@ -190,6 +191,7 @@ fn configs() -> Vec<(&'static str, Value)> {
         "properties": {
             "header": text(), "prefix": text(), "id_header": text(),
             "encoding": { "enum": ["hex", "base64"] },
+            "respond": { "enum": responses }, "timeout": reference("span"),
         },
     });
     let clock = json!({

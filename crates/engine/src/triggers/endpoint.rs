@@ -1,6 +1,8 @@
 //! Calls to a workflow's own address: verified on the raw bytes, taken once, answered after the run
 //! they start is durable.
 
+use std::time::Duration;
+
 use connectus_connect::webhook::{self, Delivery};
 use connectus_core::{
     Code, EndpointId, Env, Error, Result, TenantCtx, Timestamp,
@@ -12,7 +14,7 @@ use connectus_core::{
     workflow::trigger::{Endpoint, Signature, Watch},
 };
 use connectus_store::{
-    Conn, Tx,
+    Conn, Store, Tx,
     seal::{Place, Sealer},
     workflow_endpoints::WorkflowEndpoint,
     workflows::WorkflowRow,
@@ -23,12 +25,11 @@ use serde_json::{Map, Value, json};
 
 use super::{run_of, trigger_of};
 use crate::{
+    answers::Awaited,
     parts::Parts,
     webhooks::{Incoming, Received},
 };
 
-/// Runs of one workflow that calls to its address start in a minute.
-pub const MAX_CALLS_A_MINUTE: u32 = 6_000;
 /// Headers of a call that a run is given at most.
 const MAX_HEADERS: usize = 50;
 /// Longest header that a run is given, in bytes.
@@ -45,7 +46,7 @@ const KEPT_BACK: [&str; 4] = ["authorization", "cookie", "proxy-authorization", 
 /// # Errors
 /// `bad_signature` when it does not come from someone who knows the secret (nothing is stored
 /// then), `conflict` while the workflow is not active, `rate_limited` beyond
-/// [`MAX_CALLS_A_MINUTE`].
+/// [`MAX_CALLS_A_MINUTE`](super::pace::MAX_CALLS_A_MINUTE).
 pub(crate) async fn receive(
     parts: &Parts,
     ctx: &TenantCtx,
@@ -72,38 +73,54 @@ pub(crate) async fn receive(
         let detail = "The workflow behind this address is not active. Send it again when it is.";
         return Err(Error::new(Code::Conflict, detail));
     }
-    let minute_ago = now.plus_secs(-60);
-    let most = MAX_CALLS_A_MINUTE;
-    if conn.runs_started_since(ctx, &workflow.id, minute_ago, most).await? >= most {
-        let detail = format!("This address takes {most} calls a minute. Send it again later.");
-        return Err(Error::new(Code::RateLimited, detail).retry_after(60));
-    }
     drop(conn);
+    parts.pace.take(ctx.tenant(), &workflow.id, now)?;
     let id = call_id(&endpoint, incoming)?;
     let input = input(&id, incoming, now);
-    let (ctx, address) = (ctx.clone(), incoming.endpoint.clone());
+    let (ctx, address, store) = (ctx.clone(), incoming.endpoint.clone(), parts.store.clone());
+    let within = endpoint.answers_within.map(|within| Duration::from_millis(within.millis()));
+    let call = Call { ctx, address, workflow, id, within };
     let write = parts.store.write_at(&[Site::Intake], move |tx| {
-        Box::pin(async move { take(tx, &ctx, &address, &workflow, &id, input).await })
+        Box::pin(async move { call.take(tx, &store, input).await })
     });
     write.await.map(Some)
 }
 
-async fn take(
-    tx: &mut Tx,
-    ctx: &TenantCtx,
-    address: &EndpointId,
-    workflow: &WorkflowRow,
-    id: &str,
-    input: Value,
-) -> Result<Received> {
-    if !tx.take_receipt(ctx, address, id).await? {
-        return Ok(Received::Replayed);
+/// A call that was found to be good.
+struct Call {
+    ctx: TenantCtx,
+    address: EndpointId,
+    workflow: WorkflowRow,
+    id: String,
+    /// How long its sender waits for the run to end, if it does.
+    within: Option<Duration>,
+}
+
+impl Call {
+    /// Takes it, unless it was taken before.
+    async fn take(self, tx: &mut Tx, store: &Store, input: Value) -> Result<Received> {
+        let Self { ctx, address, workflow, id, within } = self;
+        let new = run_of(&workflow, "webhook", input, format!("hook:{address}:{id}"));
+        if !tx.take_receipt(&ctx, &address, &id).await? {
+            let (Some(within), Some(key)) = (within, &new.dedupe_key) else {
+                return Ok(Received::Replayed);
+            };
+            // Who asks again gets the answer to what was asked first.
+            let Some(run) = tx.run_of_key(&ctx, key).await? else { return Ok(Received::Replayed) };
+            let awaited = Box::new(Awaited::within(store, run, false));
+            return Ok(Received::Awaited { ctx, awaited, within, is_new: false });
+        }
+        let data = json!({ "endpoint": address, "event_id": id, "workflow": workflow.id });
+        tx.emit(&ctx, EventType::WebhookReceived, workflow.id.as_str(), data).await?;
+        let (run, is_new) = tx.insert_run(&ctx, new).await?;
+        Ok(match within {
+            None => Received::Accepted { events: 1, runs: usize::from(is_new) },
+            Some(within) => {
+                let awaited = Box::new(Awaited::within(store, run, is_new));
+                Received::Awaited { ctx, awaited, within, is_new }
+            }
+        })
     }
-    let data = json!({ "endpoint": address, "event_id": id, "workflow": workflow.id });
-    tx.emit(ctx, EventType::WebhookReceived, workflow.id.as_str(), data).await?;
-    let new = run_of(workflow, "webhook", input, format!("hook:{address}:{id}"));
-    let (_, created) = tx.insert_run(ctx, new).await?;
-    Ok(Received::Accepted { events: 1, runs: usize::from(created) })
 }
 
 fn endpoint_of(workflow: &WorkflowRow) -> Option<Endpoint> {

@@ -11,6 +11,7 @@ mod chain;
 pub mod condition;
 pub mod endpoint;
 pub(crate) mod events;
+pub mod pace;
 
 use connectus_core::{
     Result, TenantCtx, WorkflowId,

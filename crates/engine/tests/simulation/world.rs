@@ -183,7 +183,7 @@ impl World {
         let wire = InWorld { fakes: self.fakes.clone(), received: self.received.clone() };
         let connections = Connections::new(store.clone(), Guarded::on(policy, Arc::new(wire)));
         let (programs, queues, bus) = Default::default();
-        let (door, triggered, mailer) = Default::default();
+        let (door, triggered, pace, mailer) = Default::default();
         let public_url = "".into();
         let parts = Parts {
             store,
@@ -193,6 +193,7 @@ impl World {
             door,
             triggered,
             bus,
+            pace,
             mailer,
             public_url,
         };

@@ -46,6 +46,7 @@ pub fn on_store(store: Store, reachable: &[&str]) -> Parts {
         door: Default::default(),
         triggered: Default::default(),
         bus: Default::default(),
+        pace: Default::default(),
         mailer: Default::default(),
         public_url: "".into(),
     }

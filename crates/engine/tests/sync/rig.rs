@@ -82,6 +82,7 @@ impl Rig {
             door: Default::default(),
             triggered: Default::default(),
             bus: Default::default(),
+            pace: Default::default(),
             mailer: Default::default(),
             public_url: "".into(),
         };

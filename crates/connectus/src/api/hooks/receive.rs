@@ -1,20 +1,21 @@
 //! `POST /hooks/{tenant}/{endpoint}`: a provider tells us something.
 
 use axum::{
-    Json,
+    Extension, Json,
     body::Bytes,
     extract::{Path, Request, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use connectus_core::{Code, EndpointId, Error, TenantId};
+use connectus_core::{Code, EndpointId, Error, TenantId, run::Run};
 use connectus_engine::webhooks::{self, Incoming, Received};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
+    api::runs::answer,
     app::App,
-    http::{ApiResult, body},
+    http::{ApiResult, Patience, body},
     telemetry::metrics,
 };
 
@@ -27,6 +28,18 @@ pub struct Receipt {
     events: usize,
     /// Runs started.
     runs: usize,
+    /// The run that the sender waits for, where it is still under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_id: Option<String>,
+    /// Where that run is found, with a credential.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_url: Option<String>,
+}
+
+impl Receipt {
+    fn of(status: &'static str, events: usize, runs: usize) -> Self {
+        Self { status, events, runs, run_id: None, status_url: None }
+    }
 }
 
 /// Receive a webhook.
@@ -34,19 +47,27 @@ pub struct Receipt {
 /// The signature is checked on the raw bytes before anything is stored. The answer comes after
 /// the runs it starts are durable. A delivery that was taken before is answered with 200 and
 /// starts nothing.
+///
+/// The address of a workflow whose trigger says `"respond": "at_end"` answers when its run has
+/// ended: 200 and what the run made, 424 when it failed, or 202 and where the run is found when it
+/// is still under way after the trigger's `timeout`. The same delivery sent again waits for the
+/// same run.
 #[utoipa::path(post, path = "/hooks/{tenant}/{endpoint}", tag = "hooks",
     params(("tenant" = String, Path), ("endpoint" = String, Path)),
     request_body(content = String, description = "As the provider documents it."),
-    responses((status = 202, body = Receipt), (status = 200, body = Receipt)))]
+    responses((status = 202, body = Receipt), (status = 200, body = Receipt),
+        (status = 424, description = "The run that the sender waited for failed.")))]
 pub async fn handle(
     State(app): State<App>,
     Path((tenant, endpoint)): Path<(String, String)>,
+    Extension(patience): Extension<Patience>,
     request: Request,
 ) -> ApiResult<Response> {
     let (parts, rest) = request.into_parts();
     let url = public_url(&app, &parts.uri);
     let bytes = body::read(Request::new(rest)).await?;
-    let incoming = Delivered { tenant, endpoint, method: "POST", url, headers: parts.headers };
+    let headers = parts.headers;
+    let incoming = Delivered { tenant, endpoint, method: "POST", url, headers, patience };
     incoming.take(&app, bytes).await
 }
 
@@ -62,6 +83,7 @@ pub(super) struct Delivered {
     pub method: &'static str,
     pub url: String,
     pub headers: HeaderMap,
+    pub patience: Patience,
 }
 
 impl Delivered {
@@ -81,11 +103,22 @@ impl Delivered {
                 ([(header::CONTENT_TYPE, reply.content_type)], reply.body).into_response()
             }
             Received::Accepted { events, runs } => {
-                let receipt = Receipt { status: "accepted", events, runs };
+                let receipt = Receipt::of("accepted", events, runs);
                 (StatusCode::ACCEPTED, Json(receipt)).into_response()
             }
-            Received::Replayed => {
-                Json(Receipt { status: "replayed", events: 0, runs: 0 }).into_response()
+            Received::Replayed => Json(Receipt::of("replayed", 0, 0)).into_response(),
+            Received::Awaited { ctx, awaited, within, is_new } => {
+                let run = answer::wait(app, &self.patience, &ctx, *awaited, within).await?;
+                let under_way = |run: Run| {
+                    let status = if is_new { "accepted" } else { "replayed" };
+                    let new = usize::from(is_new);
+                    Receipt {
+                        status_url: Some(format!("{}{}", app.public_url, answer::location(&run))),
+                        run_id: Some(run.id.to_string()),
+                        ..Receipt::of(status, new, new)
+                    }
+                };
+                answer::of(run, |run| run.output, under_way)
             }
         })
     }

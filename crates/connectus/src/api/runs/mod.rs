@@ -1,5 +1,6 @@
 //! Runs of every kind.
 
+pub mod answer;
 pub mod approve;
 pub mod cancel;
 pub mod cancel_many;
@@ -182,8 +183,8 @@ impl RunView {
 }
 
 /// The answer to a call that started a run.
-fn started(run: Run) -> Response {
-    let location = [(header::LOCATION, format!("/api/v1/runs/{}", run.id))];
+pub(super) fn started(run: Run) -> Response {
+    let location = [(header::LOCATION, answer::location(&run))];
     (StatusCode::ACCEPTED, location, Json(RunView::of(run))).into_response()
 }
 

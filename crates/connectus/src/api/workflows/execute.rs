@@ -1,24 +1,24 @@
 //! `POST /api/v1/workflows/{id}/execute`.
 
 use axum::{
-    Json,
+    Extension,
     extract::{Path, State},
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    http::HeaderMap,
+    response::Response,
 };
 use connectus_core::{
     Error, Result, Timestamp,
     workflow::{MAX_SPAN, Span},
 };
-use connectus_engine::workflows;
+use connectus_engine::{answers::Awaited, workflows};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::{
-    api::runs::RunView,
+    api::runs::{self, RunView, answer},
     app::App,
-    http::{ApiResult, Body, Caller},
+    http::{ApiResult, Body, Caller, Patience, prefer::Wait},
 };
 
 /// What to start with.
@@ -60,19 +60,33 @@ fn empty() -> Value {
 }
 
 /// Execute a workflow, now or later.
+///
+/// The answer is 202 and the run as it was accepted. With `Prefer: wait=10` the caller waits up to
+/// so many seconds, at most 60: 200 and the run with its output when it has ended, 424 when it
+/// failed, 202 when it is still under way. Who hangs up changes nothing about the run.
 #[utoipa::path(post, path = "/api/v1/workflows/{id}/execute", tag = "workflows",
-    params(("id" = String, Path)), request_body = Execution,
-    responses((status = 202, body = RunView)))]
+    params(("id" = String, Path), ("prefer" = Option<String>, Header,
+        description = "`wait=N`: wait up to N seconds for the run to end.")),
+    request_body = Execution,
+    responses((status = 202, body = RunView), (status = 200, body = RunView),
+        (status = 424, description = "The run that was waited for failed.")))]
 pub async fn handle(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
+    Extension(patience): Extension<Patience>,
+    headers: HeaderMap,
     Body(execution): Body<Execution>,
 ) -> ApiResult<Response> {
     let row = super::named(&app, &caller.ctx, &id).await?;
     let due = execution.due(app.engine_parts.env().now())?;
     let parts = &app.engine_parts;
     let run = workflows::execute_at(parts, &caller.ctx, &row, execution.input, due).await?;
-    let location = [(header::LOCATION, format!("/api/v1/runs/{}", run.id))];
-    Ok((StatusCode::ACCEPTED, location, Json(RunView::of(run))).into_response())
+    let Some(wait) = Wait::of(&headers, answer::MAX_WAIT) else { return Ok(runs::started(run)) };
+    let awaited = Awaited::of(app.store(), run);
+    let applied = awaited.has_place().then(|| wait.applied());
+    let run = answer::wait(&app, &patience, &caller.ctx, awaited, wait.duration()).await?;
+    let mut response = answer::of(run, RunView::of, RunView::of);
+    response.headers_mut().extend(applied);
+    Ok(response)
 }

@@ -5,7 +5,9 @@ use serde_json::Value;
 
 use crate::{
     Error, Result,
+    named::named,
     provider::{DigestEncoding, SignatureScheme},
+    workflow::Span,
 };
 
 /// The name under which an endpoint's secret is known to its signature scheme.
@@ -20,6 +22,25 @@ pub struct Endpoint {
     pub signature: Signature,
     /// The header that identifies a call. Without one, equal bodies are the same call.
     pub id_header: Option<String>,
+    /// How long a caller waits for the run to end; without one it is answered at once.
+    pub answers_within: Option<Span>,
+}
+
+/// How long a caller waits for the run to end when nothing else is said.
+pub const ANSWER_WITHIN: Span = Span::from_secs(30);
+/// The longest that a caller may wait for a run to end.
+pub const MAX_ANSWER_WITHIN: Span = Span::from_secs(60);
+/// The shortest.
+const MIN_ANSWER_WITHIN: Span = Span::from_secs(1);
+
+named! {
+    /// When a call is answered.
+    pub enum Respond as "respond" {
+        /// When its run is durable.
+        AtOnce = "at_once",
+        /// When its run has ended, with what it made.
+        AtEnd = "at_end",
+    }
 }
 
 /// How a call is signed.
@@ -47,6 +68,8 @@ struct Config {
     #[serde(default)]
     encoding: DigestEncoding,
     id_header: Option<String>,
+    respond: Option<Respond>,
+    timeout: Option<Span>,
 }
 
 impl Endpoint {
@@ -59,6 +82,7 @@ impl Endpoint {
         let read = read.map_err(|error| Error::invalid("endpoint", error.to_string()))?;
         let id_header =
             read.id_header.as_deref().map(|name| header("endpoint/id_header", name)).transpose()?;
+        let answers_within = answers_within(read.respond, read.timeout)?;
         let signature = match read.header {
             Some(name) => Signature::Header {
                 header: header("endpoint/header", &name)?,
@@ -71,7 +95,7 @@ impl Endpoint {
             }
             None => Signature::Standard,
         };
-        Ok(Self { signature, id_header })
+        Ok(Self { signature, id_header, answers_within })
     }
 
     /// The scheme that verifies a call.
@@ -96,6 +120,25 @@ impl Endpoint {
             (None, Signature::Header { .. }) => None,
         }
     }
+}
+
+fn answers_within(respond: Option<Respond>, timeout: Option<Span>) -> Result<Option<Span>> {
+    if respond != Some(Respond::AtEnd) {
+        return match timeout {
+            None => Ok(None),
+            Some(_) => {
+                let message = "belongs to `\"respond\": \"at_end\"`; say that, too";
+                Err(Error::invalid("endpoint/timeout", message))
+            }
+        };
+    }
+    let within = timeout.unwrap_or(ANSWER_WITHIN);
+    let allowed = MIN_ANSWER_WITHIN.millis()..=MAX_ANSWER_WITHIN.millis();
+    if !allowed.contains(&within.millis()) {
+        let message = format!("must be {MIN_ANSWER_WITHIN} to {MAX_ANSWER_WITHIN}");
+        return Err(Error::invalid("endpoint/timeout", message));
+    }
+    Ok(Some(within))
 }
 
 fn header(at: &str, name: &str) -> Result<String> {

@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 
 pub use self::{
     condition::{Condition, Holding, Source},
-    endpoint::{Endpoint, Signature},
+    endpoint::{ANSWER_WITHIN, Endpoint, MAX_ANSWER_WITHIN, Respond, Signature},
     watch::{Ending, EventWatch, WorkflowWatch},
 };
 use super::{Trigger, TriggerType};

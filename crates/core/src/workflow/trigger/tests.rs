@@ -3,6 +3,7 @@ use serde_json::json;
 use super::*;
 use crate::Timestamp;
 use crate::provider::SignatureScheme;
+use crate::workflow::Span;
 
 fn trigger(kind: TriggerType, config: Value) -> Trigger {
     let Value::Object(config) = config else { panic!("{config} is no config") };
@@ -62,6 +63,10 @@ fn what_a_trigger_does_not_take_is_named_where_it_stands() {
         (Webhook, json!({"endpoint": {"header": "no header"}}), "endpoint/header"),
         (Webhook, json!({"endpoint": {"prefix": "sha256="}}), "endpoint/prefix"),
         (Webhook, json!({"endpoint": 7}), "endpoint"),
+        (Webhook, json!({"endpoint": {"respond": "later"}}), "endpoint"),
+        (Webhook, json!({"endpoint": {"timeout": "5s"}}), "endpoint/timeout"),
+        (Webhook, json!({"endpoint": {"respond": "at_end", "timeout": "61s"}}), "endpoint/timeout"),
+        (Webhook, json!({"endpoint": {"respond": "at_end", "timeout": "0s"}}), "endpoint/timeout"),
         (Manual, json!({"dedupe": 7}), "dedupe"),
         (Manual, json!({"dedupe": "always"}), "dedupe"),
         (Manual, json!({"dedupe": "{{ trigger. }}"}), "dedupe"),
@@ -146,4 +151,8 @@ fn an_endpoint_says_how_it_is_signed() {
     assert_eq!((header.as_str(), prefix.as_str()), ("x-hub-signature-256", "sha256="));
     let named = read(json!({"header": "X-Sig", "id_header": "X-Delivery"}));
     assert_eq!(named.id_header(), Some("x-delivery"));
+    let within = |config: Value| read(config).answers_within.map(Span::millis);
+    assert_eq!(within(json!({"respond": "at_once"})), None);
+    assert_eq!(within(json!({"respond": "at_end"})), Some(30_000));
+    assert_eq!(within(json!({"respond": "at_end", "timeout": "60s"})), Some(60_000));
 }

@@ -1,0 +1,72 @@
+//! Waiting for a run to end, for callers that want its answer. The run knows nothing of it: whoever
+//! stops waiting, or is stopped, changes nothing about the run.
+
+use std::time::Duration;
+
+use connectus_core::{Result, TenantCtx, run::Run};
+use connectus_store::{Store, ends::End};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How often a run is looked at that another process may be working on, which tells nobody here.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A run that someone waits for.
+pub struct Awaited {
+    run: Run,
+    /// None while too many wait: the run is answered as it stands.
+    end: Option<End>,
+    /// Whether the wait began before the run could have ended.
+    from_the_start: bool,
+}
+
+impl Awaited {
+    /// Waits for a run of the transaction under way, which is `new` in it or was there before.
+    pub(crate) fn within(store: &Store, run: Run, new: bool) -> Self {
+        let end = store.ends().expect(&run.tenant, &run.id);
+        Self { run, end, from_the_start: new }
+    }
+
+    /// Waits for a run that was accepted before.
+    pub fn of(store: &Store, run: Run) -> Self {
+        Self::within(store, run, false)
+    }
+
+    /// Whether the caller is waited with at all.
+    pub fn has_place(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// The run when it has ended, or as it stands after so long, or when `over` says so.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn answer(
+        self,
+        store: &Store,
+        ctx: &TenantCtx,
+        within: Duration,
+        over: &CancellationToken,
+    ) -> Result<Run> {
+        let Self { mut run, end, mut from_the_start } = self;
+        let Some(mut end) = end else { return Ok(run) };
+        let until = Instant::now() + within;
+        while !run.status.is_final() {
+            if from_the_start {
+                tokio::select! {
+                    () = end.come() => {}
+                    () = tokio::time::sleep(LOOK) => {}
+                    () = tokio::time::sleep_until(until) => return Ok(run),
+                    () = over.cancelled() => return Ok(run),
+                }
+            }
+            from_the_start = true;
+            match store.read().await?.run(ctx, &run.id).await? {
+                Some(found) => run = found,
+                // Forgotten meanwhile.
+                None => return Ok(run),
+            }
+        }
+        Ok(run)
+    }
+}
