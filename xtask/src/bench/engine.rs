@@ -31,12 +31,14 @@ const BACKLOG: u64 = 1_000_000;
 /// As many runs as there can be, at a pace, of other shapes, and beside very many others.
 pub fn measure(programs: &Programs, runs: u64, backlog: bool) -> Outcome<Vec<Figure>> {
     let many = runs.to_string();
-    let flood = asked(programs, &["--runs", &many])?;
-    let paced = asked(programs, &["--runs", &PACED.to_string(), "--rate", &PACE.to_string()])?;
-    let graph = asked(programs, &["--runs", &many, "--shape", "graph"])?;
-    let tasks = asked(programs, &["--runs", &many, "--shape", "task"])?;
+    let flood = asked(programs, &["engine"], &["--runs", &many])?;
+    let paced =
+        asked(programs, &["engine"], &["--runs", &PACED.to_string(), "--rate", &PACE.to_string()])?;
+    let graph = asked(programs, &["engine"], &["--runs", &many, "--shape", "graph"])?;
+    let tasks = asked(programs, &["engine"], &["--runs", &many, "--shape", "task"])?;
     let (rate, count) = (TASK_PACE.to_string(), TASKS.to_string());
-    let paced_tasks = asked(programs, &["--runs", &count, "--shape", "task", "--rate", &rate])?;
+    let paced_tasks =
+        asked(programs, &["engine"], &["--runs", &count, "--shape", "task", "--rate", &rate])?;
     let cpu = |name, answer| figure(name, answer, "cpu_ms_per_run", "ms of CPU a run");
     let p99 = |name, answer| figure(name, answer, "p99_ms", "ms p99");
     let mut figures = vec![
@@ -56,8 +58,8 @@ pub fn measure(programs: &Programs, runs: u64, backlog: bool) -> Outcome<Vec<Fig
 /// The same beside a million runs that ended, and beside a million that rest.
 fn beside(programs: &Programs, runs: &str, flood: &Value) -> Outcome<Vec<Figure>> {
     let backlog = BACKLOG.to_string();
-    let ended = asked(programs, &["--runs", runs, "--ended", &backlog])?;
-    let resting = asked(programs, &["--runs", runs, "--resting", &backlog])?;
+    let ended = asked(programs, &["engine"], &["--runs", runs, "--ended", &backlog])?;
+    let resting = asked(programs, &["engine"], &["--runs", runs, "--resting", &backlog])?;
     let number = |answer: &Value| answer["runs_per_s"].as_f64().unwrap_or(f64::NAN);
     let share = number(&ended) / number(flood);
     let share = valued("engine.beside_ended", &ended, share, "of the usual runs/s");
@@ -65,9 +67,10 @@ fn beside(programs: &Programs, runs: &str, flood: &Value) -> Outcome<Vec<Figure>
     Ok(vec![share.target(Target::AtLeast(0.9)), rss.target(Target::Below(300.0))])
 }
 
-fn asked(programs: &Programs, arguments: &[&str]) -> Outcome<Value> {
+/// What `connectus bench` answers.
+pub fn asked(programs: &Programs, bench: &[&str], arguments: &[&str]) -> Outcome<Value> {
     let mut command = Command::new(&programs.server);
-    command.args(["bench", "engine", "--json"]).args(arguments);
+    command.arg("bench").args(bench).arg("--json").args(arguments);
     let text = output(&mut command)?;
     serde_json::from_str(&text).map_err(|error| format!("connectus bench says {text:?}: {error}"))
 }
@@ -76,7 +79,8 @@ fn figure(name: &'static str, answer: &Value, member: &str, unit: &'static str) 
     valued(name, answer, answer[member].as_f64().unwrap_or(f64::NAN), unit)
 }
 
-fn valued(name: &'static str, answer: &Value, value: f64, unit: &'static str) -> Figure {
+/// A figure made of such an answer.
+pub fn valued(name: &'static str, answer: &Value, value: f64, unit: &'static str) -> Figure {
     let number = |member: &str| answer[member].as_f64().unwrap_or(f64::NAN);
     let (runs, rate) = (number("runs"), number("runs_per_s"));
     let spent = Spent {

@@ -4,14 +4,19 @@
 //! stands the load of the machine and the processor time the server used for it.
 
 mod answers;
+mod celery;
 mod engine;
+mod fairness;
 mod figure;
 mod footprint;
 mod latency;
 mod load;
 mod meter;
+mod queue;
+mod respond;
 mod start;
 mod sync;
+mod upstream;
 mod workflow;
 
 use std::path::{Path, PathBuf};
@@ -42,6 +47,12 @@ pub enum Subject {
     Engine,
     /// Webhooks that each start a workflow.
     Workflow,
+    /// Webhooks that are answered with what their run made.
+    Respond,
+    /// Trivial tasks through a queue.
+    Queue,
+    /// The wait of other tenants while one floods a queue.
+    Fairness,
     /// Reading one object through the API.
     Api,
     /// All of these.
@@ -72,6 +83,12 @@ pub struct Bench {
     /// Webhooks of the workflow.
     #[arg(long, default_value_t = 5_000)]
     pub webhooks: u64,
+    /// Webhooks that are answered with what their run made.
+    #[arg(long, default_value_t = 20_000)]
+    pub calls: u64,
+    /// The queue beside Celery on Redis, too, which is installed for it.
+    #[arg(long)]
+    pub vs_celery: bool,
 }
 
 /// Measures, and prints each figure as soon as it is there.
@@ -103,6 +120,15 @@ pub fn run(bench: &Bench) -> Outcome {
     }
     if wanted(Subject::Workflow) {
         say(workflow::measure(&programs, bench.webhooks)?);
+    }
+    if wanted(Subject::Respond) {
+        say(respond::measure(&programs, bench.calls)?);
+    }
+    if wanted(Subject::Queue) {
+        say(queue::measure(&programs, bench.runs, bench.vs_celery)?);
+    }
+    if wanted(Subject::Fairness) {
+        say(fairness::measure(&programs)?);
     }
     if wanted(Subject::Api) {
         say(answers::measure(&programs)?);

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -17,18 +16,14 @@ use connectus_core::{
     run::{Run, RunKind},
 };
 use connectus_engine::workflows::{self, Draft};
-use connectus_store::{
-    Database, Store, StoreConfig,
-    runs::NewRun,
-    seal::{Key, Sealer},
-    workflows::WorkflowRow,
-};
+use connectus_store::{Store, runs::NewRun, workflows::WorkflowRow};
 use serde_json::{Value, json};
 use tokio::sync::{broadcast::error::RecvError, oneshot};
 
 use super::{
     backlog::{self, Stand},
     meter::{Meter, load, rss_mb},
+    place::{Folder, rounded},
     shape::Shape,
 };
 use crate::{
@@ -86,20 +81,8 @@ struct Stage {
     ends: Arc<Mutex<Ends>>,
 }
 
-/// A folder that is gone when the bench is.
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What cannot be removed is in the system's folder for temporary files.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 pub async fn run(bench: &Bench, settings: &Settings) -> Result<()> {
-    let name = format!("connectus-bench-{}", std::process::id());
-    let folder = Folder(std::env::temp_dir().join(name));
-    std::fs::create_dir_all(&folder.0).map_err(Error::internal)?;
+    let folder = Folder::create()?;
     let stage = Arc::new(Stage::build(&folder, settings, bench).await?);
     stage.play(WARM_UP, bench.in_flight, None).await?;
     let (load, meter) = (load(), Meter::start());
@@ -132,10 +115,6 @@ pub async fn run(bench: &Bench, settings: &Settings) -> Result<()> {
     output::show(bench.json, &figures, &text(&figures))
 }
 
-fn rounded(value: f64) -> f64 {
-    (value * 10_000.0).round() / 10_000.0
-}
-
 fn text(figures: &Value) -> String {
     let Some(figures) = figures.as_object() else { return String::new() };
     figures.iter().map(|(name, value)| format!("{name:16} {value}\n")).collect()
@@ -143,13 +122,7 @@ fn text(figures: &Value) -> String {
 
 impl Stage {
     async fn build(folder: &Folder, settings: &Settings, bench: &Bench) -> Result<Self> {
-        let env = connectus_store::system::env();
-        let store = Store::open(StoreConfig {
-            database: Database::Sqlite(folder.0.join("bench.db")),
-            sealer: Sealer::new(Key::new(env.random()), env.clone()),
-            env,
-        })
-        .await?;
+        let store = folder.store().await?;
         let tenant = admin::create_tenant(&store, NewTenant::named("bench")).await?;
         let ctx = admin::operator(&store, tenant.id.as_str()).await?;
         let app = assemble(&store, settings, Surroundings::default())?;
