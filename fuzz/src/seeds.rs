@@ -76,6 +76,7 @@ fn schedules() -> Vec<Vec<u8>> {
         "0 0 1-7 * MON",
         "1,2,3 4-5/1 * JAN,FEB *",
         "0 0 31 2 *",
+        ", 0 L * *",
     ];
     let zones =
         ["UTC", "Europe/Paris", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"];

@@ -67,8 +67,9 @@ fn fuzz(target: &str, seconds: u64) -> Outcome {
     }
     println!("{target}: {} seeds, {seconds} s", seeds.len());
     let mut command = command::cargo();
-    // Instrumentation is a matter of nightly compilers, or of asking a stable one nicely. Without
-    // unsafe code of our own there is little for a sanitizer to find.
+    // Instrumentation is a matter of nightly compilers, or of asking a stable one nicely, which
+    // keeps to the compiler that everything else is built with. Without unsafe code of our own
+    // there is little for a sanitizer to find.
     command.env("RUSTC_BOOTSTRAP", "1");
     command.args(["fuzz", "run", "--sanitizer", "none", target, "--"]);
     command.arg(format!("-max_total_time={seconds}"));

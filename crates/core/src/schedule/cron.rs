@@ -24,6 +24,11 @@ impl CronPattern {
         if text.split_ascii_whitespace().count() != 5 {
             return Err(unreadable(text, ""));
         }
+        // A field without a value is taken for one that never comes, which is searched for through
+        // thousands of years, minute by minute.
+        if text.split_ascii_whitespace().any(|field| field.split(',').any(str::is_empty)) {
+            return Err(unreadable(text, ": there is nothing between two commas of a field"));
+        }
         let cron = CronParser::builder()
             .seconds(Seconds::Disallowed)
             .year(Year::Disallowed)

@@ -224,3 +224,14 @@ proptest! {
         }
     }
 }
+
+/// Found by fuzzing: a list without a value kept the search busy for seconds.
+#[test]
+fn a_list_without_a_value_is_refused_before_anything_is_searched_for() {
+    for text in
+        [", 0 L * *", ", * * * *", "* * , * *", "1,,2 * * * *", "1, * * * *", "* * * * ,MON"]
+    {
+        let error = Schedule::parse(text, "Asia/Kathmandu", "wf_1").unwrap_err();
+        assert!(error.detail.contains("nothing between two commas"), "{text}: {}", error.detail);
+    }
+}
