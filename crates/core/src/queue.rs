@@ -65,6 +65,42 @@ impl Place {
     }
 }
 
+/// How many turns a tenant gets where one of weight 1 gets one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Weight(u32);
+
+/// The most that a tenant can weigh.
+pub const MAX_WEIGHT: u32 = 100;
+
+impl Default for Weight {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl Weight {
+    /// A weight that someone asks for.
+    ///
+    /// # Errors
+    /// `invalid` when it is not between 1 and [`MAX_WEIGHT`].
+    pub fn new(weight: u32) -> Result<Self> {
+        match weight {
+            1..=MAX_WEIGHT => Ok(Self(weight)),
+            _ => Err(Error::invalid("weight", format!("must be 1 to {MAX_WEIGHT}."))),
+        }
+    }
+
+    /// The nearest weight there is.
+    pub fn clamped(weight: i64) -> Self {
+        Self(u32::try_from(weight.clamp(1, i64::from(MAX_WEIGHT))).unwrap_or(1))
+    }
+
+    /// As a number.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
 /// All queues. Weights and limits are those of the requirements (C-50, R-170, R-171).
 pub const QUEUES: [Queue; 8] = [
     lane("generation", 100, 10, 3600),

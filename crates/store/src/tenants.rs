@@ -1,6 +1,8 @@
 //! Tenants and their data keys.
 
-use connectus_core::{Result, TenantCtx, TenantId, Timestamp};
+use std::collections::HashMap;
+
+use connectus_core::{Result, TenantCtx, TenantId, Timestamp, queue::Weight};
 use serde::Serialize;
 use sqlx::FromRow;
 
@@ -16,12 +18,13 @@ sql! {
               VALUES ($1, $2, $3, $4, $5, $6, $6)";
     INSERT_KEY = "INSERT INTO data_keys (tenant_id, id, wrapped, master_id, created_at) \
                   VALUES ($1, $2, $3, $4, $5)";
-    GET = "SELECT id, name, plan, status, timezone, sandbox, created_at, updated_at \
+    GET = "SELECT id, name, plan, status, timezone, sandbox, weight, created_at, updated_at \
            FROM tenants WHERE id = $1";
-    ALL = "SELECT id, name, plan, status, timezone, sandbox, created_at, updated_at \
+    ALL = "SELECT id, name, plan, status, timezone, sandbox, weight, created_at, updated_at \
            FROM tenants ORDER BY id";
-    UPDATE = "UPDATE tenants SET name = $2, plan = $3, status = $4, timezone = $5, updated_at = $6 \
-              WHERE id = $1";
+    WEIGHTS = "SELECT id, weight FROM tenants WHERE weight <> 1";
+    UPDATE = "UPDATE tenants SET name = $2, plan = $3, status = $4, timezone = $5, weight = $6, \
+              updated_at = $7 WHERE id = $1";
     ACTIVE_KEY = "SELECT id, wrapped FROM data_keys \
                   WHERE tenant_id = $1 AND active = TRUE ORDER BY created_at DESC LIMIT 1";
     KEY = "SELECT id, wrapped FROM data_keys WHERE tenant_id = $1 AND id = $2";
@@ -42,6 +45,8 @@ pub struct Tenant {
     pub timezone: String,
     /// Whether its providers are the built-in fakes.
     pub sandbox: bool,
+    /// Turns that its runs get where those of another tenant get one, see [`Weight`].
+    pub weight: Weight,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -56,6 +61,7 @@ struct Row {
     status: String,
     timezone: String,
     sandbox: bool,
+    weight: i64,
     created_at: i64,
     updated_at: i64,
 }
@@ -69,6 +75,7 @@ impl From<Row> for Tenant {
             status: row.status,
             timezone: row.timezone,
             sandbox: row.sandbox,
+            weight: Weight::clamped(row.weight),
             created_at: Timestamp(row.created_at),
             updated_at: Timestamp(row.updated_at),
         }
@@ -121,7 +128,7 @@ impl Tx {
 }
 
 impl Tx {
-    /// Changes name, plan, status and time zone.
+    /// Changes name, plan, status, time zone and weight.
     ///
     /// # Errors
     /// What the database says.
@@ -132,6 +139,7 @@ impl Tx {
             .bind(&tenant.plan)
             .bind(&tenant.status)
             .bind(&tenant.timezone)
+            .bind(i64::from(tenant.weight.get()))
             .bind(tenant.updated_at.0)
             .execute(c)
             .await
@@ -159,6 +167,16 @@ impl Conn {
     pub async fn tenants(&mut self) -> StoreResult<Vec<Tenant>> {
         let rows: Vec<Row> = on!(self, c => sqlx::query_as(ALL).fetch_all(c).await?);
         Ok(rows.into_iter().map(Tenant::from).collect())
+    }
+
+    /// The weights that are not the usual one, for the engine.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn tenant_weights(&mut self) -> StoreResult<HashMap<TenantId, Weight>> {
+        let rows: Vec<(String, i64)> = on!(self, c => sqlx::query_as(WEIGHTS).fetch_all(c).await?);
+        let weighed = |(id, weight)| (TenantId::trusted(id), Weight::clamped(weight));
+        Ok(rows.into_iter().map(weighed).collect())
     }
 
     /// The key that seals new secrets of the tenant.

@@ -79,6 +79,7 @@ async fn tenant(db: &TestStore) -> (TenantCtx, IntegrationId) {
         status: "active".into(),
         timezone: "UTC".into(),
         sandbox: false,
+        weight: Default::default(),
         created_at: db.sim.env.now(),
         updated_at: db.sim.env.now(),
     };

@@ -49,6 +49,7 @@ impl TestStore {
             status: "active".to_owned(),
             timezone: "UTC".to_owned(),
             sandbox: false,
+            weight: Default::default(),
             created_at: env.now(),
             updated_at: env.now(),
         };

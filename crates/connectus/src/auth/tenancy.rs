@@ -1,6 +1,6 @@
 //! Making and changing tenants.
 
-use connectus_core::{Error, Result, TenantCtx, event::EventType};
+use connectus_core::{Error, Result, TenantCtx, event::EventType, queue::Weight};
 use connectus_store::{Store, Tx, tenants::Tenant};
 use serde_json::json;
 
@@ -29,7 +29,8 @@ impl NewTenant {
     }
 }
 
-/// What to change about a tenant. Plan and status are the operator's, not the tenant's own.
+/// What to change about a tenant. Plan, status and weight are the operator's, not the
+/// tenant's own.
 #[derive(Clone, Debug, Default)]
 pub struct TenantChange {
     /// Display name.
@@ -40,6 +41,8 @@ pub struct TenantChange {
     pub plan: Option<String>,
     /// Whether its people and keys may act.
     pub active: Option<bool>,
+    /// Turns that its runs get where those of another tenant get one.
+    pub weight: Option<Weight>,
 }
 
 /// Makes a tenant with its data key.
@@ -65,6 +68,7 @@ pub(super) async fn insert(
         status: "active".to_owned(),
         timezone: new.timezone.clone(),
         sandbox: new.sandbox,
+        weight: Weight::default(),
         created_at: now,
         updated_at: now,
     };
@@ -106,13 +110,18 @@ async fn apply(
     if let Some(active) = change.active {
         tenant.status = if active { "active" } else { "suspended" }.to_owned();
     }
+    if let Some(weight) = change.weight {
+        tenant.weight = weight;
+        // Those who give out places look at weights when they look at all.
+        tx.wake_engine();
+    }
     check_parts(&tenant.name, &tenant.plan, &tenant.timezone)?;
     // The time of change is the version: it must move even within one microsecond.
     tenant.updated_at.0 = tx.env().now().0.max(tenant.updated_at.0 + 1);
     tx.update_tenant(ctx, &tenant).await?;
     let detail = json!({
         "name": tenant.name, "plan": tenant.plan, "timezone": tenant.timezone,
-        "status": tenant.status,
+        "status": tenant.status, "weight": tenant.weight,
     });
     tx.happened(ctx, EventType::TenantUpdated, tenant.id.as_str(), detail).await?;
     Ok(tenant)

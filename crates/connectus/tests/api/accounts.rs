@@ -207,6 +207,38 @@ both! {
         me(SERVICE, "7").await.refused(401, "unauthenticated");
     }
 
+    async fn only_the_operators_service_says_what_a_tenant_weighs(db: TestStore) {
+        let app = TestApp::with(db, |settings| {
+            settings.auth.service_secret = Some(SERVICE.into());
+        })
+        .await;
+        let ours = app.organisation("Ours").await;
+        let ann = app.person(&ours, "ann@example.org", Role::Owner).await;
+        let change = |body: Value| Call::patch("/api/v1/tenant").json(&body);
+        let served = |body: Value| {
+            let call = change(body).header("x-service-secret", SERVICE);
+            app.send(call.header("x-user-id", ann.id.as_str()))
+        };
+        let own = change(json!({"weight": 5})).bearer(ours.owner());
+        app.send(own).await.refused(403, "forbidden");
+        let weight = async || {
+            let tenant = Call::get("/api/v1/tenant").bearer(ours.owner());
+            app.send(tenant).await.expect(200).json()["weight"].clone()
+        };
+        assert_eq!(weight().await, 1);
+        for wrong in [0, 101] {
+            served(json!({"weight": wrong})).await.refused(422, "invalid");
+        }
+        assert_eq!(served(json!({"weight": 5})).await.expect(200).json()["weight"], 5);
+        assert_eq!(weight().await, 5);
+        // What others change leaves it.
+        let renamed = change(json!({"name": "Ours, too"})).bearer(ours.owner());
+        assert_eq!(app.send(renamed).await.expect(200).json()["weight"], 5);
+        let audit = Call::get("/api/v1/audit").bearer(ours.owner());
+        let audit = app.send(audit).await.expect(200);
+        assert!(audit.text.contains("\"weight\":5"), "{}", audit.text);
+    }
+
     async fn without_a_configured_secret_no_service_is_believed(db: TestStore) {
         let app = TestApp::start(db).await;
         let ours = app.organisation("Ours").await;

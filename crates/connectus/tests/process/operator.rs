@@ -49,6 +49,20 @@ fn tenants_people_and_keys_are_made_with_and_without_a_server() {
 }
 
 #[test]
+fn the_operator_says_what_a_tenant_weighs() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    json(dir, &["tenant", "create", "Acme", "--json"]);
+    let update = ["tenant", "update", "Acme", "--weight"];
+    let said = text(&run(dir, &[&update[..], &["3"]].concat()).stdout);
+    assert_eq!(said, "Tenant Acme is on the plan trial, weight 3.\n");
+    assert!(refusal(dir, &[&update[..], &["101"]].concat()).contains("1 to 100"));
+    assert_eq!(json(dir, &["tenant", "list", "--json"])[0]["weight"], 3);
+    let changed = json(dir, &["tenant", "update", "Acme", "--plan", "pro", "--json"]);
+    assert_eq!((&changed["plan"], &changed["weight"]), (&"pro".into(), &3.into()));
+}
+
+#[test]
 fn a_password_never_comes_back_and_never_from_nowhere() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();

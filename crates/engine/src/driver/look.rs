@@ -55,6 +55,8 @@ impl Engine {
                 self.active.nudge(&key);
             }
         }
+        let weights = conn.tenant_weights().await?;
+        self.ready().weigh(weights);
         for queue in self.parts.queues.of_runs() {
             let tenants = conn.lines(queue.name).await?;
             self.ready().more(queue.name, tenants);

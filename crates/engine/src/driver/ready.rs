@@ -2,15 +2,19 @@
 //!
 //! The database holds all runs that wait; here is the beginning of each tenant's line, so that a
 //! backlog of any length takes little memory. Places go to tenants, not to runs: to the tenant that
-//! has the fewest, and among those to the one served longest ago, so that a flood of one tenant
-//! costs the others no more than the place they wait for. A few places are kept from any one
-//! tenant, so that a second one need not wait at all. Within a tenant's line [`Place`] decides.
+//! has the fewest for its weight, and among those by turns, of which each gets as many as it weighs,
+//! so that a flood of one tenant costs the others no more than the place they wait for. A few places
+//! are kept from any one tenant, so that a second one need not wait at all. Within a tenant's line
+//! [`Place`] decides, and what waits grows older.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use connectus_core::{
     RunId, TenantId,
-    queue::{Place, Queue, Queues},
+    queue::{Place, Queue, Queues, Weight},
 };
 use connectus_store::runs::ReadyRun;
 
@@ -18,6 +22,8 @@ use connectus_store::runs::ReadyRun;
 pub(super) const AHEAD: usize = 64;
 /// One place of so many is kept for tenants that have none.
 const KEPT: usize = 8;
+/// How far a turn of a tenant of weight 1 puts it back. All weights divide it closely enough.
+const STRIDE: u64 = 1 << 20;
 
 /// The queues that runs wait in.
 pub(super) struct Ready {
@@ -40,17 +46,22 @@ struct Lane {
     lines: HashMap<TenantId, Line>,
     /// Lines with something in them, the next to be served first.
     order: BTreeSet<Rank>,
-    /// How often a line was served.
-    served: u64,
+    /// The turn of the line that was served last.
+    now: u64,
+    /// What tenants weigh, where it is not the usual.
+    weights: Arc<HashMap<TenantId, Weight>>,
 }
 
-/// Busy places, when last served, whose line.
+/// Busy places for each point of weight, whose turn it is, whose line.
 type Rank = (usize, u64, TenantId);
 
 #[derive(Default)]
 struct Line {
     busy: usize,
-    last_served: u64,
+    weight: Weight,
+    /// Its turn: the least goes first. Each time it is served it moves on by a stride that is the
+    /// shorter the more it weighs.
+    turn: u64,
     /// By place, and whether few of its kind may be under way at once.
     waiting: BTreeMap<(Place, RunId), bool>,
     /// Whether the database may hold more than `waiting`.
@@ -62,8 +73,9 @@ impl Line {
         self.more || !self.waiting.is_empty()
     }
 
+    /// Places below the weight count as none: there turns decide, and not who comes to lack one.
     fn rank(&self, tenant: &TenantId) -> Rank {
-        (self.busy, self.last_served, tenant.clone())
+        (self.busy / self.weight.get() as usize, self.turn, tenant.clone())
     }
 }
 
@@ -72,8 +84,14 @@ impl Lane {
     fn change<T>(&mut self, tenant: &TenantId, change: impl FnOnce(&mut Line) -> T) -> T {
         let line = self.lines.entry(tenant.clone()).or_default();
         self.order.remove(&line.rank(tenant));
+        let wanted = line.wants();
         let changed = change(line);
         if line.wants() {
+            if !wanted {
+                // Turns that it did not want are not made up for.
+                line.turn = line.turn.max(self.now);
+                line.weight = self.weights.get(tenant).copied().unwrap_or_default();
+            }
             self.order.insert(line.rank(tenant));
         } else if line.busy == 0 {
             self.lines.remove(tenant);
@@ -88,27 +106,47 @@ impl Lane {
 
     /// Whether a run waits that there is, or may be, a place for.
     fn is_anyone_next(&self) -> bool {
-        let first = self.order.first();
-        first.is_some_and(|(busy, ..)| self.busy < self.queue.concurrency && *busy < self.most())
+        self.busy < self.queue.concurrency && self.first().is_some()
     }
 
     fn next(&mut self) -> Option<Turn> {
-        let (busy, _, tenant) = self.order.first()?.clone();
-        if self.busy >= self.queue.concurrency || busy >= self.most() {
+        if self.busy >= self.queue.concurrency {
             return None;
         }
-        let served = self.served + 1;
+        let tenant = self.first()?.clone();
         let taken = self.change(&tenant, |line| {
             let first = line.waiting.pop_first()?;
+            let turn = line.turn;
             line.busy += 1;
-            line.last_served = served;
-            Some(first)
+            line.turn += STRIDE / u64::from(line.weight.get());
+            Some((first, turn))
         });
-        let Some(((place, run), is_keyed)) = taken else { return Some(Turn::Read(tenant)) };
-        self.served = served;
+        let Some((((place, run), is_keyed), turn)) = taken else { return Some(Turn::Read(tenant)) };
+        self.now = self.now.max(turn);
         self.busy += 1;
         let queue = self.queue.name.to_owned();
         Some(Turn::Run(ReadyRun { tenant, run, queue, place, is_keyed }))
+    }
+
+    /// The line that is served next, if any may have one more place.
+    fn first(&self) -> Option<&TenantId> {
+        // At most one line can hold so many places that it must leave some to others.
+        let mut lines = self.order.iter().take(2).map(|(.., tenant)| tenant);
+        let busy = |tenant: &TenantId| self.lines.get(tenant).map_or(0, |line| line.busy);
+        lines.find(|tenant| busy(tenant) < self.most())
+    }
+
+    /// Takes in what tenants weigh now.
+    fn weigh(&mut self, weights: &Arc<HashMap<TenantId, Weight>>) {
+        self.weights = weights.clone();
+        let (order, lines) = (&mut self.order, &mut self.lines);
+        order.clear();
+        for (tenant, line) in lines.iter_mut() {
+            line.weight = weights.get(tenant).copied().unwrap_or_default();
+            if line.wants() {
+                order.insert(line.rank(tenant));
+            }
+        }
     }
 
     fn push(&mut self, run: ReadyRun) {
@@ -134,13 +172,24 @@ impl Ready {
             busy: 0,
             lines: HashMap::new(),
             order: BTreeSet::new(),
-            served: 0,
+            now: 0,
+            weights: Arc::default(),
         };
         Self { lanes: queues.of_runs().map(lane).collect() }
     }
 
     fn lane(&mut self, queue: &str) -> Option<&mut Lane> {
         self.lanes.iter_mut().find(|lane| lane.queue.name == queue)
+    }
+
+    /// What tenants weigh from now on, where it is not the usual.
+    pub fn weigh(&mut self, weights: HashMap<TenantId, Weight>) {
+        let weights = Arc::new(weights);
+        for lane in &mut self.lanes {
+            if *lane.weights != *weights {
+                lane.weigh(&weights);
+            }
+        }
     }
 
     /// A run waits for its turn.
@@ -180,16 +229,13 @@ impl Ready {
         if lane.is_anyone_next() || lane.busy >= lane.queue.concurrency {
             return None;
         }
-        let (most, served) = (lane.most(), lane.served + 1);
+        let most = lane.most();
         let line = lane.lines.get(tenant);
         if line.is_some_and(|line| line.wants() || line.busy >= most) || most == 0 {
             return None;
         }
-        lane.change(tenant, |line| {
-            line.busy += 1;
-            line.last_served = served;
-        });
-        lane.served = served;
+        // A place that nobody waits for costs no turn.
+        lane.change(tenant, |line| line.busy += 1);
         lane.busy += 1;
         Some(lane.queue.name)
     }
@@ -273,6 +319,74 @@ mod tests {
         ready.push(run("calm", "c1", 100, 0));
         assert_eq!(taken(&mut ready), ["c1"]);
         assert_eq!(ready.busy("workflow"), 8);
+    }
+
+    /// Serves so many runs one after the other; how many of them were of each tenant.
+    fn shares(ready: &mut Ready, turns: usize) -> HashMap<String, usize> {
+        let mut shares = HashMap::new();
+        for _ in 0..turns {
+            let Some((queue, Turn::Run(run))) = ready.next() else { panic!("nobody is next") };
+            *shares.entry(run.tenant.to_string()).or_default() += 1;
+            ready.free(queue, &run.tenant);
+        }
+        shares
+    }
+
+    #[test]
+    fn turns_and_places_go_by_weight() {
+        let weighed = HashMap::from([(TenantId::trusted("heavy"), Weight::new(3).unwrap())]);
+        let fill = |ready: &mut Ready| {
+            for n in 0..60 {
+                ready.push(run("light", &format!("l{n:02}"), n, 0));
+                ready.push(run("heavy", &format!("h{n:02}"), n, 0));
+            }
+        };
+        // One place: turns.
+        let mut one = ready(1);
+        one.weigh(weighed.clone());
+        fill(&mut one);
+        let found = shares(&mut one, 40);
+        assert_eq!((found["heavy"], found["light"]), (30, 10));
+        // Many places, held: shares of them.
+        let mut many = ready(16);
+        fill(&mut many);
+        many.weigh(weighed);
+        let held = taken(&mut many);
+        assert_eq!(held.iter().filter(|run| run.starts_with('h')).count(), 12);
+        // As before once it weighs no more than others.
+        many.weigh(HashMap::new());
+        for _ in 0..12 {
+            many.free("workflow", &TenantId::trusted("heavy"));
+        }
+        let held = taken(&mut many);
+        assert_eq!(held.iter().filter(|run| run.starts_with('h')).count(), 8);
+    }
+
+    #[test]
+    fn turns_that_a_tenant_did_not_want_are_not_made_up_for() {
+        let mut ready = ready(1);
+        for n in 0..60 {
+            ready.push(run("busy", &format!("b{n:02}"), n, 0));
+        }
+        shares(&mut ready, 20);
+        for n in 0..20 {
+            ready.push(run("late", &format!("l{n:02}"), n, 0));
+        }
+        let found = shares(&mut ready, 20);
+        assert_eq!((found["busy"], found["late"]), (10, 10));
+    }
+
+    #[test]
+    fn a_heavy_tenant_starves_nobody_and_leaves_its_places() {
+        let mut ready = ready(8);
+        let weight = Weight::new(100).unwrap();
+        ready.weigh(HashMap::from([(TenantId::trusted("heavy"), weight)]));
+        for n in 0..64 {
+            ready.push(run("heavy", &format!("h{n:02}"), n, 0));
+        }
+        assert_eq!(taken(&mut ready).len(), 7, "a place is kept for others, whatever it weighs");
+        ready.push(run("light", "l1", 900, 0));
+        assert_eq!(taken(&mut ready), ["l1"]);
     }
 
     #[test]

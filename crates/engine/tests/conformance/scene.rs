@@ -5,6 +5,7 @@ use std::sync::Arc;
 use connectus_core::{
     Page, Result, TenantCtx,
     event::EventType,
+    queue::Weight,
     run::{Run, RunStatus},
 };
 use connectus_engine::{
@@ -50,6 +51,19 @@ impl<D: Driver> Scene<D> {
         limits.set_concurrency(queue, places).unwrap();
         self.parts.queues = Arc::new(limits);
         self.drain().await;
+    }
+
+    /// Gives the tenant so many turns where another one gets one.
+    pub async fn weigh(&self, weight: u32) {
+        let (ctx, weight) = (self.ctx.clone(), Weight::new(weight).unwrap());
+        let write = self.db.store.write(move |tx| {
+            Box::pin(async move {
+                let mut tenant = tx.tenant(ctx.tenant()).await?.unwrap();
+                tenant.weight = weight;
+                Ok(tx.update_tenant(&ctx, &tenant).await?)
+            })
+        });
+        write.await.unwrap();
     }
 
     /// Connects Slack for this tenant, too.

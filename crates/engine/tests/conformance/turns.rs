@@ -31,6 +31,25 @@ each_driver! {
         assert!(last < 20, "the last of five came as number {last}: {posted:?}");
     }
 
+    async fn turns_go_by_the_weight_of_tenants(scene: Scene) {
+        let mut scene = scene;
+        scene.limit("workflow", 1).await;
+        let light = scene.another_tenant("Light").await;
+        light.connect().await;
+        scene.weigh(3).await;
+        for (tenant, name) in [(&scene, "heavy"), (&light, "light")] {
+            let workflow = tenant.define(says(name, 0)).await;
+            for n in 0..20 {
+                tenant.start(&workflow, json!({ "text": format!("{name} {n}") })).await;
+            }
+        }
+        scene.settle().await;
+        let posted = scene.posted();
+        let heavy = posted[..16].iter().filter(|text| text.starts_with("heavy")).count();
+        assert!((11..=13).contains(&heavy), "three of four: {posted:?}");
+        assert_eq!(posted.len(), 40, "nobody is left out");
+    }
+
     async fn priority_gives_a_head_start_that_waiting_makes_up_for(scene: Scene) {
         let mut scene = scene;
         scene.limit("workflow", 1).await;

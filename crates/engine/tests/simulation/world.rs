@@ -230,6 +230,7 @@ impl Process {
             status: "active".to_owned(),
             timezone: "Europe/Berlin".to_owned(),
             sandbox: false,
+            weight: Default::default(),
             created_at: self.parts.env().now(),
             updated_at: self.parts.env().now(),
         };

@@ -1,6 +1,7 @@
 //! `PATCH /api/v1/tenant`.
 
 use axum::{extract::State, http::HeaderMap, response::Response};
+use connectus_core::{Code, Error, queue::Weight};
 use connectus_store::tenants::Tenant;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -9,7 +10,7 @@ use super::TenantView;
 use crate::{
     app::App,
     auth::tenancy::{self, TenantChange},
-    http::{ApiResult, Body, Caller, etag},
+    http::{ApiResult, Body, Caller, caller::Via, etag},
 };
 
 /// What to change; the rest stays. The plan and suspension are the operator's to change.
@@ -21,6 +22,9 @@ pub struct ChangeTenant {
     /// IANA time zone of its schedules.
     #[schema(example = "Europe/Paris")]
     timezone: Option<String>,
+    /// Turns that its runs get where those of another tenant get one, 1 to 100. Only the
+    /// operator's service (`X-Service-Secret`) may say.
+    weight: Option<u32>,
 }
 
 /// Change the caller's organisation.
@@ -32,8 +36,14 @@ pub async fn handle(
     headers: HeaderMap,
     Body(body): Body<ChangeTenant>,
 ) -> ApiResult<Response> {
+    if body.weight.is_some() && !matches!(caller.via, Via::Service) {
+        let detail = "A tenant cannot say what it weighs: the operator does, with `connectus \
+                      tenant update --weight` or the service secret.";
+        return Err(Error::new(Code::Forbidden, detail).into());
+    }
+    let weight = body.weight.map(Weight::new).transpose()?;
     let change =
-        TenantChange { name: body.name, timezone: body.timezone, ..TenantChange::default() };
+        TenantChange { name: body.name, timezone: body.timezone, weight, ..Default::default() };
     let guard = move |tenant: &Tenant| etag::check(&headers, super::version(tenant));
     Ok(super::answer(tenancy::update(app.store(), caller.ctx, change, guard).await?))
 }

@@ -20,6 +20,8 @@ pub struct TenantView {
     timezone: String,
     /// Whether its providers are the built-in fakes.
     sandbox: bool,
+    /// Turns that its runs get where those of a tenant of weight 1 get one.
+    weight: u32,
     /// When it was made.
     created_at: String,
     /// When it last changed.
@@ -35,6 +37,7 @@ impl From<Tenant> for TenantView {
             status: tenant.status,
             timezone: tenant.timezone,
             sandbox: tenant.sandbox,
+            weight: tenant.weight.get(),
             created_at: tenant.created_at.to_string(),
             updated_at: tenant.updated_at.to_string(),
         }
