@@ -2,10 +2,10 @@
 //!
 //! The database holds all runs that wait; here is the beginning of each tenant's line, so that a
 //! backlog of any length takes little memory. Places go to tenants, not to runs: to the tenant that
-//! has the fewest for its weight, and among those by turns, of which each gets as many as it weighs,
-//! so that a flood of one tenant costs the others no more than the place they wait for. A few places
-//! are kept from any one tenant, so that a second one need not wait at all. Within a tenant's line
-//! [`Place`] decides, and what waits grows older.
+//! has the fewest for its weight, and among those by turns, of which each gets as many as it
+//! weighs, so that a flood of one tenant costs the others no more than the place they wait for. A
+//! few places are kept from any one tenant, so that a second one need not wait at all. Within a
+//! tenant's line [`Place`] decides, and what waits grows older.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
