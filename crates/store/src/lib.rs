@@ -47,6 +47,7 @@ pub mod records;
 pub mod refresh_tokens;
 pub mod rejected;
 pub mod request;
+pub mod rotation;
 mod rows;
 pub mod runs;
 mod schema;

@@ -10,6 +10,7 @@ use sqlx::FromRow;
 use crate::{
     conn::{Conn, Tx},
     error::StoreResult,
+    rotation::Rotation,
     seal::Place,
     sql::{on, sql},
 };
@@ -204,23 +205,9 @@ impl Tx {
         &mut self,
         ctx: &TenantCtx,
         id: &SubscriptionId,
-        before: &SealedSecrets,
-        sealed: &str,
-        previous: (&str, Timestamp),
+        rotation: Rotation<'_>,
     ) -> StoreResult<bool> {
-        let now = self.env.now().0;
-        let touched = on!(self, c => sqlx::query(ROTATE)
-            .bind(ctx.tenant().as_str())
-            .bind(id.as_str())
-            .bind(sealed)
-            .bind(previous.0)
-            .bind(previous.1.0)
-            .bind(now)
-            .bind(&before.sealed)
-            .execute(c)
-            .await?
-            .rows_affected());
-        Ok(touched == 1)
+        self.rotate(ROTATE, ctx, id.as_str(), rotation).await
     }
 
     /// Notes that an attempt succeeded.

@@ -6,6 +6,7 @@ use sqlx::FromRow;
 use crate::{
     conn::{Conn, Tx},
     error::StoreResult,
+    rotation::Rotation,
     seal::Place,
     sql::{on, sql},
 };
@@ -141,23 +142,10 @@ impl Tx {
     pub async fn rotate_workflow_endpoint(
         &mut self,
         ctx: &TenantCtx,
-        before: &WorkflowEndpoint,
-        sealed: &str,
-        previous: (&str, Timestamp),
+        endpoint: &EndpointId,
+        rotation: Rotation<'_>,
     ) -> StoreResult<bool> {
-        let now = self.env.now().0;
-        let changed = on!(self, c => sqlx::query(ROTATE)
-            .bind(ctx.tenant().as_str())
-            .bind(before.id.as_str())
-            .bind(sealed)
-            .bind(previous.0)
-            .bind(previous.1.0)
-            .bind(now)
-            .bind(&before.sealed)
-            .execute(c)
-            .await?
-            .rows_affected());
-        Ok(changed == 1)
+        self.rotate(ROTATE, ctx, endpoint.as_str(), rotation).await
     }
 
     /// Takes a workflow's address away. False when it has none.

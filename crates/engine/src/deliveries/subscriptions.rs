@@ -9,7 +9,7 @@ use connectus_core::{
     },
     event::EventType,
 };
-use connectus_store::{Conn, Store, Tx, webhook_subscriptions::SealedSecrets};
+use connectus_store::{Conn, Store, Tx, rotation::Rotation, webhook_subscriptions::SealedSecrets};
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -166,8 +166,12 @@ pub async fn rotate_secret(
                 let place = SealedSecrets::previous_place(&id);
                 let previous = sealer.seal(&key, tenant, place, &old)?;
                 let until = env.now().plus_secs(SIGN_ALONG_SECS);
-                let previous = (previous.as_str(), until);
-                if !tx.rotate_subscription(&ctx, &id, &before, &sealed, previous).await? {
+                let rotation = Rotation {
+                    before: &before.sealed,
+                    sealed: &sealed,
+                    previous: (&previous, until),
+                };
+                if !tx.rotate_subscription(&ctx, &id, rotation).await? {
                     let detail = "Someone else changed the secret at the same time.";
                     return Err(Error::new(Code::Conflict, detail));
                 }

@@ -15,6 +15,7 @@ use connectus_core::{
 };
 use connectus_store::{
     Conn, Store, Tx,
+    rotation::Rotation,
     seal::{Place, Sealer},
     workflow_endpoints::WorkflowEndpoint,
     workflows::WorkflowRow,
@@ -260,10 +261,12 @@ pub async fn put(
                         let place = WorkflowEndpoint::previous_place(&before.id);
                         let old = sealer.seal(&key, ctx.tenant(), place, &old)?;
                         let until = now.plus_secs(SIGN_ALONG_SECS);
-                        let previous = (old.as_str(), until);
-                        let done = tx
-                            .rotate_workflow_endpoint(&ctx, &before, &made.sealed, previous)
-                            .await?;
+                        let rotation = Rotation {
+                            before: &before.sealed,
+                            sealed: &made.sealed,
+                            previous: (&old, until),
+                        };
+                        let done = tx.rotate_workflow_endpoint(&ctx, &before.id, rotation).await?;
                         made.previous = Some((old, until));
                         done
                     }

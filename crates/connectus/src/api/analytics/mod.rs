@@ -5,6 +5,7 @@ use connectus_core::access::Permission::HealthRead;
 use crate::http::{Access::Needs, Operation, operation::operations};
 
 pub mod events;
+mod fold;
 pub mod outcomes;
 pub mod runs;
 pub mod span;

@@ -4,6 +4,8 @@ use connectus_core::analytics::{Place, Sum, TOOK, bound, quantile};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::fold::Fold;
+
 /// How often something began and ended.
 #[derive(Clone, Default, Serialize, ToSchema)]
 pub struct Outcomes {
@@ -36,9 +38,8 @@ pub struct Durations {
     longest: Option<u64>,
 }
 
-impl Outcomes {
-    /// Adds a sum; whether it was one of these.
-    pub fn add(&mut self, place: &Place, sum: Sum) -> bool {
+impl Fold for Outcomes {
+    fn add(&mut self, place: &Place, sum: Sum) -> bool {
         let counter = match place.label.as_str() {
             "started" => &mut self.started,
             "completed" => &mut self.completed,
@@ -62,7 +63,7 @@ impl Outcomes {
     }
 
     /// With the durations worked out.
-    pub fn done(mut self) -> Self {
+    fn done(mut self) -> Self {
         let longest = self.took.most;
         self.took_ms = Durations {
             mean: self.took.total.checked_div(self.took.count),

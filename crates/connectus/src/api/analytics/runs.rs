@@ -1,7 +1,5 @@
 //! `GET /api/v1/analytics/runs`.
 
-use std::collections::BTreeMap;
-
 use axum::{
     Json,
     extract::{Query, State},
@@ -10,7 +8,7 @@ use connectus_core::analytics::RUNS;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{outcomes::Outcomes, span};
+use super::{fold, outcomes::Outcomes, span};
 use crate::{
     app::App,
     http::{ApiResult, Caller},
@@ -68,21 +66,11 @@ pub async fn handle(
 ) -> ApiResult<Json<RunAnalytics>> {
     let days = (asked.from.as_deref(), asked.to.as_deref());
     let found = span::read(&app, &caller.ctx, &RUNS, days, asked.workflow_id.as_deref()).await?;
-    let mut totals = Outcomes::default();
-    let mut items: BTreeMap<(String, String), Outcomes> = BTreeMap::new();
-    for (place, sum) in found.sums {
-        totals.add(&place, sum);
-        let key = (place.day.clone(), place.subject.clone());
-        items.entry(key).or_default().add(&place, sum);
-    }
-    let item = |((day, workflow_id), figures): (_, Outcomes)| RunDay {
-        day,
-        workflow_id,
-        figures: figures.done(),
-    };
+    let folded = fold::by_day::<Outcomes>(found.sums);
+    let item = |(day, workflow_id, figures)| RunDay { day, workflow_id, figures };
     Ok(Json(RunAnalytics {
-        items: items.into_iter().map(item).collect(),
-        totals: totals.done(),
+        items: folded.items.into_iter().map(item).collect(),
+        totals: folded.totals,
         from: found.from,
         to: found.to,
         behind: found.behind,

@@ -1,7 +1,5 @@
 //! `GET /api/v1/analytics/syncs`.
 
-use std::collections::BTreeMap;
-
 use axum::{
     Json,
     extract::{Query, State},
@@ -10,7 +8,11 @@ use connectus_core::analytics::{Place, SYNCS, Sum};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{outcomes::Outcomes, span};
+use super::{
+    fold::{self, Fold},
+    outcomes::Outcomes,
+    span,
+};
 use crate::{
     app::App,
     http::{ApiResult, Caller},
@@ -81,10 +83,10 @@ pub struct RecordFigures {
     rejected: u64,
 }
 
-impl SyncFigures {
-    fn add(&mut self, place: &Place, sum: Sum) {
+impl Fold for SyncFigures {
+    fn add(&mut self, place: &Place, sum: Sum) -> bool {
         if self.outcomes.add(place, sum) {
-            return;
+            return true;
         }
         let counter = match place.label.as_str() {
             "records.created" => &mut self.records.created,
@@ -92,9 +94,10 @@ impl SyncFigures {
             "records.unchanged" => &mut self.records.unchanged,
             "records.kept" => &mut self.records.kept,
             "records.rejected" => &mut self.records.rejected,
-            _ => return,
+            _ => return false,
         };
         *counter += sum.count;
+        true
     }
 
     fn done(mut self) -> Self {
@@ -115,21 +118,11 @@ pub async fn handle(
 ) -> ApiResult<Json<SyncAnalytics>> {
     let days = (asked.from.as_deref(), asked.to.as_deref());
     let found = span::read(&app, &caller.ctx, &SYNCS, days, asked.flow_id.as_deref()).await?;
-    let mut totals = SyncFigures::default();
-    let mut items: BTreeMap<(String, String), SyncFigures> = BTreeMap::new();
-    for (place, sum) in found.sums {
-        totals.add(&place, sum);
-        let key = (place.day.clone(), place.subject.clone());
-        items.entry(key).or_default().add(&place, sum);
-    }
-    let item = |((day, flow_id), figures): (_, SyncFigures)| SyncDay {
-        day,
-        flow_id,
-        figures: figures.done(),
-    };
+    let folded = fold::by_day::<SyncFigures>(found.sums);
+    let item = |(day, flow_id, figures)| SyncDay { day, flow_id, figures };
     Ok(Json(SyncAnalytics {
-        items: items.into_iter().map(item).collect(),
-        totals: totals.done(),
+        items: folded.items.into_iter().map(item).collect(),
+        totals: folded.totals,
         from: found.from,
         to: found.to,
         behind: found.behind,
