@@ -103,7 +103,8 @@ pub async fn all(parts: &Parts, ctx: &TenantCtx) -> Result<Vec<QueueState>> {
     let now = parts.env().now();
     let mut conn = parts.store.read().await?;
     let pauses = conn.queue_pauses(ctx).await?;
-    let open = conn.open_runs(ctx, now).await?;
+    let names: Vec<_> = parts.queues.of_runs().map(|queue| queue.name).collect();
+    let open = conn.open_runs(ctx, &names, now).await?;
     let dead: HashMap<String, u64> = conn.dead_runs(ctx).await?.into_iter().collect();
     let deliveries = conn.open_deliveries(ctx, now).await?;
     let since = now.plus_secs(-WINDOW_SECS);

@@ -9,8 +9,8 @@ use crate::{
     sql::{on, sql},
 };
 
-// The counts begin with the status, whose index finds the few rows among many finished runs; the
-// limits keep the look from taking for ever.
+// Each count goes to the open runs of one tenant by an index that holds no others; the limits keep
+// the look from taking for ever.
 sql! {
     PAUSE = "INSERT INTO queue_pauses (tenant_id, queue, paused_at, paused_by) \
              VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, queue) DO NOTHING";
@@ -18,16 +18,21 @@ sql! {
     HELD = "SELECT (SELECT COUNT(*) FROM queue_pauses WHERE tenant_id = $1 AND queue = $2) \
             + (SELECT COUNT(*) FROM installation WHERE name = $3)";
     PAUSES = "SELECT queue, paused_at, paused_by FROM queue_pauses WHERE tenant_id = $1";
+    QUEUED = "SELECT COUNT(*) AS runs, \
+              COALESCE(SUM(CASE WHEN found.due_at <= $2 THEN 1 ELSE 0 END), 0) AS due, \
+              MIN(found.due_at) AS oldest FROM (\
+              SELECT due_at FROM runs WHERE status = 'queued' AND queue = $3 AND held = FALSE \
+              AND tenant_id = $1 UNION ALL \
+              SELECT due_at FROM runs WHERE status = 'queued' AND queue = $3 AND held = TRUE \
+              AND tenant_id = $1 LIMIT 1000000) AS found";
     OPEN = "SELECT found.queue, found.status, COUNT(*) AS runs, \
             SUM(CASE WHEN found.due_at <= $2 THEN 1 ELSE 0 END) AS due, \
             MIN(found.due_at) AS oldest FROM (\
-            SELECT tenant_id, queue, status, due_at FROM runs WHERE status = 'queued' \
-            UNION ALL SELECT tenant_id, queue, status, due_at FROM runs WHERE status = 'running' \
-            UNION ALL SELECT tenant_id, queue, status, due_at FROM runs \
-            WHERE status = 'quarantined' \
-            UNION ALL SELECT tenant_id, queue, status, due_at FROM runs WHERE status = 'waiting' \
-            LIMIT 2000000) AS found \
-            WHERE found.tenant_id = $1 GROUP BY found.queue, found.status";
+            SELECT queue, status, due_at FROM runs WHERE status = 'running' AND tenant_id = $1 \
+            UNION ALL SELECT queue, status, due_at FROM runs \
+            WHERE status = 'quarantined' AND tenant_id = $1 UNION ALL \
+            SELECT queue, status, due_at FROM runs WHERE status = 'waiting' AND tenant_id = $1 \
+            LIMIT 1000000) AS found GROUP BY found.queue, found.status";
     DEAD = "SELECT found.queue, COUNT(*) AS runs FROM (\
             SELECT tenant_id, id, queue, kind, subject_id, created_at FROM runs \
             WHERE tenant_id = $1 AND status = 'failed' AND parent_run_id IS NULL \
@@ -145,11 +150,43 @@ impl Conn {
         Ok(held > 0)
     }
 
-    /// The tenant's open runs, by queue and status.
+    /// The tenant's queued runs in one queue.
+    async fn queued_runs(
+        &mut self,
+        ctx: &TenantCtx,
+        queue: &str,
+        now: Timestamp,
+    ) -> StoreResult<Option<Open>> {
+        let (runs, due, oldest): (i64, i64, Option<i64>) = on!(self, c => sqlx::query_as(QUEUED)
+            .bind(ctx.tenant().as_str()).bind(now.0).bind(queue).fetch_one(c).await?);
+        Ok(oldest.map(|oldest| Open {
+            queue: queue.to_owned(),
+            status: "queued".to_owned(),
+            count: count(runs),
+            due: count(due),
+            oldest: Timestamp(oldest),
+        }))
+    }
+
+    /// The tenant's open runs in these queues, by queue and status.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn open_runs(&mut self, ctx: &TenantCtx, now: Timestamp) -> StoreResult<Vec<Open>> {
+    pub async fn open_runs(
+        &mut self,
+        ctx: &TenantCtx,
+        queues: &[&str],
+        now: Timestamp,
+    ) -> StoreResult<Vec<Open>> {
+        let mut open = self.begun_runs(ctx, now).await?;
+        for queue in queues {
+            open.extend(self.queued_runs(ctx, queue, now).await?);
+        }
+        Ok(open)
+    }
+
+    /// The tenant's runs that are worked on or rest, by queue and status.
+    async fn begun_runs(&mut self, ctx: &TenantCtx, now: Timestamp) -> StoreResult<Vec<Open>> {
         let rows: Vec<(String, String, i64, i64, i64)> = on!(self, c => sqlx::query_as(OPEN)
             .bind(ctx.tenant().as_str()).bind(now.0).fetch_all(c).await?);
         let open = |(queue, status, runs, due, oldest)| Open {

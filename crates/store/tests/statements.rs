@@ -211,6 +211,9 @@ fn the_engine_finds_its_rows_by_an_index_in_order() {
             ("figures.QUEUES", "runs_ready"),
             ("figures.QUEUES", "runs_quarantined"),
             ("queues.DEAD", "runs_failed"),
+            ("queues.QUEUED", "runs_ready (queue=? AND held=? AND tenant_id=?)"),
+            ("queues.OPEN", "runs_under_way (tenant_id=?)"),
+            ("queues.OPEN", "runs_resting (tenant_id=?)"),
             ("runs/claims.CLAIM", "sqlite_autoindex_runs_1"),
         ] {
             let found = all.iter().find(|(known, _)| known == name);
@@ -226,6 +229,8 @@ fn the_engine_finds_its_rows_by_an_index_in_order() {
             // An index may be gone through from end to end where it holds no other rows.
             let scans = plan.lines().filter(|line| line.starts_with("SCAN runs"));
             assert!(scans.clone().all(|line| line.contains("USING")), "{name}: {plan}");
+            // What one tenant asks for goes through nobody else's runs.
+            assert!(!name.starts_with("queues.") || scans.count() == 0, "{name}: {plan}");
         }
     });
 }
