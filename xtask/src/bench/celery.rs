@@ -56,7 +56,7 @@ impl Celery {
         if fs::read_to_string(&pinned).is_ok_and(|text| text == wanted) {
             return Ok(Self { python, redis });
         }
-        println!("installing Celery into {}", folder.display());
+        eprintln!("installing Celery into {}", folder.display());
         environment(&folder)?;
         let mut pip = Command::new(&python);
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);

@@ -8,6 +8,7 @@
 
 mod actions;
 mod client;
+mod hostile;
 mod mail;
 mod oauth;
 mod pages;

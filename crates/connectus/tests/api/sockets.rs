@@ -238,6 +238,55 @@ both! {
         tokio::time::timeout(PATIENCE, ends).await.expect("the socket stays open");
     }
 
+    async fn a_client_that_takes_nothing_is_cut_off_and_costs_little(db: TestStore) {
+        let (app, ours, at) = start(db).await;
+        let key = bearer(ours.owner());
+        let auth = [("authorization", key.as_str())];
+        let mut slow = open(at, "?types=workflow.*", &auth).await.unwrap();
+        let mut quick = open(at, "?types=workflow.*", &auth).await.unwrap();
+        let first = last_seq(&app, &ours.ctx).await + 1;
+        // Far more than the sockets of both sides hold.
+        let (text, count) = ("x".repeat(100_000), 300);
+        let reads = async {
+            for seq in first..first + count {
+                assert_eq!(take(&mut quick, 1).await[0]["seq"], seq);
+            }
+        };
+        let write = async {
+            for _ in 0..count {
+                let (ctx, data) = (ours.ctx.clone(), json!({"name": "long", "data": text}));
+                let write = app.db.store.write(move |tx| {
+                    Box::pin(async move {
+                        tx.emit(&ctx, EventType::WorkflowNotified, "wf_1", data).await
+                    })
+                });
+                write.await.unwrap();
+            }
+        };
+        // Who reads gets everything meanwhile: the slow one holds up nobody.
+        tokio::join!(reads, write);
+        assert_eq!(app.app.places.held(), 2);
+        // It is given up, and with it goes all that was kept for it.
+        let ends = async {
+            while app.app.places.held() > 1 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, ends).await.expect("the slow one is kept");
+        // What had been written before is there; the last thing said is why it ended, for as long as
+        // somebody may still come to take it.
+        let mut taken = 0;
+        let last = loop {
+            match next(&mut slow).await {
+                Message::Text(_) => taken += 1,
+                other => break other,
+            }
+        };
+        assert!(taken < count, "it was not cut off");
+        let Message::Close(Some(frame)) = last else { panic!("{last:?} after {taken}") };
+        assert_eq!(u16::from(frame.code), 1013);
+    }
+
     async fn events_that_are_forgotten_are_not_passed_over_in_silence(db: TestStore) {
         let (app, ours, at) = start(db).await;
         emit(&app, &ours.ctx, 10).await;

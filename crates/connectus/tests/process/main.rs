@@ -16,3 +16,4 @@ mod runs;
 mod start;
 mod takeover;
 mod workflow_tests;
+mod workflows;

@@ -4,8 +4,11 @@
 mod bulk;
 mod bus;
 mod door;
+mod egress;
 mod engines;
 mod generations;
+#[path = "../../../connect/tests/it/hostile.rs"]
+mod hostile;
 mod mail;
 mod notifications;
 mod provider;

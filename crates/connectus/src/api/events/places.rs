@@ -49,6 +49,11 @@ impl Places {
         Ok(Place { holder, places: self.clone() })
     }
 
+    /// How many streams are open.
+    pub fn held(&self) -> usize {
+        self.lock().values().sum()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

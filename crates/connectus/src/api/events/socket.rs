@@ -104,7 +104,10 @@ enum Over {
 }
 
 async fn talk(mut socket: WebSocket, mut follower: Follower) {
-    let Over::Close(code, reason) = converse(&mut socket, &mut follower).await else { return };
+    let over = converse(&mut socket, &mut follower).await;
+    // Before it is told: who takes nothing does not take this either, and costs no more from here.
+    drop(follower);
+    let Over::Close(code, reason) = over else { return };
     let frame = CloseFrame { code, reason: reason.into() };
     // Who does not take it is gone or too slow, which is why this ends.
     let _ = tokio::time::timeout(TAKEN_WITHIN, socket.send(Message::Close(Some(frame)))).await;
