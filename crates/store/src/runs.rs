@@ -301,16 +301,6 @@ impl Conn {
         row.map(Row::run).transpose()
     }
 
-    /// The run that took a dedupe key, where one did.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn run_of_key(&mut self, ctx: &TenantCtx, key: &str) -> StoreResult<Option<Run>> {
-        let row: Option<Row> = on!(self, c => sqlx::query_as(BY_DEDUPE_KEY)
-            .bind(ctx.tenant().as_str()).bind(key).fetch_optional(c).await?);
-        row.map(Row::run).transpose()
-    }
-
     /// The newest run that a step of another run started.
     ///
     /// # Errors

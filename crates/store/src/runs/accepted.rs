@@ -146,4 +146,14 @@ impl Tx {
             .bind(ctx.tenant().as_str()).bind(key).fetch_one(c).await?);
         row.run()
     }
+
+    /// The same, where there is one.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn run_of_key(&mut self, ctx: &TenantCtx, key: &str) -> StoreResult<Option<Run>> {
+        let row: Option<Row> = on!(self, c => sqlx::query_as(BY_DEDUPE_KEY)
+            .bind(ctx.tenant().as_str()).bind(key).fetch_optional(c).await?);
+        row.map(Row::run).transpose()
+    }
 }
