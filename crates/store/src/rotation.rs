@@ -1,5 +1,5 @@
-//! A sealed secret changes and the one before it counts for a while longer: the same for every table
-//! that holds such secrets.
+//! A sealed secret changes and the one before it counts for a while longer: the same for every
+//! table that holds such secrets.
 
 use connectus_core::{TenantCtx, Timestamp};
 

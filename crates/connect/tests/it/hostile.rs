@@ -1,5 +1,5 @@
-//! URLs that would lead to this machine or its network, and an attacker's name server. Shared by all
-//! tests that knock at a way out.
+//! URLs that would lead to this machine or its network, and an attacker's name server. Shared by
+//! all tests that knock at a way out.
 
 use std::{
     io,

@@ -273,8 +273,8 @@ both! {
             }
         };
         tokio::time::timeout(PATIENCE, ends).await.expect("the slow one is kept");
-        // What had been written before is there; the last thing said is why it ended, for as long as
-        // somebody may still come to take it.
+        // What had been written before is there; the last thing said is why it ended, for as long
+        // as somebody may still come to take it.
         let mut taken = 0;
         let last = loop {
             match next(&mut slow).await {

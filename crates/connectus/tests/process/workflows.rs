@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use crate::connectus::{Server, command, json, refusal, run, text};
 
 fn definition(name: &str, greeting: &str) -> Value {
+    let text = format!("{greeting} {{{{ trigger.name }}}}");
     json!({"version": 1, "name": name, "steps": [
-        {"id": "greet", "type": "set", "vars": {"text": format!("{greeting} {{{{ trigger.name }}}}")}}]})
+        {"id": "greet", "type": "set", "vars": {"text": text}}]})
 }
 
 /// Makes a workflow of what comes on standard input.
