@@ -16,20 +16,13 @@ pub struct Awaited {
     run: Run,
     /// None while too many wait: the run is answered as it stands.
     end: Option<End>,
-    /// Whether the wait began before the run could have ended.
-    from_the_start: bool,
 }
 
 impl Awaited {
-    /// Waits for a run of the transaction under way, which is `new` in it or was there before.
-    pub(crate) fn within(store: &Store, run: Run, new: bool) -> Self {
-        let end = store.ends().expect(&run.tenant, &run.id);
-        Self { run, end, from_the_start: new }
-    }
-
-    /// Waits for a run that was accepted before.
+    /// Waits for a run that was accepted.
     pub fn of(store: &Store, run: Run) -> Self {
-        Self::within(store, run, false)
+        let end = store.ends().expect(&run.tenant, &run.id);
+        Self { run, end }
     }
 
     /// Whether the caller is waited with at all.
@@ -48,11 +41,13 @@ impl Awaited {
         within: Duration,
         over: &CancellationToken,
     ) -> Result<Run> {
-        let Self { mut run, end, mut from_the_start } = self;
+        let Self { mut run, end } = self;
         let Some(mut end) = end else { return Ok(run) };
         let until = Instant::now() + within;
+        // It may have ended before it was waited for.
+        let mut is_looked_at = false;
         while !run.status.is_final() {
-            if from_the_start {
+            if is_looked_at {
                 tokio::select! {
                     () = end.come() => {}
                     () = tokio::time::sleep(LOOK) => {}
@@ -60,7 +55,7 @@ impl Awaited {
                     () = over.cancelled() => return Ok(run),
                 }
             }
-            from_the_start = true;
+            is_looked_at = true;
             match store.read().await?.run(ctx, &run.id).await? {
                 Some(found) => run = found,
                 // Forgotten meanwhile.

@@ -3,17 +3,26 @@
 use std::sync::Arc;
 
 use connectus_connect::Mailer;
-use connectus_core::{Env, TenantId, queue::Queues};
+use connectus_core::{EndpointId, Env, TenantId, queue::Queues};
 use connectus_store::{Store, workflows::WorkflowRow};
 
 use crate::{
-    bus::BusSettings, connections::Connections, driver::Door, fresh::Fresh, programs::Programs,
-    triggers::pace::Pace,
+    bus::BusSettings,
+    connections::Connections,
+    driver::Door,
+    fresh::Fresh,
+    programs::Programs,
+    triggers::{endpoint::Address, pace::Pace},
 };
 
-/// The workflows that webhooks start, by tenant, as they were read last. Cheap to clone.
+/// The workflows that webhooks start, as they were read last. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Triggered(pub(crate) Arc<Fresh<TenantId, Vec<WorkflowRow>>>);
+pub struct Triggered {
+    /// Those that wait for events of providers, by tenant.
+    pub(crate) by_providers: Arc<Fresh<TenantId, Vec<WorkflowRow>>>,
+    /// Those with addresses of their own, by address.
+    pub(crate) addresses: Arc<Fresh<(TenantId, EndpointId), Option<Address>>>,
+}
 
 /// What the engine works with. Cheap to clone.
 #[derive(Clone)]

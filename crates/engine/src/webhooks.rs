@@ -107,7 +107,7 @@ struct Source {
 async fn take_all(parts: &Parts, source: &Source, events: Vec<InboundEvent>) -> Result<Received> {
     let (store, tenant) = (&parts.store, source.ctx.tenant().clone());
     let read = async { Ok(store.read().await?.triggered_workflows(&source.ctx, "webhook").await?) };
-    let workflows = parts.triggered.0.get(store, tenant, read).await?;
+    let workflows = parts.triggered.by_providers.get(store, tenant, read).await?;
     let arrivals = events.iter().map(|event| arrival(source, &workflows, event));
     let arrived = join_all(arrivals.map(|arrival| parts.door.take(parts, arrival))).await;
     let (mut taken, mut runs) = (0, 0);

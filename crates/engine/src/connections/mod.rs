@@ -73,7 +73,7 @@ struct Inner {
     usage: Arc<UsageBuffer>,
     open: Mutex<HashMap<Key, Opened>>,
     tasks: TaskTracker,
-    inbound: Fresh<(TenantId, EndpointId), Inbound>,
+    inbound: Fresh<(TenantId, EndpointId), Option<Arc<Inbound>>>,
 }
 
 type Key = (TenantId, IntegrationId);

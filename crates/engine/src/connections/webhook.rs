@@ -27,16 +27,23 @@ impl Connections {
     /// `not_found` for an address that is not there.
     pub async fn webhook(&self, ctx: &TenantCtx, endpoint: &EndpointId) -> Result<Arc<Inbound>> {
         let key = (ctx.tenant().clone(), endpoint.clone());
-        self.0.inbound.get(&self.0.store, key, self.read_webhook(ctx, endpoint)).await
+        let read = self.read_webhook(ctx, endpoint);
+        let found = self.0.inbound.get(&self.0.store, key, read).await?;
+        found.as_ref().clone().ok_or_else(|| Error::not_found("webhook address"))
     }
 
-    async fn read_webhook(&self, ctx: &TenantCtx, endpoint: &EndpointId) -> Result<Inbound> {
+    async fn read_webhook(
+        &self,
+        ctx: &TenantCtx,
+        endpoint: &EndpointId,
+    ) -> Result<Option<Arc<Inbound>>> {
         let mut conn = self.0.store.read().await?;
         let found = conn.webhook_endpoint(ctx, endpoint).await?;
-        let WebhookEndpoint { id, integration, provider, sealed, .. } =
-            found.ok_or_else(|| Error::not_found("webhook address"))?;
+        let Some(WebhookEndpoint { id, integration, provider, sealed, .. }) = found else {
+            return Ok(None);
+        };
         let place = WebhookEndpoint::place(&id);
         let secrets = vault::open(&mut conn, ctx, self.0.store.sealer(), place, &sealed).await?;
-        Ok(Inbound { integration, plan: packs::find(&provider)?, secrets })
+        Ok(Some(Arc::new(Inbound { integration, plan: packs::find(&provider)?, secrets })))
     }
 }

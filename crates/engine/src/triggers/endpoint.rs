@@ -1,20 +1,21 @@
 //! Calls to a workflow's own address: verified on the raw bytes, taken once, answered after the run
 //! they start is durable.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use connectus_connect::webhook::{self, Delivery};
 use connectus_core::{
     Code, EndpointId, Env, Error, Result, TenantCtx, Timestamp,
     canonical::Digest,
     delivery::SIGN_ALONG_SECS,
-    drill::Site,
     event::EventType,
     run::WorkflowStatus,
     workflow::trigger::{Endpoint, Signature, Watch},
 };
 use connectus_store::{
-    Conn, Store, Tx,
+    Conn,
+    events::NewEvent,
+    receipts::Receipt,
     rotation::Rotation,
     seal::{Place, Sealer},
     workflow_endpoints::WorkflowEndpoint,
@@ -27,6 +28,7 @@ use serde_json::{Map, Value, json};
 use super::{run_of, trigger_of};
 use crate::{
     answers::Awaited,
+    driver::{About, Arrival, Arrived},
     parts::Parts,
     webhooks::{Incoming, Received},
 };
@@ -42,6 +44,25 @@ const SECRET_BYTES: std::ops::RangeInclusive<usize> = 16..=200;
 /// Headers that can hold a secret, and so are kept from runs.
 const KEPT_BACK: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-api-key"];
 
+/// What taking a call at a workflow's address takes.
+pub(crate) struct Address {
+    workflow: WorkflowRow,
+    endpoint: Endpoint,
+    /// Those that count, newest first.
+    secrets: Vec<SecretString>,
+}
+
+/// Reads what taking a call takes; `None` for an address that is no workflow's.
+async fn read(parts: &Parts, ctx: &TenantCtx, address: &EndpointId) -> Result<Option<Address>> {
+    let mut conn = parts.store.read().await?;
+    let Some(found) = conn.workflow_endpoint(ctx, address).await? else { return Ok(None) };
+    let Some(workflow) = conn.workflow(ctx, &found.workflow).await? else { return Ok(None) };
+    let Some(endpoint) = endpoint_of(&workflow) else { return Ok(None) };
+    let (sealer, now) = (parts.store.sealer(), parts.env().now());
+    let secrets = secrets(&mut conn, ctx, sealer, &found, now).await?;
+    Ok(Some(Address { workflow, endpoint, secrets }))
+}
+
 /// Takes a call to an address that is no provider's; `None` when it is no workflow's either.
 ///
 /// # Errors
@@ -53,74 +74,80 @@ pub(crate) async fn receive(
     ctx: &TenantCtx,
     incoming: &Incoming<'_>,
 ) -> Result<Option<Received>> {
-    let mut conn = parts.store.read().await?;
-    let Some(found) = conn.workflow_endpoint(ctx, &incoming.endpoint).await? else {
-        return Ok(None);
-    };
-    let Some(workflow) = conn.workflow(ctx, &found.workflow).await? else { return Ok(None) };
-    let (Some(endpoint), "POST") = (endpoint_of(&workflow), incoming.method) else {
-        return Ok(None);
-    };
+    let key = (ctx.tenant().clone(), incoming.endpoint.clone());
+    let read = read(parts, ctx, &incoming.endpoint);
+    let address = parts.triggered.addresses.get(&parts.store, key, read).await?;
+    let (Some(address), "POST") = (&*address, incoming.method) else { return Ok(None) };
+    let Address { workflow, endpoint, secrets } = address;
     let now = parts.env().now();
-    let secrets = secrets(&mut conn, ctx, parts.store.sealer(), &found, now).await?;
     let delivery = Delivery {
         method: incoming.method,
         url: incoming.url,
         headers: incoming.headers,
         body: incoming.body,
     };
-    webhook::verify_signed(&endpoint.scheme(), &secrets, delivery, now)?;
+    webhook::verify_signed(&endpoint.scheme(), secrets, delivery, now)?;
     if workflow.status != WorkflowStatus::Active {
         let detail = "The workflow behind this address is not active. Send it again when it is.";
         return Err(Error::new(Code::Conflict, detail));
     }
-    drop(conn);
     parts.pace.take(ctx.tenant(), &workflow.id, now)?;
-    let id = call_id(&endpoint, incoming)?;
+    let id = call_id(endpoint, incoming)?;
     let input = input(&id, incoming, now);
-    let (ctx, address, store) = (ctx.clone(), incoming.endpoint.clone(), parts.store.clone());
     let within = endpoint.answers_within.map(|within| Duration::from_millis(within.millis()));
-    let call = Call { ctx, address, workflow, id, within };
-    let write = parts.store.write_at(&[Site::Intake], move |tx| {
-        Box::pin(async move { call.take(tx, &store, input).await })
-    });
-    write.await.map(Some)
+    let call = Call { parts, ctx, address: &incoming.endpoint, id };
+    call.take(workflow, input, within).await.map(Some)
 }
 
 /// A call that was found to be good.
-struct Call {
-    ctx: TenantCtx,
-    address: EndpointId,
-    workflow: WorkflowRow,
+struct Call<'c> {
+    parts: &'c Parts,
+    ctx: &'c TenantCtx,
+    address: &'c EndpointId,
     id: String,
-    /// How long its sender waits for the run to end, if it does.
-    within: Option<Duration>,
 }
 
-impl Call {
-    /// Takes it, unless it was taken before.
-    async fn take(self, tx: &mut Tx, store: &Store, input: Value) -> Result<Received> {
-        let Self { ctx, address, workflow, id, within } = self;
-        let new = run_of(&workflow, "webhook", input, format!("hook:{address}:{id}"));
-        if !tx.take_receipt(&ctx, &address, &id).await? {
-            let (Some(within), Some(key)) = (within, &new.dedupe_key) else {
-                return Ok(Received::Replayed);
-            };
-            // Who asks again gets the answer to what was asked first.
-            let Some(run) = tx.run_of_key(&ctx, key).await? else { return Ok(Received::Replayed) };
-            let awaited = Box::new(Awaited::within(store, run, false));
-            return Ok(Received::Awaited { ctx, awaited, within, is_new: false });
-        }
+impl Call<'_> {
+    /// Takes it, unless it was taken before. `within` is how long its sender waits for the run to
+    /// end, if it does.
+    async fn take(
+        self,
+        workflow: &WorkflowRow,
+        input: Value,
+        within: Option<Duration>,
+    ) -> Result<Received> {
+        let Self { parts, ctx, address, id } = self;
+        let key = format!("hook:{address}:{id}");
         let data = json!({ "endpoint": address, "event_id": id, "workflow": workflow.id });
-        tx.emit(&ctx, EventType::WebhookReceived, workflow.id.as_str(), data).await?;
-        let (run, is_new) = tx.insert_run(&ctx, new).await?;
-        Ok(match within {
-            None => Received::Accepted { events: 1, runs: usize::from(is_new) },
-            Some(within) => {
-                let awaited = Box::new(Awaited::within(store, run, is_new));
-                Received::Awaited { ctx, awaited, within, is_new }
-            }
-        })
+        let (tenant, kind) = (ctx.tenant().clone(), EventType::WebhookReceived);
+        let told =
+            NewEvent { tenant: tenant.clone(), kind, subject: workflow.id.to_string(), data };
+        let arrival = Arrival {
+            ctx: ctx.clone(),
+            receipt: Some(Receipt { tenant, endpoint: address.clone(), dedupe_id: id }),
+            told: vec![told],
+            runs: vec![run_of(workflow, "webhook", input, key.clone())],
+            about: About::Nothing,
+        };
+        let started = match parts.door.take(parts, arrival).await? {
+            Arrived::Taken(started) => started.into_iter().next(),
+            Arrived::Replayed => None,
+        };
+        let is_new = started.as_ref().is_some_and(|started| started.created);
+        let Some(within) = within else {
+            return Ok(match started {
+                Some(_) => Received::Accepted { events: 1, runs: usize::from(is_new) },
+                None => Received::Replayed,
+            });
+        };
+        let run = match started {
+            Some(started) => Some(Arc::unwrap_or_clone(started.run)),
+            // Who asks again gets the answer to what was asked first.
+            None => parts.store.read().await?.run_of_key(ctx, &key).await?,
+        };
+        let Some(run) = run else { return Ok(Received::Replayed) };
+        let awaited = Box::new(Awaited::of(&parts.store, run));
+        Ok(Received::Awaited { ctx: ctx.clone(), awaited, within, is_new })
     }
 }
 

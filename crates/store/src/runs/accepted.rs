@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{NewRun, Row, columns};
 use crate::{
-    conn::Tx,
+    conn::{Conn, Tx},
     error::StoreResult,
     rows::Cell,
     sql::{on, rows, sql},
@@ -146,8 +146,10 @@ impl Tx {
             .bind(ctx.tenant().as_str()).bind(key).fetch_one(c).await?);
         row.run()
     }
+}
 
-    /// The same, where there is one.
+impl Conn {
+    /// The run that took a dedupe key, where one did.
     ///
     /// # Errors
     /// What the database says.
