@@ -9,7 +9,10 @@ use connectus_core::{
     queue::WORKFLOW,
     run::{Run, RunKind},
 };
-use connectus_engine::workflows::{self, Draft};
+use connectus_engine::{
+    Parts,
+    workflows::{self, Draft},
+};
 use connectus_store::{Store, runs::NewRun, workflows::WorkflowRow};
 use serde_json::{Value, json};
 use tokio::{
@@ -146,7 +149,8 @@ impl Stage {
         Ok(Self { app, store, flood, others, capacity: places / held })
     }
 
-    /// Lets the others run at their pace, and tells how long their runs waited for a place.
+    /// Lets the others run at their pace, and tells how long their runs waited to be accepted and
+    /// for a place.
     async fn others_run(&self, bench: &Bench, seconds: u64) -> Result<Waits> {
         let rate = self.capacity * to_f64(bench.share) / 100.0;
         let began = Instant::now();
@@ -157,12 +161,19 @@ impl Stage {
                 break;
             }
             tokio::time::sleep_until(began + due).await;
-            started.push((tenant, tenant.start(&self.store).await?));
+            let (tenant, parts) = (tenant.clone(), self.app.engine_parts.clone());
+            started.push(tokio::spawn(async move {
+                let asked = Instant::now();
+                let run = tenant.start(&parts).await?;
+                Ok::<_, Error>((tenant, run, asked.elapsed()))
+            }));
             number += 1;
         }
         let mut waits = Vec::new();
-        for (tenant, run) in started {
-            waits.push(self.waited(&tenant.ctx, &run).await?);
+        for one in started {
+            let (tenant, run, accepted) = one.await.map_err(Error::internal)??;
+            let queued = self.waited(&tenant.ctx, &run).await?;
+            waits.push(accepted.as_secs_f64() * 1_000.0 + queued);
         }
         waits.sort_unstable_by(f64::total_cmp);
         Ok(Waits(waits))
@@ -200,7 +211,7 @@ impl Stage {
                 while !stop.is_cancelled() {
                     let due = Duration::from_secs_f64(to_f64(sent) / rate);
                     tokio::time::sleep_until(began + due).await;
-                    stage.flood.start(&stage.store).await?;
+                    stage.flood.start(&stage.app.engine_parts).await?;
                     sent += 1;
                 }
                 Ok::<u64, Error>(sent)
@@ -230,16 +241,13 @@ impl Tenant {
         Ok(Self { ctx, workflow })
     }
 
-    async fn start(&self, store: &Store) -> Result<RunId> {
+    async fn start(&self, parts: &Parts) -> Result<RunId> {
         let new = NewRun {
             definition_hash: self.workflow.definition_hash.clone(),
             interp_version: connectus_core::workflow::INTERP_VERSION,
             ..NewRun::new(RunKind::Workflow, self.workflow.id.as_str(), "bench", json!({}))
         };
-        let ctx = self.ctx.clone();
-        let accepted = store
-            .write(move |tx| Box::pin(async move { Ok(tx.insert_run(&ctx, new).await?.0.id) }));
-        accepted.await
+        Ok(workflows::start(parts, &self.ctx, new).await?.id)
     }
 }
 
