@@ -93,7 +93,7 @@ fn apart(name: &str, args: &[Value]) -> usize {
     let Some(value) = args.first() else { return 0 };
     let values = match value.as_str() {
         // Word by word and letter by letter takes its time.
-        Some(text) if name == "title" => return text.len(),
+        Some(text) if matches!(name, "title" | "tojson") => return text.len(),
         Some(text) if name == "lines" => text.lines().count(),
         Some(text) if name == "split" => split(text, args.get(1).and_then(Value::as_str)),
         Some(text) if APART.contains(&name) || ORDER.contains(&name) => text.chars().count(),
