@@ -34,8 +34,10 @@ pub const KEPT_SECS: i64 = 24 * 3600;
 /// Largest answer that is kept, in bytes.
 pub const MAX_ANSWER_BYTES: u64 = 256 * 1024;
 /// After this time without an end, the one who claimed a key is taken to be gone, in seconds. It is
-/// longer than a request may take, also one that waits for a run.
-const CLAIM_SECS: i64 = 120;
+/// longer than a request may take.
+const CLAIM_SECS: i64 = 60;
+/// The same for a request that waits for a run.
+const WAITING_CLAIM_SECS: i64 = 120;
 /// The request header.
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Marks an answer that was given before.
@@ -88,7 +90,8 @@ pub async fn run(
             key,
             fence: hex::encode(app.env().random::<16>()),
         };
-        match claim_key(app.store(), &claim, hash(&parts, &bytes)).await? {
+        let secs = if prefer::may_wait(&parts.headers) { WAITING_CLAIM_SECS } else { CLAIM_SECS };
+        match claim_key(app.store(), &claim, hash(&parts, &bytes), secs).await? {
             Claimed::Answered(sealed) => replay(app.store(), &caller.ctx, &claim, &sealed).await,
             Claimed::Fresh => {
                 let request = Request::from_parts(parts, Body::from(bytes));
@@ -144,14 +147,14 @@ fn hash(parts: &Parts, body: &[u8]) -> String {
     hex::encode(hasher.finalize())
 }
 
-async fn claim_key(store: &Store, claim: &Claim, hash: String) -> Result<Claimed> {
+async fn claim_key(store: &Store, claim: &Claim, hash: String, secs: i64) -> Result<Claimed> {
     let claim = claim.clone();
     store
         .write(move |tx| {
             Box::pin(async move {
                 let now = tx.env().now();
                 tx.purge_keys(now.plus_secs(-KEPT_SECS)).await?;
-                let until = now.plus_secs(CLAIM_SECS);
+                let until = now.plus_secs(secs);
                 let Some(held) = tx.claim_key(&claim, &hash, until).await? else {
                     return Ok(Claimed::Fresh);
                 };

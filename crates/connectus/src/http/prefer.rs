@@ -13,6 +13,11 @@ pub const APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait(u64);
 
+/// Whether a request may take longer than others.
+pub fn may_wait(headers: &HeaderMap) -> bool {
+    headers.contains_key(PREFER)
+}
+
 impl Wait {
     /// What a request prefers, up to `most`. What is not understood is passed over, as the RFC
     /// says; of several the first counts.

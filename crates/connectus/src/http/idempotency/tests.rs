@@ -17,7 +17,7 @@ fn claim(ctx: &TenantCtx, fence: &str) -> Claim {
 }
 
 async fn claimed(db: &TestStore, claim: &Claim, hash: &str) -> Result<Claimed> {
-    claim_key(&db.store, claim, hash.to_owned()).await
+    claim_key(&db.store, claim, hash.to_owned(), CLAIM_SECS).await
 }
 
 async fn effect(db: &TestStore, ctx: &TenantCtx, claim: &Claim) -> Result<()> {
