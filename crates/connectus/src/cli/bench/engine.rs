@@ -17,13 +17,13 @@ use connectus_core::{
 };
 use connectus_engine::workflows::{self, Draft};
 use connectus_store::{Store, runs::NewRun, workflows::WorkflowRow};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::{broadcast::error::RecvError, oneshot};
 
 use super::{
     backlog::{self, Stand},
     meter::{Meter, load, rss_mb},
-    place::{Folder, rounded},
+    place::{Folder, rounded, text},
     shape::Shape,
 };
 use crate::{
@@ -113,11 +113,6 @@ pub async fn run(bench: &Bench, settings: &Settings) -> Result<()> {
     stage.app.engine.drain(DRAIN).await;
     stage.store.close().await;
     output::show(bench.json, &figures, &text(&figures))
-}
-
-fn text(figures: &Value) -> String {
-    let Some(figures) = figures.as_object() else { return String::new() };
-    figures.iter().map(|(name, value)| format!("{name:16} {value}\n")).collect()
 }
 
 impl Stage {

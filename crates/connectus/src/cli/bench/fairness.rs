@@ -14,7 +14,7 @@ use connectus_engine::{
     workflows::{self, Draft},
 };
 use connectus_store::{Store, runs::NewRun, workflows::WorkflowRow};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     meter::{Meter, load},
-    place::{Folder, rounded},
+    place::{Folder, rounded, text},
 };
 use crate::{
     app::App,
@@ -123,11 +123,6 @@ pub async fn run(bench: &Bench, settings: &Settings) -> Result<()> {
     stage.app.engine.drain(DRAIN).await;
     stage.store.close().await;
     output::show(bench.json, &figures, &text(&figures))
-}
-
-fn text(figures: &Value) -> String {
-    let Some(figures) = figures.as_object() else { return String::new() };
-    figures.iter().map(|(name, value)| format!("{name:16} {value}\n")).collect()
 }
 
 impl Stage {

@@ -7,6 +7,7 @@ use connectus_store::{
     Database, Store, StoreConfig,
     seal::{Key, Sealer},
 };
+use serde_json::Value;
 
 /// A folder that is gone when the bench is.
 pub struct Folder(PathBuf);
@@ -38,4 +39,10 @@ impl Drop for Folder {
 /// Four digits behind the point.
 pub fn rounded(value: f64) -> f64 {
     (value * 10_000.0).round() / 10_000.0
+}
+
+/// Figures for people, one a line.
+pub fn text(figures: &Value) -> String {
+    let Some(figures) = figures.as_object() else { return String::new() };
+    figures.iter().map(|(name, value)| format!("{name:16} {value}\n")).collect()
 }
