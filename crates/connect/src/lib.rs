@@ -9,6 +9,7 @@ pub mod credential;
 pub mod governor;
 pub mod http;
 pub mod mail;
+pub mod manifest;
 pub mod oauth;
 pub mod packs;
 pub mod path;

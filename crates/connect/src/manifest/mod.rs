@@ -1,0 +1,3 @@
+//! Airbyte's declarative manifests, run as they are.
+
+pub mod interpolation;
