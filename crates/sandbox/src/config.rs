@@ -17,12 +17,16 @@ pub struct SandboxConfig {
     pub hubspot_listen: SocketAddr,
     /// Where the Slack fake listens; port 0 picks a free one.
     pub slack_listen: SocketAddr,
+    /// Where the Mailchimp fake listens; port 0 picks a free one.
+    pub mailchimp_listen: SocketAddr,
     /// Contacts in the portal at the start.
     pub contacts: u32,
     /// Companies in the portal at the start.
     pub companies: u32,
     /// Deals in the portal at the start.
     pub deals: u32,
+    /// Members of the first Mailchimp audience at the start.
+    pub mailchimp_members: u32,
     /// Above 0, contact lists and searches serve this many rows rendered in advance, read-only,
     /// without asking for a token: for benchmarks.
     pub bulk_contacts: u32,
@@ -53,6 +57,8 @@ impl SandboxConfig {
             seed: 8360,
             hubspot_listen: any_port,
             slack_listen: any_port,
+            mailchimp_listen: any_port,
+            mailchimp_members: 300,
             contacts: 500,
             companies: 60,
             deals: 80,
@@ -79,6 +85,8 @@ pub struct Limits {
     pub hubspot_searches_per_second: Option<u32>,
     /// Slack calls per minute and method; messages count per channel.
     pub slack_per_minute: Option<u32>,
+    /// Mailchimp calls under way at once.
+    pub mailchimp_connections: Option<usize>,
 }
 
 impl Limits {
@@ -88,6 +96,7 @@ impl Limits {
         hubspot_per_day: None,
         hubspot_searches_per_second: None,
         slack_per_minute: None,
+        mailchimp_connections: None,
     };
 }
 
@@ -98,6 +107,7 @@ impl Default for Limits {
             hubspot_per_day: Some(650_000),
             hubspot_searches_per_second: Some(5),
             slack_per_minute: Some(60),
+            mailchimp_connections: Some(10),
         }
     }
 }
@@ -121,6 +131,12 @@ pub struct Keys {
     pub slack_signing_secret: String,
     /// Path of the one incoming webhook.
     pub slack_webhook_path: String,
+    /// Mailchimp API key; its end names the data centre.
+    pub mailchimp_api_key: String,
+    /// OAuth client of the Mailchimp app.
+    pub mailchimp_client_id: String,
+    /// Its secret.
+    pub mailchimp_client_secret: String,
 }
 
 impl Default for Keys {
@@ -134,6 +150,9 @@ impl Default for Keys {
             slack_client_secret: "sandbox-slack-secret".into(),
             slack_signing_secret: "sandbox-slack-signing-secret".into(),
             slack_webhook_path: "/services/T0SANDBOX/B0SANDBOX1/sandbox".into(),
+            mailchimp_api_key: "0sandbox0000000000000000mailchimp-us6".into(),
+            mailchimp_client_id: "sandbox-mailchimp-client".into(),
+            mailchimp_client_secret: "sandbox-mailchimp-secret".into(),
         }
     }
 }

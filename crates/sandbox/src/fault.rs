@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use axum::{
-    Json,
     body::{Body, Bytes},
     http::{HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
 use futures::{StreamExt, stream};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::ledger::Provider;
 
@@ -54,6 +53,11 @@ pub enum FaultKind {
     },
     /// Any status, with the provider's error body.
     Status {
+        /// The status.
+        status: u16,
+    },
+    /// Any status without a body, as a network in front of the provider answers.
+    Bare {
         /// The status.
         status: u16,
     },
@@ -149,7 +153,10 @@ impl FaultKind {
                 Html("<!doctype html><title>Maintenance</title><p>Back soon.").into_response()
             }
             Self::Drop => broken_body(Bytes::new()),
-            Self::ExpiredToken => expired(provider),
+            Self::ExpiredToken => refuse(provider, Misfortune::Expired),
+            Self::Bare { status } => {
+                StatusCode::from_u16(*status).unwrap_or(StatusCode::FORBIDDEN).into_response()
+            }
             Self::Truncated
             | Self::Delay { .. }
             | Self::DuplicatePage
@@ -209,12 +216,28 @@ impl FaultScript {
     }
 }
 
+/// What a fake says when it must refuse for no fault of the caller's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Misfortune {
+    /// Too many calls.
+    TooMany,
+    /// A status.
+    Status(StatusCode),
+    /// The token ended.
+    Expired,
+}
+
+/// A refusal in the provider's own shape.
+pub(crate) fn refuse(provider: Provider, what: Misfortune) -> Response {
+    match provider {
+        Provider::Hubspot => crate::hubspot::misfortune(what),
+        Provider::Slack => crate::slack::misfortune(what),
+        Provider::Mailchimp => crate::mailchimp::misfortune(what),
+    }
+}
+
 fn too_many(provider: Provider, retry_after: Option<u32>) -> Response {
-    let body = match provider {
-        Provider::Hubspot => crate::hubspot::Refusal::rate_limited("TEN_SECONDLY_ROLLING").body(),
-        Provider::Slack => json!({"ok": false, "error": "ratelimited"}),
-    };
-    let mut response = (StatusCode::TOO_MANY_REQUESTS, Json(body)).into_response();
+    let mut response = refuse(provider, Misfortune::TooMany);
     if let Some(secs) = retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(secs));
     }
@@ -223,24 +246,7 @@ fn too_many(provider: Provider, retry_after: Option<u32>) -> Response {
 
 fn failure(provider: Provider, status: u16) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    match provider {
-        Provider::Hubspot => crate::hubspot::Refusal::new(
-            status.as_u16(),
-            "INTERNAL_ERROR",
-            "This failure was scripted by the sandbox.",
-        )
-        .into_response(),
-        Provider::Slack => {
-            (status, Json(json!({"ok": false, "error": "internal_error"}))).into_response()
-        }
-    }
-}
-
-fn expired(provider: Provider) -> Response {
-    match provider {
-        Provider::Hubspot => crate::hubspot::Refusal::expired_token(1).into_response(),
-        Provider::Slack => Json(json!({"ok": false, "error": "token_expired"})).into_response(),
-    }
+    refuse(provider, Misfortune::Status(status))
 }
 
 /// A body that ends the connection after the given bytes.

@@ -1,4 +1,4 @@
-//! The one door of both fakes: label, ledger, scripted faults, idempotency keys.
+//! The one door of all fakes: label, ledger, scripted faults, idempotency keys.
 
 use std::sync::Arc;
 
@@ -10,10 +10,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
 
 use crate::{
     LABEL_HEADER, REPLAYED_HEADER,
-    fault::Fault,
+    fault::{Fault, Misfortune, refuse},
     ledger::{Call, KeptAnswer, Provider},
     listener::KillSwitch,
     world::World,
@@ -42,6 +43,12 @@ pub(crate) async fn front(State(door): State<Door>, request: Request, next: Next
         return labelled(StatusCode::PAYLOAD_TOO_LARGE.into_response());
     };
     let mut call = door.read(&parts, &body);
+    let Ok(_seat) = door.seat() else {
+        let response = refuse(door.provider, Misfortune::TooMany);
+        call.status = response.status().as_u16();
+        door.world.ledger().record(call);
+        return labelled(response);
+    };
     let fault = door.world.faults().take(&call.method, &call.path);
     let kill = parts.extensions.get::<axum::extract::ConnectInfo<KillSwitch>>().cloned();
 
@@ -74,6 +81,14 @@ pub(crate) async fn front(State(door): State<Door>, request: Request, next: Next
 }
 
 impl Door {
+    /// A seat among the calls under way, where their number is limited.
+    fn seat(&self) -> Result<Option<OwnedSemaphorePermit>, TryAcquireError> {
+        if self.provider != Provider::Mailchimp {
+            return Ok(None);
+        }
+        Arc::clone(&self.world.mailchimp_seats).try_acquire_owned().map(Some)
+    }
+
     fn read(&self, parts: &Parts, body: &Bytes) -> Call {
         let kept = body.slice(..body.len().min(MAX_KEPT_BODY_BYTES));
         Call {

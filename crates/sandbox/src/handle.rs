@@ -92,6 +92,29 @@ impl Handle {
         self.world.workspace().messages.iter().cloned().collect()
     }
 
+    // --- Mailchimp members ---
+
+    /// Adds or changes a member of an audience, as a colleague would in Mailchimp's own screens.
+    pub fn put_member(&self, list: &str, email: &str, first_name: &str) {
+        let now = self.world.now();
+        self.world.mailchimp().put_by_hand(list, email, first_name, now);
+    }
+
+    /// Members of an audience that are not archived.
+    pub fn members(&self, list: &str) -> usize {
+        self.world.mailchimp().count(list)
+    }
+
+    /// A member as the API shows them.
+    pub fn member(&self, list: &str, email: &str) -> Option<Value> {
+        self.world.mailchimp().shown(list, email)
+    }
+
+    /// A Mailchimp delivery of this event, as a form. The address holds the secret.
+    pub fn mailchimp_webhook(&self, url: &str, kind: &str, data: &[(&str, &str)]) -> SignedWebhook {
+        webhook::mailchimp(kind, data, url, self.world.now())
+    }
+
     // --- Faults and tokens ---
 
     /// Scripts a fault.
@@ -114,12 +137,14 @@ impl Handle {
         let now = self.world.now();
         self.world.portal().grants.expire_all(now);
         self.world.workspace().grants.expire_all(now);
+        self.world.mailchimp().grants.expire_all(now);
     }
 
     /// Withdraws every OAuth grant, as an administrator who removes the app.
     pub fn revoke_grants(&self) {
         self.world.portal().grants.revoke_all();
         self.world.workspace().grants.revoke_all();
+        self.world.mailchimp().grants.revoke_all();
     }
 
     // --- What was asked ---

@@ -15,6 +15,7 @@ use crate::{Handle, Sandbox, SandboxConfig, front::MAX_BODY_BYTES, ledger::Provi
 pub struct InProcess {
     hubspot: Router,
     slack: Router,
+    mailchimp: Router,
     /// Inspects and changes what the fakes hold.
     pub handle: Handle,
 }
@@ -26,6 +27,7 @@ impl InProcess {
         Self {
             hubspot: sandbox.hubspot_router(),
             slack: sandbox.slack_router(),
+            mailchimp: sandbox.mailchimp_router(),
             handle: sandbox.handle(),
         }
     }
@@ -39,6 +41,7 @@ impl InProcess {
         let router = match provider {
             Provider::Hubspot => &self.hubspot,
             Provider::Slack => &self.slack,
+            Provider::Mailchimp => &self.mailchimp,
         };
         let Ok(response) = router.clone().oneshot(request.map(Body::from)).await;
         let (parts, body) = response.into_parts();

@@ -21,6 +21,8 @@ pub enum Provider {
     Hubspot,
     /// The Slack fake.
     Slack,
+    /// The Mailchimp fake.
+    Mailchimp,
 }
 
 /// One received call.

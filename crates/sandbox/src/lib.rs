@@ -1,7 +1,7 @@
-//! Small stateful fakes of HubSpot and Slack.
+//! Small stateful fakes of the providers: HubSpot, Slack, Mailchimp.
 //!
-//! The demo tenant runs on them and so do the tests: one implementation, held to the providers'
-//! published specifications by `cargo xtask contract`. Everything they hold is invented, every
+//! The demo tenant runs on them and so do the tests: one implementation. Where a provider publishes
+//! a specification, `cargo xtask contract` holds its fake to it. Everything they hold is invented, every
 //! answer carries the header `X-Connectus-Sandbox: 1`, and they never call out.
 //!
 //! ```no_run
@@ -16,6 +16,7 @@
 //! # Ok(()) }
 //! ```
 
+mod asked;
 mod bulk;
 mod config;
 mod control;
@@ -26,6 +27,7 @@ mod hubspot;
 mod in_process;
 mod ledger;
 mod listener;
+mod mailchimp;
 mod oauth;
 mod people;
 mod random;

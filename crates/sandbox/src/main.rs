@@ -9,7 +9,7 @@ use connectus_core::{
 };
 use connectus_sandbox::{Limits, Sandbox, SandboxConfig};
 
-/// Stateful fakes of HubSpot and Slack on loopback, holding invented data only.
+/// Stateful fakes of the providers on loopback, holding invented data only.
 #[derive(Debug, Parser)]
 #[command(name = "connectus-sandbox")]
 struct Options {
@@ -85,6 +85,7 @@ async fn main() -> Result<(), connectus_core::Error> {
             "sandbox": true,
             "hubspot": running.hubspot_base_url,
             "slack": running.slack_base_url,
+            "mailchimp": running.mailchimp_base_url,
         })
     );
     // Whoever started it stops it; a closed signal stream must not end it early.

@@ -1,11 +1,14 @@
-//! The authorization-code grant with PKCE and refresh, as both providers offer it.
+//! The authorization-code grant with PKCE and refresh, as the providers offer it.
 
 use std::collections::HashMap;
 
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use connectus_core::Timestamp;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+
+use crate::{asked::Asked, config::SandboxConfig};
 
 /// Codes, access tokens and refresh tokens held at once, each.
 const MAX_HELD: usize = 100_000;
@@ -200,6 +203,87 @@ impl Grants {
         self.access.clear();
         self.refresh.clear();
     }
+}
+
+/// The app registered with a provider, as its OAuth pages know it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct App<'a> {
+    /// The provider's name for people.
+    pub provider: &'a str,
+    /// Path of the authorize page.
+    pub page: &'a str,
+    pub client_id: &'a str,
+    pub client_secret: &'a str,
+}
+
+impl App<'_> {
+    /// The authorize page, or the way back with a code; an `Err` is the word of OAuth for why not.
+    pub(crate) fn authorize(
+        &self,
+        config: &SandboxConfig,
+        grants: &mut Grants,
+        asked: &Asked,
+        now: Timestamp,
+    ) -> Result<Response, &'static str> {
+        let query: AuthorizeQuery =
+            serde_json::from_value(asked.params.clone().into()).map_err(|_| "invalid_request")?;
+        if query.client_id != self.client_id {
+            return Err("invalid_client_id");
+        }
+        if !config.auto_approve && query.allow.is_empty() {
+            let pairs =
+                asked.params.iter().filter_map(|(name, value)| Some((name, value.as_str()?)));
+            let raw =
+                url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+            let page = consent_page(&config.label, self.provider, self.page, &raw);
+            return Ok(Html(page).into_response());
+        }
+        let code = grants.approve(&query, now);
+        let back = callback(&query, &code).ok_or("redirect_uri_mismatch")?;
+        Ok(Redirect::to(&back).into_response())
+    }
+
+    /// Tokens for a code or a refresh token; an `Err` is the word of OAuth for why not.
+    pub(crate) fn grant(
+        &self,
+        grants: &mut Grants,
+        asked: &Asked,
+        now: Timestamp,
+        life: Life,
+    ) -> Result<Tokens, &'static str> {
+        if asked.param("client_id") != self.client_id {
+            return Err("invalid_client_id");
+        }
+        if asked.param("client_secret") != self.client_secret {
+            return Err("invalid_client");
+        }
+        let granted = match asked.param("grant_type") {
+            "authorization_code" | "" => grants.exchange(
+                asked.param("code"),
+                asked.param("redirect_uri"),
+                asked.param("code_verifier"),
+                now,
+                life.secs,
+            ),
+            "refresh_token" => {
+                grants.refresh(asked.param("refresh_token"), now, life.secs, life.rotates)
+            }
+            _ => return Err("unsupported_grant_type"),
+        };
+        granted.map_err(|refused| match refused {
+            Refused::RedirectUri => "redirect_uri_mismatch",
+            Refused::Code | Refused::Verifier | Refused::RefreshToken => "invalid_grant",
+        })
+    }
+}
+
+/// How long tokens live.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Life {
+    /// Seconds of an access token; `None`: it does not end.
+    pub secs: Option<i64>,
+    /// Whether a refresh ends the refresh token.
+    pub rotates: bool,
 }
 
 /// The address to send the browser back to.

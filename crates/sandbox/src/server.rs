@@ -14,7 +14,7 @@ use crate::{
     hubspot,
     ledger::Provider,
     listener::{CuttableListener, KillSwitch},
-    slack,
+    mailchimp, slack,
     world::World,
 };
 
@@ -39,6 +39,7 @@ impl Sandbox {
         let config = &sandbox.world.config;
         let hubspot = listen(config.hubspot_listen).await?;
         let slack = listen(config.slack_listen).await?;
+        let mailchimp = listen(config.mailchimp_listen).await?;
         let (stop, stopped) = watch::channel(());
         let base_url = |listener: &TcpListener| {
             listener.local_addr().map(|addr| format!("http://{addr}")).map_err(Error::internal)
@@ -46,11 +47,13 @@ impl Sandbox {
         let running = Running {
             hubspot_base_url: base_url(&hubspot)?,
             slack_base_url: base_url(&slack)?,
+            mailchimp_base_url: base_url(&mailchimp)?,
             handle: sandbox.handle(),
             _stop: stop,
         };
         serve(hubspot, sandbox.hubspot_router(), stopped.clone());
-        serve(slack, sandbox.slack_router(), stopped);
+        serve(slack, sandbox.slack_router(), stopped.clone());
+        serve(mailchimp, sandbox.mailchimp_router(), stopped);
         Ok(running)
     }
 
@@ -77,6 +80,11 @@ impl Sandbox {
         self.behind_door(slack::router(&self.world), Provider::Slack)
     }
 
+    /// The Mailchimp fake.
+    pub fn mailchimp_router(&self) -> Router {
+        self.behind_door(mailchimp::router(&self.world), Provider::Mailchimp)
+    }
+
     fn behind_door(&self, routes: Router, provider: Provider) -> Router {
         let door = Door { world: Arc::clone(&self.world), provider };
         routes.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).layer(from_fn_with_state(door, front))
@@ -90,6 +98,8 @@ pub struct Running {
     pub hubspot_base_url: String,
     /// Where the Slack fake answers, like `https://slack.com`; methods are under `/api/`.
     pub slack_base_url: String,
+    /// Where the Mailchimp fake answers, like `https://us6.api.mailchimp.com`.
+    pub mailchimp_base_url: String,
     /// Inspects and changes what the fakes hold.
     pub handle: Handle,
     _stop: watch::Sender<()>,

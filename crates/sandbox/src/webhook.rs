@@ -122,6 +122,30 @@ pub(crate) fn slack(
     }
 }
 
+/// A Mailchimp delivery: a form, and no signature.
+pub(crate) fn mailchimp(
+    kind: &str,
+    data: &[(&str, &str)],
+    url: &str,
+    now: Timestamp,
+) -> SignedWebhook {
+    let fired_at = now.to_jiff().strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let mut form = url::form_urlencoded::Serializer::new(String::new());
+    form.append_pair("type", kind).append_pair("fired_at", &fired_at);
+    for (name, value) in data {
+        form.append_pair(&format!("data[{name}]"), value);
+    }
+    SignedWebhook {
+        method: "POST",
+        url: url.into(),
+        headers: vec![
+            ("content-type", "application/x-www-form-urlencoded".into()),
+            (crate::LABEL_HEADER, "1".into()),
+        ],
+        body: form.finish(),
+    }
+}
+
 fn hmac(secret: &str, parts: &[&str]) -> Vec<u8> {
     // HMAC takes a key of any length; the branch cannot be reached.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return Vec::new() };

@@ -1,23 +1,27 @@
 //! Everything the fakes remember.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use connectus_core::Timestamp;
+use tokio::sync::Semaphore;
 
 use crate::{
     bulk::BulkContacts, config::SandboxConfig, fault::FaultScript, hubspot::Portal, ledger::Ledger,
-    slack::Workspace,
+    mailchimp, slack::Workspace,
 };
 
-/// The state behind both fakes. Each lock is held for one step and never across an await.
+/// The state behind all fakes. Each lock is held for one step and never across an await.
 #[derive(Debug)]
 pub(crate) struct World {
     pub config: SandboxConfig,
     pub bulk: Option<BulkContacts>,
     /// Held while a keyed call runs, so that two calls with one key cannot both take effect.
     pub keyed: tokio::sync::Mutex<()>,
+    /// Calls under way at Mailchimp; the rest of its limit.
+    pub mailchimp_seats: Arc<Semaphore>,
     portal: Mutex<Portal>,
     workspace: Mutex<Workspace>,
+    mailchimp: OnceLock<Mutex<mailchimp::Account>>,
     ledger: Mutex<Ledger>,
     faults: Mutex<FaultScript>,
 }
@@ -29,6 +33,10 @@ impl World {
         Arc::new(Self {
             portal: Mutex::new(Portal::seeded(&config)),
             workspace: Mutex::new(Workspace::seeded(&config)),
+            mailchimp_seats: Arc::new(Semaphore::new(
+                config.limits.mailchimp_connections.unwrap_or(Semaphore::MAX_PERMITS),
+            )),
+            mailchimp: OnceLock::new(),
             ledger: Mutex::default(),
             faults: Mutex::default(),
             keyed: tokio::sync::Mutex::default(),
@@ -47,6 +55,11 @@ impl World {
 
     pub(crate) fn workspace(&self) -> MutexGuard<'_, Workspace> {
         lock(&self.workspace)
+    }
+
+    /// Made at its first use: most tests and simulations need some of the fakes only.
+    pub(crate) fn mailchimp(&self) -> MutexGuard<'_, mailchimp::Account> {
+        lock(self.mailchimp.get_or_init(|| mailchimp::Account::seeded(&self.config).into()))
     }
 
     pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {

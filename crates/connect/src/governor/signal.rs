@@ -57,12 +57,12 @@ fn read_one(signal: &Signal, headers: &HeaderMap, error_body: Option<&Value>) ->
             let (used, max): (u64, u64) = (used.trim().parse().ok()?, max.trim().parse().ok()?);
             Some(Told::Day(Daily { max, remaining: max.saturating_sub(used) }))
         }
-        Signal::UsagePercent { header, minutes } => {
-            let usage: Value = serde_json::from_str(text(headers, header)?).ok()?;
-            let mut worst = 0;
-            let mut wait = 0;
-            usage_of(&usage, minutes.as_deref(), &mut worst, &mut wait);
-            (worst >= 100).then(|| Told::Pause(if wait > 0 { wait * 60 } else { 300 }))
+        Signal::UsagePercent { header, fields, minutes, seconds } => {
+            let value: Value = serde_json::from_str(text(headers, header)?).ok()?;
+            let mut usage = Usage { fields, minutes, seconds, full: false, wait: 0 };
+            usage.read(&value);
+            let wait = if usage.wait > 0 { usage.wait } else { FULL_PAUSE_SECS };
+            usage.full.then_some(Told::Pause(wait))
         }
         Signal::BodyDelay { field } => find(error_body?, field).and_then(seconds).map(Told::Pause),
     }
@@ -76,22 +76,46 @@ fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
     text(headers, name)?.trim().parse().ok()
 }
 
-/// The highest percentage anywhere, and the longest wait.
-fn usage_of(value: &Value, minutes: Option<&str>, worst: &mut u64, wait: &mut u64) {
-    match value {
-        Value::Object(map) => {
-            for (key, inner) in map {
-                match inner.as_u64() {
-                    Some(number) if Some(key.as_str()) == minutes => *wait = (*wait).max(number),
-                    Some(number) => *worst = (*worst).max(number),
-                    None => usage_of(inner, minutes, worst, wait),
-                }
-            }
+/// Pause when a percentage is full and no time is named, in seconds.
+const FULL_PAUSE_SECS: u64 = 300;
+
+/// Percentages and waits at any depth.
+struct Usage<'a> {
+    fields: &'a [String],
+    minutes: &'a Option<String>,
+    seconds: &'a Option<String>,
+    /// Whether any percentage is at 100 or above.
+    full: bool,
+    /// The longest wait, in seconds.
+    wait: u64,
+}
+
+impl Usage<'_> {
+    fn read(&mut self, value: &Value) {
+        match value {
+            Value::Object(map) => map.iter().for_each(|(key, inner)| match inner {
+                Value::Number(number) => self.number(key, number.as_f64().unwrap_or(0.0)),
+                _ => self.read(inner),
+            }),
+            Value::Array(items) => items.iter().for_each(|item| self.read(item)),
+            _ => {}
         }
-        Value::Array(items) => {
-            items.iter().for_each(|item| usage_of(item, minutes, worst, wait));
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to a week, above 0"
+    )]
+    fn number(&mut self, key: &str, number: f64) {
+        let wait = |unit: f64| (number * unit).clamp(0.0, 604_800.0).ceil() as u64;
+        if self.minutes.as_deref() == Some(key) {
+            self.wait = self.wait.max(wait(60.0));
+        } else if self.seconds.as_deref() == Some(key) {
+            self.wait = self.wait.max(wait(1.0));
+        } else if self.fields.is_empty() || self.fields.iter().any(|field| field == key) {
+            self.full |= number >= 100.0;
         }
-        _ => {}
     }
 }
 
@@ -168,6 +192,13 @@ mod tests {
         assert_eq!(read(&meta, &full, None), [Told::Pause(240)]);
         let fine = headers(&[("x-business-use-case-usage", r#"{"1":[{"call_count":99}]}"#)]);
         assert_eq!(read(&meta, &fine, None), []);
+
+        let account = signal(json!({"kind": "usage_percent", "header": "X-Ad-Account-Usage",
+            "fields": ["acc_id_util_pct"], "seconds": "reset_time_duration"}));
+        let usage = |text| read(&account, &headers(&[("x-ad-account-usage", text)]), None);
+        assert_eq!(usage(r#"{"acc_id_util_pct":9.67,"reset_time_duration":200}"#), []);
+        let full = r#"{"acc_id_util_pct":100.5,"reset_time_duration":70}"#;
+        assert_eq!(usage(full), [Told::Pause(70)]);
 
         let google = signal(json!({"kind": "body_delay", "field": "retryDelay"}));
         let body = json!({"error": {"details": [{"a": 1}, {"retryDelay": "12.5s"}]}});

@@ -11,14 +11,16 @@ use std::collections::BTreeMap;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use connectus_core::{
     Code, Env, Error, Result, Timestamp,
-    provider::{ClientAuth, OAuth2, RefreshShape},
+    provider::{About, ClientAuth, OAuth2, RefreshShape},
 };
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::{
     Guarded, Plan, Secrets, Settings,
     http::{GuardedRequest, GuardedResponse},
+    path::JsonPath,
     runtime::{ACCESS_TOKEN, Site},
 };
 
@@ -120,16 +122,12 @@ pub fn authorize_url(
 ) -> Result<String> {
     let oauth = oauth_of(plan)?;
     // The browser goes there, not this process; what matters is that it is the provider.
-    let mut url = if settings.base_url.is_some() {
+    let relative = oauth.authorize_url.starts_with('/');
+    let mut url = if settings.base_url.is_some() || relative {
         let site = Site::for_tokens(plan, settings, http.policy())?;
         site.address(&oauth.authorize_url, http.policy())?
     } else {
-        let base = &plan.pack.provider.base_url;
-        let text = match oauth.authorize_url.strip_prefix('/') {
-            Some(path) => format!("{base}/{path}"),
-            None => oauth.authorize_url.clone(),
-        };
-        url::Url::parse(&text).map_err(Error::internal)?
+        url::Url::parse(&oauth.authorize_url).map_err(Error::internal)?
     };
     let mut query = url.query_pairs_mut();
     query
@@ -173,7 +171,42 @@ pub async fn exchange_code(
         form.push(("code_verifier", pkce.verifier.expose_secret().to_owned()));
     }
     let response = post_form(http, plan, settings, client, &oauth.token_url, form).await?;
-    token::read(oauth, &response, now)
+    let mut tokens = token::read(oauth, &response, now)?;
+    if let Some(about) = &oauth.about {
+        let known = ask_about(http, plan, settings, about, &tokens.access_token).await?;
+        tokens.settings.extend(known);
+    }
+    Ok(tokens)
+}
+
+/// Asks what the token answer does not tell.
+async fn ask_about(
+    http: &Guarded,
+    plan: &Plan,
+    settings: &Settings,
+    about: &About,
+    token: &SecretString,
+) -> Result<BTreeMap<String, String>> {
+    let site = Site::for_tokens(plan, settings, http.policy())?;
+    let url = site.address(&about.url, http.policy())?;
+    let value = SecretString::from(format!("{} {}", about.scheme, token.expose_secret()));
+    let request = GuardedRequest::new(http::Method::GET, url)
+        .header("accept", "application/json")?
+        .secret_header("authorization", &value)?;
+    let response = http.send(request).await?;
+    if !response.is_success() {
+        return Err(token::failure(&response));
+    }
+    let body: Value = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
+    let mut known = BTreeMap::new();
+    for (name, path) in &about.keep {
+        let found = JsonPath::new(path).text(&body).ok_or_else(|| {
+            let detail = format!("The provider does not say the account's `{name}`.");
+            Error::new(Code::ProviderUnavailable, detail)
+        })?;
+        known.insert(name.clone(), found);
+    }
+    Ok(known)
 }
 
 /// Gets a new access token. Call it under the credential's lock only. `token` is what

@@ -2,11 +2,11 @@
 
 use connectus_core::{
     Error, Result,
-    provider::{Action, Idempotency},
+    provider::{Action, ErrorNames, Idempotency, Paths},
 };
 use serde_json::Value;
 
-use super::CallPlan;
+use super::{CallPlan, DerivedPlan};
 use crate::{path::JsonPath, template::Node};
 
 /// An action, compiled.
@@ -18,16 +18,22 @@ pub struct ActionPlan {
     pub request: CallPlan,
     /// Sign-in methods it works with; empty means all but secret URLs.
     pub auth: Vec<Box<str>>,
+    /// Values made from the input, or in a batch from each thing.
+    pub derived: DerivedPlan,
     /// Several things in one call.
     pub batch: Option<BatchPlan>,
     /// What prevents doing it twice.
     pub idempotency: Idempotency,
-    /// Where the list of things stands.
-    pub records: Option<JsonPath>,
+    /// Where the lists of things stand.
+    pub records: Vec<JsonPath>,
     /// The id within a thing.
     pub id: Option<JsonPath>,
     /// Where the list of errors stands.
     pub errors: Option<JsonPath>,
+    /// The boolean within a thing that says whether it was done.
+    pub ok: Option<JsonPath>,
+    /// The sentence within an error.
+    pub error: Option<JsonPath>,
     required: Vec<Box<str>>,
     known: Option<Vec<Box<str>>>,
 }
@@ -41,8 +47,19 @@ pub struct BatchPlan {
     pub field: Box<str>,
     /// One thing.
     pub item: Node,
-    /// The path, in an error, of the value that names the thing.
-    pub error_ref: Option<JsonPath>,
+    /// How an error says which thing it is about.
+    pub error_ref: Option<ErrorRef>,
+}
+
+/// How an error says which thing it is about: the path of a value in the error.
+#[derive(Debug)]
+pub enum ErrorRef {
+    /// The thing's place in the whole list.
+    Index(JsonPath),
+    /// The thing's place in the call.
+    Place(JsonPath),
+    /// A value of the thing's own, and where the rendered thing holds it.
+    Item(JsonPath, JsonPath),
 }
 
 impl ActionPlan {
@@ -57,7 +74,14 @@ impl ActionPlan {
                 max: batch.max as usize,
                 field: batch.field.as_str().into(),
                 item: Node::compile(&batch.item, &format!("{at}/batch/item"))?,
-                error_ref: batch.error_ref.as_deref().map(JsonPath::new),
+                error_ref: batch.error_ref.as_deref().map(|path| {
+                    let path = JsonPath::new(path);
+                    match (batch.error_names, &batch.item_ref) {
+                        (ErrorNames::Place, _) => ErrorRef::Place(path),
+                        (ErrorNames::Item, Some(own)) => ErrorRef::Item(path, JsonPath::new(own)),
+                        _ => ErrorRef::Index(path),
+                    }
+                }),
             }),
         };
         let names = |value: Option<&Value>| -> Vec<Box<str>> {
@@ -71,11 +95,14 @@ impl ActionPlan {
             name: action.name.as_str().into(),
             request: CallPlan::compile(&action.request, &format!("{at}/request"))?,
             auth: action.auth.iter().map(|name| name.as_str().into()).collect(),
+            derived: DerivedPlan::compile(&action.derived, &format!("{at}/derived"))?,
             batch,
             idempotency: action.idempotency.clone(),
-            records: path(&action.result.records),
+            records: action.result.records.iter().flat_map(Paths::all).map(JsonPath::new).collect(),
             id: path(&action.result.id),
             errors: path(&action.result.errors),
+            ok: path(&action.result.ok),
+            error: path(&action.result.error),
             required: names(action.input.get("required")),
             known: properties
                 .filter(|_| closed)

@@ -1,10 +1,10 @@
 //! What an answer means: data, "try again", or "stop".
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::RangeInclusive};
 
 use connectus_core::{
     Code, Error, Result,
-    provider::{ErrorRules, Verdict},
+    provider::{BareStatus, ErrorRules, Paths, Verdict},
 };
 use serde_json::Value;
 
@@ -21,11 +21,17 @@ pub const OUTCOME_UNKNOWN: &str = "unknown";
 #[derive(Debug)]
 pub struct ErrorPlan {
     ok: Option<JsonPath>,
-    word: Option<JsonPath>,
-    message: Option<JsonPath>,
-    words: HashMap<Box<str>, (Verdict, Option<Box<str>>)>,
+    word: Vec<JsonPath>,
+    message: Vec<JsonPath>,
+    transient: Option<JsonPath>,
+    words: HashMap<Box<str>, Rule>,
+    ranges: Vec<(RangeInclusive<u32>, Rule)>,
     retry_statuses: Vec<u16>,
+    bare: Vec<BareStatus>,
 }
+
+/// What a word means, and what a person can do about it.
+type Rule = (Verdict, Option<Box<str>>);
 
 /// Whether the provider may have done what was asked although the call failed.
 pub fn outcome_unknown(error: &Error) -> bool {
@@ -36,16 +42,27 @@ impl ErrorPlan {
     /// Compiles rules.
     pub fn compile(rules: &ErrorRules) -> Self {
         let path = |text: &Option<String>| text.as_deref().map(JsonPath::new);
-        let words = rules.words.iter().map(|rule| {
-            let advice = rule.advice.as_deref().map(Box::from);
-            (rule.word.as_str().into(), (rule.verdict, advice))
-        });
+        let paths = |paths: &Option<Paths>| {
+            paths.iter().flat_map(Paths::all).map(JsonPath::new).collect::<Vec<_>>()
+        };
+        let mut words = HashMap::new();
+        let mut ranges = Vec::new();
+        for rule in &rules.words {
+            let meaning = (rule.verdict, rule.advice.as_deref().map(Box::from));
+            match (rule.to, rule.word.parse()) {
+                (Some(to), Ok(from)) => ranges.push((from..=to, meaning)),
+                _ => drop(words.insert(rule.word.as_str().into(), meaning)),
+            }
+        }
         Self {
             ok: path(&rules.ok),
-            word: path(&rules.word),
-            message: path(&rules.message),
-            words: words.collect(),
+            word: paths(&rules.word),
+            message: paths(&rules.message),
+            transient: path(&rules.transient),
+            words,
+            ranges,
             retry_statuses: rules.retry_statuses.clone(),
+            bare: rules.bare.clone(),
         }
     }
 
@@ -82,10 +99,10 @@ impl ErrorPlan {
 
     fn failure(&self, response: &GuardedResponse, body: &Value, secrets: &Secrets) -> Error {
         let status = response.status;
-        let word = self.word.as_ref().and_then(|path| path.text(body));
-        let rule = word.as_deref().and_then(|word| self.words.get(word));
-        let verdict = rule.map_or_else(|| self.by_status(status), |(verdict, _)| *verdict);
-        let said = self.message.as_ref().and_then(|path| path.text(body));
+        let word = self.word.iter().find_map(|path| path.text(body));
+        let rule = word.as_deref().and_then(|word| self.rule(word));
+        let verdict = rule.map_or_else(|| self.unnamed(status, body), |(verdict, _)| *verdict);
+        let said = self.message.iter().find_map(|path| path.text(body));
         let shown = |text: &str| tidy(&redact::text(text, secrets));
         let said = said.or_else(|| word.clone()).map(|text| shown(&text));
         let advice = rule.and_then(|(_, advice)| advice.as_deref());
@@ -100,6 +117,24 @@ impl ErrorPlan {
             error = error.with(OUTCOME, OUTCOME_UNKNOWN);
         }
         error.with("provider_status", status)
+    }
+
+    fn rule(&self, word: &str) -> Option<&Rule> {
+        self.words.get(word).or_else(|| {
+            let number = word.parse().ok()?;
+            self.ranges.iter().find(|(range, _)| range.contains(&number)).map(|(_, rule)| rule)
+        })
+    }
+
+    /// The verdict where no word decides.
+    fn unnamed(&self, status: u16, body: &Value) -> Verdict {
+        let bare = self.bare.iter().find(|bare| bare.status == status && !body.is_object());
+        let flagged = self.transient.as_ref().and_then(|path| path.get(body));
+        match (bare, flagged) {
+            (Some(bare), _) => bare.verdict,
+            (None, Some(Value::Bool(true))) => Verdict::Retry,
+            (None, _) => self.by_status(status),
+        }
     }
 
     fn by_status(&self, status: u16) -> Verdict {
@@ -171,17 +206,21 @@ mod tests {
     use connectus_core::provider::ErrorWord;
 
     fn plan() -> ErrorPlan {
-        let word = |word: &str, verdict| ErrorWord { word: word.into(), verdict, advice: None };
+        let word =
+            |word: &str, to, verdict| ErrorWord { word: word.into(), to, verdict, advice: None };
         ErrorPlan::compile(&ErrorRules {
             ok: Some("ok".into()),
-            word: Some("error".into()),
+            word: Some(Paths::Many(vec!["error.code".into(), "error".into()])),
             message: Some("message".into()),
+            transient: Some("error.is_transient".into()),
             words: vec![
-                word("ratelimited", Verdict::RateLimited),
-                word("token_expired", Verdict::Refresh),
-                word("internal_error", Verdict::Retry),
+                word("ratelimited", None, Verdict::RateLimited),
+                word("token_expired", None, Verdict::Refresh),
+                word("internal_error", None, Verdict::Retry),
+                word("200", Some(299), Verdict::Reauth),
             ],
             retry_statuses: vec![423],
+            bare: vec![BareStatus { status: 403, verdict: Verdict::RateLimited }],
         })
     }
 
@@ -215,6 +254,12 @@ mod tests {
             (400, r#"{"message":"bad"}"#, ProviderRefused, false),
             (401, "", ReauthRequired, false),
             (403, "{}", ProviderRefused, false),
+            (403, "", RateLimited, false),
+            (403, "<html>", RateLimited, false),
+            (400, r#"{"error":{"code":200}}"#, ReauthRequired, false),
+            (400, r#"{"error":{"code":299}}"#, ReauthRequired, false),
+            (400, r#"{"error":{"code":300}}"#, ProviderRefused, false),
+            (400, r#"{"error":{"code":300,"is_transient":true}}"#, ProviderUnavailable, false),
             (404, "not json", ProviderRefused, false),
             (423, "{}", ProviderUnavailable, false),
             (429, "{}", RateLimited, false),

@@ -2,6 +2,7 @@
 
 mod action;
 mod call;
+mod derive;
 mod errors;
 mod stream;
 mod times;
@@ -11,13 +12,17 @@ use std::{collections::BTreeMap, sync::Arc};
 use connectus_core::{Error, Result, error::FieldError, provider::Pack};
 use serde_json::{Map, Value};
 
-pub use action::{ActionPlan, BatchPlan};
+pub use action::{ActionPlan, BatchPlan, ErrorRef};
 pub use call::{CallPlan, Draft};
+pub use derive::DerivedPlan;
 pub use errors::{ErrorPlan, OUTCOME, OUTCOME_UNKNOWN, outcome_unknown};
-pub use stream::{CapPlan, CursorPlan, Next, Pages, Paging, PartPlan, StreamPlan};
-pub use times::TimeFormat;
+pub use stream::{CapPlan, CursorPlan, JobPlan, Next, Pages, Paging, PartPlan, StreamPlan};
+pub use times::{TimeFormat, duration_micros};
 
 use crate::template::Node;
+
+/// The setting that chooses another API version than the pack's own.
+pub const API_VERSION: &str = "api_version";
 
 /// Largest pack read, in bytes of YAML.
 pub const MAX_PACK_BYTES: usize = 1024 * 1024;
@@ -79,6 +84,17 @@ impl Plan {
     /// `invalid` naming every required setting that is missing.
     pub(crate) fn config(&self, given: &Map<String, Value>) -> Result<Value> {
         let mut config = given.clone();
+        let version = &self.pack.provider.api_version;
+        let chosen = config.get(API_VERSION).and_then(Value::as_str);
+        if let Some(chosen) = chosen.filter(|chosen| version.named(chosen).is_none()) {
+            let known = std::iter::once(version).chain(&version.others);
+            let known = known.map(|version| version.name.as_str()).collect::<Vec<_>>().join(", ");
+            let message = format!("`{chosen}` is none of the versions that work: {known}");
+            return Err(Error::invalid("settings.api_version", message));
+        }
+        if chosen.is_none() {
+            config.insert(API_VERSION.to_owned(), version.name.as_str().into());
+        }
         let mut missing = Vec::new();
         for setting in &self.pack.provider.settings {
             let empty = matches!(config.get(&setting.name), None | Some(Value::Null));

@@ -1,10 +1,12 @@
 //! A stream, compiled: its request, where the records stand, how pages and changes follow.
 
+use std::time::Duration;
+
 use connectus_core::{
     Error, Result, Timestamp,
     provider::{
-        Datetimes, DeclarativeStream, Extractor, Incremental, Inject, MinMaxDatetime, PageToken,
-        Paginator, RecordSelector, Requester, Retriever, Sorted, Strategy, Stream,
+        Datetimes, DeclarativeStream, Extractor, Incremental, Inject, Job, MinMaxDatetime,
+        PageToken, Paginator, RecordSelector, Requester, Retriever, Sorted, Strategy, Stream,
     },
 };
 use serde_json::Value;
@@ -36,6 +38,27 @@ pub struct PartPlan {
     pub paging: Paging,
     /// How changes are asked for.
     pub cursor: Option<CursorPlan>,
+    /// The job that gathers the records first.
+    pub job: Option<JobPlan>,
+}
+
+/// A job that gathers the records before they can be read.
+#[derive(Debug)]
+pub struct JobPlan {
+    /// Starts it.
+    pub create: CallPlan,
+    /// Its id in the answer.
+    pub id: JsonPath,
+    /// Asks how it stands.
+    pub poll: CallPlan,
+    /// The word that says so.
+    pub state: JsonPath,
+    /// The words that mean it is done.
+    pub done: Vec<String>,
+    /// The words that mean it will never be.
+    pub failed: Vec<String>,
+    /// Between two questions.
+    pub pause: Duration,
 }
 
 /// How pages follow each other.
@@ -98,6 +121,10 @@ pub struct CursorPlan {
     pub lookback: i64,
     /// Whether pages come oldest first.
     pub ascending: bool,
+    /// Whether every page is a query of its own from the newest time seen.
+    pub requery: bool,
+    /// Whether records within the lookback are delivered again.
+    pub reread: bool,
     /// The most results one query yields.
     pub cap: Option<CapPlan>,
 }
@@ -151,6 +178,22 @@ impl PartPlan {
             records: JsonPath::from_segments(field_path),
             paging: Paging::compile(&retriever.paginator, at)?,
             cursor,
+            job: part.hints.job.as_ref().map(|job| JobPlan::compile(job, at)).transpose()?,
+        })
+    }
+}
+
+impl JobPlan {
+    fn compile(job: &Job, at: &str) -> Result<Self> {
+        let at = format!("{at}/x-connectus/job");
+        Ok(Self {
+            create: CallPlan::compile(&job.create, &format!("{at}/create"))?,
+            id: JsonPath::new(&job.id),
+            poll: CallPlan::compile(&job.poll, &format!("{at}/poll"))?,
+            state: JsonPath::new(&job.state),
+            done: job.done.clone(),
+            failed: job.failed.clone(),
+            pause: Duration::from_secs(u64::from(job.poll_secs)),
         })
     }
 }
@@ -240,8 +283,17 @@ impl CursorPlan {
             inject,
             lookback: lookback(cursor.lookback_window.as_deref(), &at)?,
             ascending,
+            requery: part.hints.requery,
+            reread: part.hints.reread,
             cap,
         })
+    }
+
+    /// Whether a request tells `to` and `from` apart, and `to` is the later one: requests tell
+    /// times apart by the format's step only.
+    pub fn moved(&self, from: Timestamp, to: Timestamp) -> bool {
+        let step = self.format.step();
+        to.0.div_euclid(step) > from.0.div_euclid(step)
     }
 
     /// The time of change of a record.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{Connection, exchange::Answer};
-use crate::plan::{ActionPlan, BatchPlan, Draft};
+use crate::plan::{ActionPlan, BatchPlan, Draft, ErrorRef};
 
 /// Most things of one batch action, over all its calls.
 pub const MAX_BATCH_ITEMS: usize = 10_000;
@@ -54,7 +54,7 @@ impl Connection {
         plan.check_input(input)?;
         let mut outcome = ActionOutcome::default();
         match &plan.batch {
-            None => self.one(&plan, input, &Value::Null, key, &mut outcome).await?,
+            None => self.one(&plan, input, &Sent::default(), key, &mut outcome).await?,
             Some(batch) => self.batch(&plan, batch, input, key, &mut outcome).await?,
         }
         Ok(outcome)
@@ -78,19 +78,18 @@ impl Connection {
         // All are rendered before the first is sent: a bad item stops the batch before it acts.
         let mut rendered = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
-            let scope = [
-                ("item", item),
-                ("index", &json!(index)),
-                ("input", input),
-                ("config", &self.0.site.config),
-            ];
-            rendered.extend(batch.item.render(&scope)?);
+            let (index, config) = (json!(index), &self.0.site.config);
+            let scope = [("item", item), ("index", &index), ("input", input), ("config", config)];
+            let derived = plan.derived.make(&scope)?;
+            let scope = [scope[0], scope[1], scope[2], scope[3], ("derived", &derived)];
+            // A thing that renders to nothing must not move the places of those behind it.
+            rendered.push(batch.item.render(&scope)?.unwrap_or(Value::Null));
         }
         let mut done = 0;
         for (number, chunk) in rendered.chunks(batch.max).enumerate() {
             let chunk_key = if number == 0 { key.to_owned() } else { format!("{key}~{number}") };
-            let chunk = Value::Array(chunk.to_vec());
-            self.one(plan, input, &chunk, &chunk_key, outcome)
+            let sent = Sent { items: Value::Array(chunk.to_vec()), first: done };
+            self.one(plan, input, &sent, &chunk_key, outcome)
                 .await
                 .map_err(|error| if done > 0 { error.with("items_done", done) } else { error })?;
             done += batch.max;
@@ -102,18 +101,32 @@ impl Connection {
         &self,
         plan: &ActionPlan,
         input: &Value,
-        items: &Value,
+        sent: &Sent,
         key: &str,
         outcome: &mut ActionOutcome,
     ) -> Result<()> {
-        let scope = [("input", input), ("items", items), ("config", &self.0.site.config)];
+        let (items, config) = (&sent.items, &self.0.site.config);
+        let scope = [("input", input), ("items", items), ("config", config)];
+        let derived = match &plan.batch {
+            None => plan.derived.make(&scope)?,
+            Some(_) => Value::Null,
+        };
+        let scope = [scope[0], scope[1], scope[2], ("derived", &derived)];
         let mut draft = plan.request.render(&scope)?;
         add_key(&mut draft, &plan.idempotency, key)?;
         outcome.calls += 1;
         let answer = self.exchange(&plan.name, &draft, &plan.auth).await?;
-        read_answer(plan, answer, outcome);
+        read_answer(plan, sent, answer, outcome);
         Ok(())
     }
+}
+
+/// The things of one call of a batch.
+#[derive(Debug, Default)]
+struct Sent {
+    items: Value,
+    /// The place of the first in the whole list.
+    first: usize,
 }
 
 /// Every call that changes something carries its key in the customary header; providers that do
@@ -157,32 +170,66 @@ fn uuid_of(key: &str) -> String {
     format!("{a}-{b}-{c}-{d}-{e}")
 }
 
-fn read_answer(plan: &ActionPlan, mut answer: Answer, outcome: &mut ActionOutcome) {
+fn read_answer(plan: &ActionPlan, sent: &Sent, mut answer: Answer, outcome: &mut ActionOutcome) {
     let failures = plan.errors.as_ref().and_then(|path| path.take(&mut answer.body));
     if let Some(Value::Array(failures)) = failures {
-        outcome.failed.extend(failures.iter().map(|failure| item_failure(plan, failure)));
+        outcome.failed.extend(failures.iter().map(|failure| ItemFailure {
+            index: place_of(plan, sent, failure),
+            message: sentence(plan, failure),
+        }));
     }
-    let records = match &plan.records {
-        Some(path) => match path.take(&mut answer.body) {
-            Some(Value::Array(records)) => records,
-            Some(Value::Null) | None => Vec::new(),
-            Some(single) => vec![single],
-        },
-        None if answer.body.is_null() => Vec::new(),
-        None => vec![answer.body],
-    };
+    let mut records = Vec::new();
+    for path in &plan.records {
+        match path.take(&mut answer.body) {
+            Some(Value::Array(listed)) => records.extend(listed),
+            Some(Value::Null) | None => {}
+            Some(single) => records.push(single),
+        }
+    }
+    if plan.records.is_empty() && !answer.body.is_null() {
+        records.push(answer.body);
+    }
+    if let Some(ok) = &plan.ok {
+        let mut place = sent.first;
+        records.retain(|record| {
+            let done = ok.get(record) != Some(&Value::Bool(false));
+            if !done {
+                let message = sentence(plan, record);
+                outcome.failed.push(ItemFailure { index: Some(place), message });
+            }
+            place += 1;
+            done
+        });
+    }
     if let Some(id) = &plan.id {
         outcome.ids.extend(records.iter().filter_map(|record| id.text(record)));
     }
     outcome.records.extend(records);
 }
 
-fn item_failure(plan: &ActionPlan, failure: &Value) -> ItemFailure {
-    let place = plan.batch.as_ref().and_then(|batch| batch.error_ref.as_ref());
-    let index = place.and_then(|path| path.text(failure)?.parse().ok());
-    let message = ["message", "error"].iter().find_map(|name| failure.get(name)?.as_str());
-    let message = message.unwrap_or("The provider refused this item.").chars().take(300).collect();
-    ItemFailure { index, message }
+/// The place in the whole list of the thing an error is about.
+fn place_of(plan: &ActionPlan, sent: &Sent, failure: &Value) -> Option<usize> {
+    match plan.batch.as_ref()?.error_ref.as_ref()? {
+        ErrorRef::Index(path) => path.text(failure)?.parse().ok(),
+        ErrorRef::Place(path) => Some(sent.first + path.text(failure)?.parse::<usize>().ok()?),
+        ErrorRef::Item(path, own) => {
+            let named = path.text(failure)?;
+            let is_it = |item: &Value| own.text(item).is_some_and(|text| text == named);
+            Some(sent.first + sent.items.as_array()?.iter().position(is_it)?)
+        }
+    }
+}
+
+/// What the provider says about a thing it refused.
+fn sentence(plan: &ActionPlan, failure: &Value) -> String {
+    let said = plan.error.as_ref().and_then(|path| path.text(failure));
+    let usual = || {
+        let found = ["message", "error"].iter().find_map(|name| failure.get(name)?.as_str());
+        found.map(str::to_owned)
+    };
+    let said = said.or_else(usual);
+    let said = said.unwrap_or_else(|| "The provider refused this item.".into());
+    said.chars().take(300).collect()
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use connectus_core::{
     Code, Error, Result,
-    provider::{AuthMethod, OAuth2, Pack, TokenPlacement},
+    provider::{AuthMethod, OAuth2, Pack, Proof, TokenPlacement},
 };
+use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
 
 use crate::{Access, Secrets, http::GuardedRequest};
 
@@ -57,7 +59,11 @@ pub fn attach(
 ) -> Result<GuardedRequest> {
     match method {
         AuthMethod::Oauth2(oauth) => attach_oauth(request, oauth, secrets),
-        AuthMethod::Token(token) => place(request, &token.placement, secrets.need(&token.field)?),
+        AuthMethod::Token(method) => {
+            let token = secrets.need(&method.field)?;
+            let request = prove(request, method.proof.as_ref(), token, secrets)?;
+            place(request, &method.placement, token)
+        }
         AuthMethod::Basic(basic) => {
             let user = match &basic.username_field {
                 Some(field) => secrets.need(field)?.expose_secret(),
@@ -81,7 +87,29 @@ fn attach_oauth(
     for (header, field) in &oauth.secret_headers {
         request = request.secret_header(header, secrets.need(field)?)?;
     }
-    place(request, &oauth.placement, secrets.need(ACCESS_TOKEN)?)
+    let token = secrets.need(ACCESS_TOKEN)?;
+    let request = prove(request, oauth.proof.as_ref(), token, secrets)?;
+    place(request, &oauth.placement, token)
+}
+
+/// Adds the proof that the caller knows the app's secret, where the credential holds it.
+fn prove(
+    mut request: GuardedRequest,
+    proof: Option<&Proof>,
+    token: &SecretString,
+    secrets: &Secrets,
+) -> Result<GuardedRequest> {
+    let Some((proof, key)) = proof.and_then(|proof| Some((proof, secrets.get(&proof.key)?))) else {
+        return Ok(request);
+    };
+    let (key, token) = (key.expose_secret().as_bytes(), token.expose_secret().as_bytes());
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(Error::internal)?;
+    mac.update(token);
+    let mut url = url::Url::parse(&request.url).map_err(Error::internal)?;
+    let digest = hex::encode(mac.finalize().into_bytes());
+    url.query_pairs_mut().append_pair(&proof.parameter, &digest);
+    request.url = url.into();
+    Ok(request)
 }
 
 fn place(

@@ -54,6 +54,9 @@ pub(super) struct Delta {
     /// The token of the next page of that read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<String>,
+    /// The job that gathers the records of that read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
     /// Where a time shared by more records than one query yields was read to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ties: Option<Ties>,
@@ -74,7 +77,7 @@ pub(super) struct Ties {
 
 impl Delta {
     pub fn since(since: Timestamp) -> Self {
-        Self { since, high: None, page: None, ties: None, seen: Vec::new() }
+        Self { since, high: None, page: None, job: None, ties: None, seen: Vec::new() }
     }
 
     /// Drops records that were delivered already.

@@ -5,6 +5,7 @@ mod attach;
 mod connection;
 mod cursor;
 mod exchange;
+mod job;
 mod paging;
 mod reader;
 mod site;

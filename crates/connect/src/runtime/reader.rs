@@ -12,9 +12,10 @@ use super::{
 };
 use crate::{
     path::scalar_text,
-    plan::{CursorPlan, Draft, Paging, PartPlan, StreamPlan},
+    plan::{CursorPlan, Draft, Paging, PartPlan, StreamPlan, duration_micros},
 };
 
+const SECS_PER_DAY: i64 = 86_400;
 /// Most pages of one read.
 pub const MAX_PAGES: u64 = 1_000_000;
 
@@ -31,14 +32,18 @@ pub struct RecordPage {
 
 /// Reads one stream, page by page, to its end.
 pub struct StreamReader {
-    connection: Connection,
-    plan: Arc<StreamPlan>,
-    position: Position,
+    pub(super) connection: Connection,
+    pub(super) plan: Arc<StreamPlan>,
+    pub(super) position: Position,
     /// State of the query under way; a cursor does not need it.
     query: Query,
     guard: LoopGuard,
     pages: u64,
     finished: bool,
+    /// Whether the job that gathers the records is done.
+    pub(super) job_ready: bool,
+    /// Whether this reader began it.
+    pub(super) job_begun: bool,
 }
 
 /// The query under way.
@@ -47,6 +52,8 @@ struct Query {
     page: Option<String>,
     /// Where its time range starts, once asked; the page token belongs to this range.
     from: Option<Timestamp>,
+    /// Where it ends: when it was first asked.
+    to: Option<Timestamp>,
     rows: u64,
     /// Records of its largest page: what the next may hold.
     largest: u64,
@@ -72,8 +79,17 @@ pub(super) fn open(
         Position::Delta(delta) => delta.page.clone(),
     };
     let query = Query { page, ..Query::default() };
-    let guard = LoopGuard::default();
-    Ok(StreamReader { connection, plan, position, query, guard, pages: 0, finished: false })
+    Ok(StreamReader {
+        connection,
+        plan,
+        position,
+        query,
+        guard: LoopGuard::default(),
+        pages: 0,
+        finished: false,
+        job_ready: false,
+        job_begun: false,
+    })
 }
 
 /// A stream in one part reads changes from its start; one in two parts reads everything first.
@@ -82,11 +98,16 @@ fn first_position(connection: &Connection, plan: &StreamPlan) -> Result<Position
     let (None, Some(cursor)) = (&plan.delta, &plan.full.cursor) else {
         return Ok(Position::Full { since: now, page: None });
     };
-    Ok(Position::Delta(Delta::since(start_of(cursor, &connection.0.site.config)?)))
+    Ok(Position::Delta(Delta::since(start_of(cursor, connection)?)))
 }
 
-fn start_of(cursor: &CursorPlan, config: &Value) -> Result<Timestamp> {
-    let text = text_of(&cursor.start, config)?.unwrap_or_default();
+fn start_of(cursor: &CursorPlan, connection: &Connection) -> Result<Timestamp> {
+    let text = text_of(&cursor.start, &connection.0.site.config)?.unwrap_or_default();
+    if let Some(back) = text.strip_prefix('-').and_then(duration_micros) {
+        // To the day, so that the range of a read does not move while it goes on.
+        let day = connection.0.env.now().secs().div_euclid(SECS_PER_DAY) * SECS_PER_DAY;
+        return Ok(Timestamp(Timestamp::from_secs(day).0.saturating_sub(back)));
+    }
     cursor
         .format
         .read(&Value::from(text.as_str()))
@@ -146,12 +167,18 @@ impl StreamReader {
         if let Some(ties) = delta.ties.clone() {
             return self.ties_page(part, cursor, ties).await;
         }
-        let start = start_of(cursor, &self.connection.0.site.config)?;
+        let start = start_of(cursor, &self.connection)?;
         let looked_back = Timestamp(delta.since.0.saturating_sub(cursor.lookback)).max(start);
         let from = self.query.from.unwrap_or(looked_back);
+        self.query.from = Some(from);
+        self.query.to.get_or_insert(self.connection.0.env.now());
+        if let Some(job) = &part.job
+            && !self.job_is_done(job, cursor, from).await?
+        {
+            return Ok(Vec::new());
+        }
         let draft = self.draft(part, Some((cursor, from)), None)?;
         let fetched = self.fetch(part, draft).await?;
-        self.query.from = Some(from);
         let size = fetched.records.len() as u64;
         self.query.rows += size;
         self.query.largest = self.query.largest.max(size);
@@ -170,7 +197,9 @@ impl StreamReader {
         let mark = |record: &Value| mark_of(plan, cursor, record);
         let newest = records.iter().filter_map(|record| cursor.time_of(record)).max();
         let Position::Delta(delta) = &mut self.position else { return Ok(records) };
-        delta.fresh(&mut records, mark);
+        if !cursor.reread {
+            delta.fresh(&mut records, mark);
+        }
         let high = delta.high.max(newest).unwrap_or(delta.since);
         if cursor.ascending || next.is_none() {
             delta.since = delta.since.max(high);
@@ -179,10 +208,15 @@ impl StreamReader {
             delta.high = Some(high);
         }
         let floor = Timestamp(delta.since.0.saturating_sub(cursor.lookback));
-        delta.remember(records.iter().filter_map(mark), floor);
+        if !cursor.reread {
+            delta.remember(records.iter().filter_map(mark), floor);
+        }
         let expected = self.query.rows + self.query.largest;
         let room = cursor.cap.as_ref().is_none_or(|cap| expected <= cap.rows);
+        let anew = newest.map(|newest| Timestamp(newest.0.saturating_sub(cursor.lookback)));
+        let anew = anew.filter(|anew| cursor.requery && cursor.moved(from, *anew));
         match next {
+            Some(_) if anew.is_some() => self.query = Query { from: anew, ..Query::default() },
             Some(next) if room => {
                 // A page token outlives the reader only where the cursor cannot stand in for it.
                 let kept = (!cursor.ascending).then(|| next.clone());
@@ -191,7 +225,7 @@ impl StreamReader {
             }
             Some(_) => self.next_window(cursor, from, newest)?,
             None => {
-                delta.page = None;
+                (delta.page, delta.job) = (None, None);
                 self.finished = true;
             }
         }
@@ -207,9 +241,7 @@ impl StreamReader {
     ) -> Result<()> {
         let Position::Delta(delta) = &mut self.position else { return Ok(()) };
         let newest = newest.unwrap_or(from);
-        // Requests tell times apart by the format's step only.
-        let step = cursor.format.step();
-        let moved = newest.0.div_euclid(step) > from.0.div_euclid(step);
+        let moved = cursor.moved(from, newest);
         self.query = Query { from: Some(newest), ..Query::default() };
         if moved {
             return Ok(());
@@ -263,10 +295,9 @@ impl StreamReader {
         last_id: Option<&str>,
     ) -> Result<Draft> {
         let site = &self.connection.0.site;
-        let interval = match range {
-            Some((cursor, from)) => json!({"start_time": cursor.format.write(from)}),
-            None => json!({}),
-        };
+        let interval =
+            range.map_or_else(|| json!({}), |(cursor, from)| self.interval(cursor, from));
+        let job = self.job_scope();
         let last_id = Value::from(last_id.filter(|id| !id.is_empty()).unwrap_or("0"));
         let scope = [
             ("config", &site.config),
@@ -274,6 +305,7 @@ impl StreamReader {
             ("stream_slice", &interval),
             ("stream_partition", &interval),
             ("last_id", &last_id),
+            ("job", &job),
         ];
         let ties = range.filter(|_| self.in_ties()).and_then(|(cursor, _)| cursor.cap.as_ref());
         let ties = ties.and_then(|cap| cap.ties.as_ref());
@@ -290,6 +322,12 @@ impl StreamReader {
             pages.apply(&mut draft, self.query.page.as_deref());
         }
         Ok(draft)
+    }
+
+    /// The time range of the query, as requests write it.
+    pub(super) fn interval(&self, cursor: &CursorPlan, from: Timestamp) -> Value {
+        let to = self.query.to.unwrap_or_else(|| self.connection.0.env.now());
+        json!({"start_time": cursor.format.write(from), "end_time": cursor.format.write(to)})
     }
 
     fn in_ties(&self) -> bool {

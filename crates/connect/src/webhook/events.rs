@@ -1,12 +1,12 @@
 //! The events of a verified delivery.
 
 use connectus_core::{
-    Code, Error, Result, Timestamp,
+    Code, Error, Result, Timestamp, canonical,
     provider::{TimeUnit, Triggers},
 };
 use serde_json::{Map, Value};
 
-use crate::path::JsonPath;
+use crate::{path::JsonPath, plan::TimeFormat};
 
 /// Most events of one delivery. HubSpot sends up to 100.
 pub const MAX_EVENTS: usize = 1_000;
@@ -57,7 +57,7 @@ pub fn events(triggers: &Triggers, body: &[u8]) -> Result<Vec<InboundEvent>> {
 
 struct Reader<'a> {
     triggers: &'a Triggers,
-    id: JsonPath,
+    id: Vec<JsonPath>,
     name: JsonPath,
     occurred_at: Option<JsonPath>,
     object_id: Option<JsonPath>,
@@ -69,7 +69,7 @@ impl<'a> Reader<'a> {
         let path = |text: &Option<String>| text.as_deref().map(JsonPath::new);
         Self {
             triggers,
-            id: JsonPath::new(&envelope.id),
+            id: envelope.id.all().map(JsonPath::new).collect(),
             name: JsonPath::new(&envelope.name),
             occurred_at: path(&envelope.occurred_at),
             object_id: path(&envelope.object_id),
@@ -82,7 +82,18 @@ impl<'a> Reader<'a> {
                 Error::new(Code::BadRequest, format!("An event of the delivery has no {what}."))
             })
         };
-        let id = need(&self.id, "id")?;
+        let id = match self.id.as_slice() {
+            [only] => need(only, "id")?,
+            several => {
+                let found: Vec<_> = several.iter().filter_map(|path| path.text(&payload)).collect();
+                // Together they may be long, and the text of a stranger: a digest is neither.
+                let named = !found.is_empty();
+                let digest = canonical::Digest::of(found.join("\u{1f}").as_bytes()).to_string();
+                Some(digest).filter(|_| named).ok_or_else(|| {
+                    Error::new(Code::BadRequest, "An event of the delivery has no id.")
+                })?
+            }
+        };
         let name = match self.renamed(&payload) {
             Some(name) => name,
             None => need(&self.name, "name")?,
@@ -104,7 +115,7 @@ impl<'a> Reader<'a> {
     }
 
     fn time(&self, value: &Value) -> Option<Timestamp> {
-        let Some(number) = value.as_i64() else { return Timestamp::parse(value.as_str()?) };
+        let Some(number) = value.as_i64() else { return TimeFormat::Rfc3339.read(value) };
         Some(match self.triggers.envelope.occurred_unit {
             TimeUnit::Seconds => Timestamp::from_secs(number),
             TimeUnit::Milliseconds => Timestamp::from_millis(number),

@@ -8,8 +8,10 @@
 
 mod actions;
 mod client;
+mod fakes;
 mod hostile;
 mod mail;
+mod mailchimp;
 mod oauth;
 mod pages;
 mod sandbox;

@@ -103,7 +103,12 @@ async fn a_code_and_then_a_refresh_token_become_tokens() {
 async fn odd_shapes_are_read_as_their_providers_mean_them() {
     // Mailchimp: never expires, no scope. Slack: nested team, ok flag. Meta: sixty days.
     for (pack, body, lifetime, kept) in [
-        ("mailchimp", json!({"access_token": "a", "expires_in": 0, "scope": null}), None, 0),
+        (
+            "mailchimp",
+            json!({"access_token": "a", "expires_in": 0, "scope": null, "dc": "us6"}),
+            None,
+            1,
+        ),
         ("slack", json!({"ok": true, "access_token": "a", "team": {"id": "T1"}}), None, 1),
         (
             "slack",

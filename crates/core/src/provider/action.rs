@@ -81,6 +81,10 @@ pub struct Action {
     pub input: Value,
     /// The request. Templates see `input`, `config` and, in a batch, `items`.
     pub request: Call,
+    /// Values made from the input, which templates see as `derived.<name>`; in a batch from each
+    /// thing, where they see `item`.
+    #[serde(default)]
+    pub derived: BTreeMap<String, Derived>,
     /// Which credential methods it works with; empty means all but secret URLs.
     #[serde(default)]
     pub auth: Vec<String>,
@@ -92,6 +96,33 @@ pub struct Action {
     /// Where the result stands in the answer.
     #[serde(default)]
     pub result: ResultShape,
+}
+
+/// A value made from another: an e-mail address as its hash. Absent where there is nothing to
+/// make it from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Derived {
+    /// The template of the text it is made from.
+    pub of: String,
+    /// What is done with the text, in order.
+    pub steps: Vec<Step>,
+}
+
+/// Something done with a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Without blanks at both ends.
+    Trim,
+    /// In small letters.
+    Lower,
+    /// Its decimal digits alone.
+    Digits,
+    /// Its MD5, in hex: as a name, never as protection.
+    Md5,
+    /// Its SHA-256, in hex.
+    Sha256,
 }
 
 /// Several things in one call.
@@ -107,6 +138,25 @@ pub struct Batch {
     /// In an answer's error: the path of the value that names the thing it is about.
     #[serde(default)]
     pub error_ref: Option<String>,
+    /// What that value is.
+    #[serde(default)]
+    pub error_names: ErrorNames,
+    /// With `error_names: item`: the path of the same value in a rendered thing.
+    #[serde(default)]
+    pub item_ref: Option<String>,
+}
+
+/// What an error of a batch names its thing by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorNames {
+    /// Its place in the whole list, which the thing carried.
+    #[default]
+    Index,
+    /// Its place in the call.
+    Place,
+    /// A value of its own.
+    Item,
 }
 
 /// Whether doing it twice does harm, and what prevents it.
@@ -159,10 +209,16 @@ pub enum KeyFormat {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResultShape {
-    /// The list of things made or changed; none: the answer itself is the one thing.
-    pub records: Option<String>,
+    /// The list or lists of things made or changed; none: the answer itself is the one thing. The
+    /// empty path is the answer itself as a list.
+    pub records: Option<super::Paths>,
     /// The id within a thing.
     pub id: Option<String>,
     /// The list of errors of a partly successful batch.
     pub errors: Option<String>,
+    /// A boolean within a thing; where it is false the thing was refused. The list then has one
+    /// entry for each thing sent, in the same order.
+    pub ok: Option<String>,
+    /// The sentence within an error or a refused thing; none: `message` or `error`.
+    pub error: Option<String>,
 }

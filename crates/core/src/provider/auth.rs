@@ -94,6 +94,35 @@ pub struct OAuth2 {
     /// Further headers that hold secrets: header -> credential field.
     #[serde(default)]
     pub secret_headers: BTreeMap<String, String>,
+    /// A call after the code exchange that tells what the token answer does not.
+    #[serde(default)]
+    pub about: Option<About>,
+    /// A proof that the caller knows the app's secret.
+    #[serde(default)]
+    pub proof: Option<Proof>,
+}
+
+/// A call that tells what the token answer does not: where the account lives.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct About {
+    /// The address, asked by GET.
+    pub url: String,
+    /// The word before the access token in the `Authorization` header.
+    #[serde(default = "bearer")]
+    pub scheme: String,
+    /// Values to keep as settings of the integration: setting name -> path.
+    pub keep: BTreeMap<String, String>,
+}
+
+/// hex HMAC-SHA256 of the access token, in the query, where the credential holds the key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    /// The query parameter.
+    pub parameter: String,
+    /// The credential field with the key.
+    pub key: String,
 }
 
 /// What a refresh does to the tokens.
@@ -179,6 +208,9 @@ pub struct TokenAuth {
     /// Where it goes in a call.
     #[serde(default)]
     pub placement: TokenPlacement,
+    /// A proof that the caller knows the app's secret.
+    #[serde(default)]
+    pub proof: Option<Proof>,
 }
 
 /// Where a token goes in a call.
@@ -220,6 +252,10 @@ pub struct WebhookUrl {
     pub description: String,
     /// The credential field that holds the URL.
     pub field: String,
+}
+
+fn bearer() -> String {
+    "Bearer".into()
 }
 
 fn space() -> String {

@@ -75,9 +75,15 @@ pub enum Signal {
     UsagePercent {
         /// The header.
         header: String,
+        /// The fields that are percentages; empty: every number is one.
+        #[serde(default)]
+        fields: Vec<String>,
         /// The field with the minutes until access returns.
         #[serde(default)]
         minutes: Option<String>,
+        /// The field with the seconds until access returns.
+        #[serde(default)]
+        seconds: Option<String>,
     },
     /// A delay in the error body.
     BodyDelay {

@@ -12,6 +12,7 @@ mod auth;
 mod errors;
 mod limits;
 mod paging;
+mod paths;
 mod stream;
 mod trigger;
 mod validate;
@@ -21,17 +22,21 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::integration::{AuthType, Category};
 
-pub use action::{Action, Batch, Call, Encoding, Idempotency, KeyFormat, Method, ResultShape};
-pub use auth::{
-    AuthMethod, BasicAuth, ClientAuth, OAuth2, OnUnauthorized, RefreshShape, TokenAuth,
-    TokenPlacement, TokenShape, WebhookUrl,
+pub use action::{
+    Action, Batch, Call, Derived, Encoding, ErrorNames, Idempotency, KeyFormat, Method,
+    ResultShape, Step,
 };
-pub use errors::{ErrorRules, ErrorWord, Verdict};
+pub use auth::{
+    About, AuthMethod, BasicAuth, ClientAuth, OAuth2, OnUnauthorized, Proof, RefreshShape,
+    TokenAuth, TokenPlacement, TokenShape, WebhookUrl,
+};
+pub use errors::{BareStatus, ErrorRules, ErrorWord, Verdict};
 pub use limits::{Limits, Signal, Window};
 pub use paging::{Inject, PageToken, Paginator, RequestOption, Strategy};
+pub use paths::Paths;
 pub use stream::{
     DatetimeCursor, Datetimes, DeclarativeStream, DelegatingStream, Extractor, HttpRequester,
-    Incremental, MinMaxDatetime, PrimaryKey, RecordSelector, Requester, ResultCap, Retriever,
+    Incremental, Job, MinMaxDatetime, PrimaryKey, RecordSelector, Requester, ResultCap, Retriever,
     SchemaLoader, SimpleRetriever, Sorted, Stream, StreamHints,
 };
 pub use trigger::{
@@ -103,11 +108,26 @@ pub struct Provider {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApiVersion {
-    /// As the service writes it.
+    /// As the service writes it. Templates see it as `config.api_version`.
     pub name: String,
     /// The day it stops working, `YYYY-MM-DD`, where announced.
     #[serde(default)]
     pub end_date: Option<String>,
+    /// Other versions that work, which an integration may choose by its setting `api_version`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<ApiVersion>,
+}
+
+impl ApiVersion {
+    /// The version of this name, this one or another that works.
+    pub fn named(&self, name: &str) -> Option<&Self> {
+        std::iter::once(self).chain(&self.others).find(|version| version.name == name)
+    }
+
+    /// The day it stops working, where announced.
+    pub fn ends_at(&self) -> Option<crate::Timestamp> {
+        self.end_date.as_deref().and_then(crate::Timestamp::parse)
+    }
 }
 
 /// A setting an integration may or must have.

@@ -182,7 +182,7 @@ pub enum RecordSelector {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "type", deny_unknown_fields)]
 pub enum Extractor {
-    /// Under these keys; empty means the answer itself.
+    /// Under these keys; empty means the answer itself. `*` stands for every item.
     DpathExtractor {
         /// Keys from the outside in.
         field_path: Vec<String>,
@@ -208,7 +208,7 @@ pub struct DatetimeCursor {
     /// How records write times; empty means RFC 3339 or `datetime_format`.
     #[serde(default)]
     pub cursor_datetime_formats: Vec<String>,
-    /// The earliest time to ask for.
+    /// The earliest time to ask for; `-P90D` is so long before now.
     pub start_datetime: Datetimes,
     /// Where the start goes in a request; none: the templates use `stream_interval`.
     #[serde(default)]
@@ -263,6 +263,41 @@ pub struct StreamHints {
     pub result_cap: Option<ResultCap>,
     /// Whether the stream may also be the destination of an outbound flow, and by which action.
     pub write_action: Option<String>,
+    /// Whether every page is asked for anew from the newest time seen, instead of by an offset: a
+    /// record that changes meanwhile moves to the end, and an offset would skip its neighbour.
+    /// While the time does not move, the offset goes on. Needs `sorted: ascending`.
+    pub requery: bool,
+    /// Whether records within `lookback_window` are delivered again: they change without their
+    /// time changing, as the figures of a past day do.
+    pub reread: bool,
+    /// A job that gathers the records before they can be read.
+    pub job: Option<Job>,
+}
+
+/// A job that gathers the records before they can be read. The requests of the stream see its id
+/// as `job.id`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// Starts it.
+    pub create: super::Call,
+    /// The path of its id in the answer.
+    pub id: String,
+    /// Asks how it stands.
+    pub poll: super::Call,
+    /// The path of the word that says so.
+    pub state: String,
+    /// The words that mean it is done.
+    pub done: Vec<String>,
+    /// The words that mean it will never be.
+    pub failed: Vec<String>,
+    /// Seconds between two questions.
+    #[serde(default = "five")]
+    pub poll_secs: u32,
+}
+
+const fn five() -> u32 {
+    5
 }
 
 /// The order of records by the cursor field.

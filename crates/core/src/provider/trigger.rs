@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Paths;
+
 /// What a provider tells us.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,11 +35,13 @@ pub struct EventInfo {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Envelope {
-    /// The list of events; empty means the body itself (an object, or a list of them).
+    /// The list of events; empty means the body itself (an object, or a list of them). A `*`
+    /// stands for every item: `entry.*.changes`.
     #[serde(default)]
     pub events: String,
-    /// The event's id, for deduplication.
-    pub id: String,
+    /// The event's id, for deduplication. Where the sender gives none, the values that together
+    /// are one; those an event does not have are left out.
+    pub id: Paths,
     /// The event's name.
     pub name: String,
     /// When it happened.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{AuthMethod, Idempotency, Pack, SCHEMA_VERSION, Signal, Stream};
+use super::{AuthMethod, ErrorNames, Idempotency, Pack, SCHEMA_VERSION, Signal, Sorted, Stream};
 use crate::{Result, error::Error, error::FieldError};
 
 /// Most streams, actions or events of a pack.
@@ -49,10 +49,12 @@ impl Pack {
                 faults.add(path, "must be a host name, or `*.` and a domain");
             }
         }
-        if let Some(date) = &provider.api_version.end_date
-            && crate::Timestamp::parse(date).is_none()
-        {
-            faults.add("/provider/api_version/end_date", "must be a date, YYYY-MM-DD");
+        let version = &provider.api_version;
+        for version in std::iter::once(version).chain(&version.others) {
+            if version.end_date.is_some() && version.ends_at().is_none() {
+                let message = format!("`{}`: must be a date, YYYY-MM-DD", version.name);
+                faults.add("/provider/api_version/end_date", message);
+            }
         }
     }
 
@@ -108,6 +110,13 @@ impl Pack {
             if matches!(stream, Stream::StateDelegatingStream(_)) && delta.is_none() {
                 faults.add(&*at, "incremental_stream needs an incremental_sync");
             }
+            let hints = &delta.unwrap_or_else(|| stream.full()).hints;
+            if hints.requery && hints.sorted != Sorted::Ascending {
+                faults.add(&*at, "requery needs `sorted: ascending`");
+            }
+            if hints.job.is_some() && delta.is_none() {
+                faults.add(&*at, "a job needs an incremental_sync");
+            }
             if let Some(cap) = delta.and_then(|delta| delta.hints.result_cap.as_ref())
                 && cap.ties_body_json.is_some() != cap.ties_id.is_some()
             {
@@ -122,6 +131,12 @@ impl Pack {
             let at = format!("/actions/{index}");
             if action.batch.as_ref().is_some_and(|batch| batch.max == 0) {
                 faults.add(&*at, "batch: `max` must be above 0");
+            }
+            let batch = action.batch.as_ref();
+            if batch.is_some_and(|batch| {
+                (batch.error_names == ErrorNames::Item) != batch.item_ref.is_some()
+            }) {
+                faults.add(&*at, "batch: `error_names: item` and `item_ref` go together");
             }
             if let Idempotency::VerifyThenRetry { lookup } = &action.idempotency
                 && self.action(lookup).is_none()

@@ -25,7 +25,7 @@ use axum::{
 pub use object::ObjectType;
 pub(crate) use object::{Values, iso};
 pub(crate) use portal::Portal;
-pub(crate) use refusal::Refusal;
+pub(crate) use refusal::{Refusal, misfortune};
 
 use crate::world::World;
 

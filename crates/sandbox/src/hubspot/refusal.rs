@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::object::ObjectType;
+use crate::fault::Misfortune;
 
 /// A refused request, in HubSpot's words.
 #[derive(Clone, Debug)]
@@ -140,6 +141,20 @@ fn correlation_id(message: &str) -> String {
     let digest = hex::encode(Sha256::digest(message));
     let [a, b, c, d] = [&digest[..8], &digest[8..12], &digest[13..16], &digest[17..20]];
     format!("{a}-{b}-4{c}-8{d}-{}", &digest[20..32])
+}
+
+/// A refusal for no fault of the caller's.
+pub(crate) fn misfortune(what: Misfortune) -> Response {
+    match what {
+        Misfortune::TooMany => Refusal::rate_limited("TEN_SECONDLY_ROLLING"),
+        Misfortune::Expired => Refusal::expired_token(1),
+        Misfortune::Status(status) => Refusal::new(
+            status.as_u16(),
+            "INTERNAL_ERROR",
+            "This failure was scripted by the sandbox.",
+        ),
+    }
+    .into_response()
 }
 
 pub(crate) async fn no_such_path(uri: Uri) -> Refusal {

@@ -11,7 +11,7 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::{front::MAX_BODY_BYTES, oauth::Standing, world::World};
+use crate::{fault::Misfortune, front::MAX_BODY_BYTES, oauth::Standing, world::World};
 
 /// A refusal: 200 with `{"ok": false, "error": "<word>"}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +116,15 @@ impl Args {
             Standing::Expired { .. } => Err(Word("token_expired")),
             Standing::Unknown => Err(Word("invalid_auth")),
         }
+    }
+}
+
+/// A refusal for no fault of the caller's.
+pub(crate) fn misfortune(what: Misfortune) -> Response {
+    match what {
+        Misfortune::TooMany => (StatusCode::TOO_MANY_REQUESTS, Word("ratelimited")).into_response(),
+        Misfortune::Expired => Word("token_expired").into_response(),
+        Misfortune::Status(status) => (status, Word("internal_error")).into_response(),
     }
 }
 

@@ -17,6 +17,7 @@ use axum::{
     routing::{MethodRouter, any, get, post},
 };
 
+pub(crate) use args::misfortune;
 pub use workspace::SlackMessage;
 pub(crate) use workspace::Workspace;
 

@@ -58,6 +58,8 @@ impl Journey {
             slack_client_secret: marked.plant("Slack client secret"),
             slack_signing_secret: marked.plant("Slack signing secret"),
             slack_webhook_path: format!("/services/T0/B0/{}", marked.plant("Slack webhook path")),
+            // The journey does not go there.
+            ..Keys::default()
         };
         let service_secret = marked.plant("service secret");
         let jwt_secret = marked.plant("JWT secret");
