@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::event::{Event, EventType};
+use crate::{
+    Timestamp,
+    event::{Event, EventType},
+};
 
 /// Label of durations; `count` of them took `total` milliseconds, the longest of them `most`.
 pub const TOOK: &str = "took";
@@ -50,42 +53,49 @@ impl Sum {
     }
 }
 
-/// Sums by what they are about, in a fixed order.
+/// What is counted, as it is added up: a text is made of it once, not for each event.
+type Label = (&'static str, Option<u64>);
+
+/// Sums by what they are about.
 #[derive(Clone, Debug, Default)]
 pub struct Sheet {
-    sums: BTreeMap<Place, Sum>,
-    /// The day written last, by its number since 1970: events of a page are mostly of one day.
-    day: Option<(i64, String)>,
+    /// By day, as its number since 1970, then by subject.
+    days: BTreeMap<i64, BTreeMap<String, BTreeMap<Label, Sum>>>,
 }
 
 impl Sheet {
-    /// The sums.
-    pub fn sums(&self) -> &BTreeMap<Place, Sum> {
-        &self.sums
-    }
-
-    fn day(&mut self, event: &Event) -> String {
-        let number = event.at.secs().div_euclid(SECS_PER_DAY);
-        match &self.day {
-            Some((of, day)) if *of == number => day.clone(),
-            _ => {
-                let day = event.at.day();
-                self.day = Some((number, day.clone()));
-                day
+    /// The sums, in a fixed order.
+    pub fn sums(&self) -> BTreeMap<Place, Sum> {
+        let mut sums = BTreeMap::new();
+        for (day, subjects) in &self.days {
+            let day = Timestamp::from_secs(day.saturating_mul(SECS_PER_DAY)).day();
+            for (subject, labels) in subjects {
+                for ((label, bound), sum) in labels {
+                    let label = match bound {
+                        Some(bound) => format!("{label}{bound:010}"),
+                        None => (*label).to_owned(),
+                    };
+                    let (day, subject) = (day.clone(), subject.clone());
+                    sums.insert(Place { day, subject, label }, *sum);
+                }
             }
         }
+        sums
     }
 
-    fn add(&mut self, event: &Event, subject: &str, label: impl Into<String>, sum: Sum) {
-        let day = self.day(event);
-        let place = Place { day, subject: subject.to_owned(), label: label.into() };
-        let kept = self.sums.entry(place).or_default();
+    fn add(&mut self, event: &Event, subject: &str, label: Label, sum: Sum) {
+        let day = self.days.entry(event.at.secs().div_euclid(SECS_PER_DAY)).or_default();
+        let labels = match day.get_mut(subject) {
+            Some(labels) => labels,
+            None => day.entry(subject.to_owned()).or_default(),
+        };
+        let kept = labels.entry(label).or_default();
         *kept = kept.plus(sum);
     }
 
-    fn count(&mut self, event: &Event, subject: &str, label: &str, count: u64) {
+    fn count(&mut self, event: &Event, subject: &str, label: &'static str, count: u64) {
         if count > 0 {
-            self.add(event, subject, label, Sum { count, ..Sum::default() });
+            self.add(event, subject, (label, None), Sum { count, ..Sum::default() });
         }
     }
 
@@ -93,10 +103,10 @@ impl Sheet {
         // Events of before durations were told have none.
         let Some(millis) = event.data.get("took_ms").and_then(Value::as_u64) else { return };
         let sum = Sum { count: 1, total: millis, most: millis };
-        self.add(event, subject, TOOK, sum);
+        self.add(event, subject, (TOOK, None), sum);
         let bound = millis.clamp(1, LONGEST).next_power_of_two();
-        let label = format!("{TOOK_AT_MOST}{bound:010}");
-        self.add(event, subject, label, Sum { count: 1, ..Sum::default() });
+        let one = Sum { count: 1, ..Sum::default() };
+        self.add(event, subject, (TOOK_AT_MOST, Some(bound)), one);
     }
 }
 
@@ -164,15 +174,18 @@ fn runs(event: &Event, sheet: &mut Sheet) {
 
 /// What a sync can do with a record, as its events call it.
 pub const RECORD_OUTCOMES: [&str; 5] = ["created", "updated", "unchanged", "kept", "rejected"];
+/// The labels under which they are counted.
+const RECORD_LABELS: [&str; 5] =
+    ["records.created", "records.updated", "records.unchanged", "records.kept", "records.rejected"];
 
 fn syncs(event: &Event, sheet: &mut Sheet) {
     let text = |name: &str| event.data.get(name).and_then(Value::as_str);
     if event.kind == EventType::SyncProgressed {
         let Some(flow) = text("flow") else { return };
         let Some(added) = event.data.get("added") else { return };
-        for outcome in RECORD_OUTCOMES {
+        for (outcome, label) in RECORD_OUTCOMES.into_iter().zip(RECORD_LABELS) {
             let count = added.get(outcome).and_then(Value::as_u64).unwrap_or(0);
-            sheet.count(event, flow, &format!("records.{outcome}"), count);
+            sheet.count(event, flow, label, count);
         }
         return;
     }
@@ -219,7 +232,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{EventId, TenantId, Timestamp};
+    use crate::{EventId, TenantId};
 
     fn event(kind: EventType, at: i64, data: Value) -> Event {
         Event {
@@ -240,7 +253,7 @@ mod tests {
             let name = format!("{} {} {}", place.day, place.subject, place.label);
             (name, sum.count, sum.total, sum.most)
         };
-        sheet.sums.into_iter().map(row).collect()
+        sheet.sums().into_iter().map(row).collect()
     }
 
     #[test]
@@ -297,12 +310,12 @@ mod tests {
             for page in events.chunks(7) {
                 let mut part = Sheet::default();
                 page.iter().for_each(|event| projection.fold(event, &mut part));
-                for (place, sum) in part.sums {
+                for (place, sum) in part.sums() {
                     let kept = parts.entry(place).or_default();
                     *kept = kept.plus(sum);
                 }
             }
-            assert_eq!(&parts, whole.sums(), "{}", projection.name);
+            assert_eq!(parts, whole.sums(), "{}", projection.name);
         }
     }
 

@@ -1,10 +1,13 @@
 //! Waiting for a run to end, for callers that want its answer. The run knows nothing of it: whoever
 //! stops waiting, or is stopped, changes nothing about the run.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use connectus_core::{Result, TenantCtx, run::Run};
-use connectus_store::{Store, ends::End};
+use connectus_store::{
+    Store,
+    ends::{End, Ended},
+};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -16,13 +19,22 @@ pub struct Awaited {
     run: Run,
     /// None while too many wait: the run is answered as it stands.
     end: Option<End>,
+    /// Whether it was waited for before it was accepted, so that its end cannot have been missed,
+    /// and only how it ended is asked for.
+    from_the_first: bool,
 }
 
 impl Awaited {
     /// Waits for a run that was accepted.
     pub fn of(store: &Store, run: Run) -> Self {
         let end = store.ends().expect(&run.tenant, &run.id);
-        Self { run, end }
+        Self { run, end, from_the_first: false }
+    }
+
+    /// Goes on to wait for a run that was waited for before it was accepted. It is answered as it
+    /// was then, but for how it ended.
+    pub(crate) fn from_the_first(run: Run, end: Option<End>) -> Self {
+        Self { run, end, from_the_first: true }
     }
 
     /// Whether the caller is waited with at all.
@@ -41,15 +53,18 @@ impl Awaited {
         within: Duration,
         over: &CancellationToken,
     ) -> Result<Run> {
-        let Self { mut run, end } = self;
+        let Self { mut run, end, from_the_first } = self;
         let Some(mut end) = end else { return Ok(run) };
         let until = Instant::now() + within;
         // It may have ended before it was waited for.
-        let mut is_looked_at = false;
+        let mut is_looked_at = from_the_first;
         while !run.status.is_final() {
             if is_looked_at {
                 tokio::select! {
-                    () = end.come() => {}
+                    ended = end.come() => if let Some(ended) = ended.filter(|_| from_the_first) {
+                        let Ended { status, output, error } = Arc::unwrap_or_clone(ended);
+                        return Ok(Run { status, output, error, ..run });
+                    },
                     () = tokio::time::sleep(LOOK) => {}
                     () = tokio::time::sleep_until(until) => return Ok(run),
                     () = over.cancelled() => return Ok(run),

@@ -1,6 +1,6 @@
 //! A connection.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use futures::{
     FutureExt, StreamExt,
@@ -29,7 +29,7 @@ use crate::{
 /// A connection to a database file. One thread uses it at a time.
 pub struct Connection {
     pub(crate) db: rusqlite::Connection,
-    pub(crate) known: HashMap<Box<str>, Known>,
+    pub(crate) known: HashMap<Box<str>, Arc<Known>>,
     /// How many transactions are open, one within the other.
     pub(crate) depth: usize,
 }

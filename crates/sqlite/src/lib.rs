@@ -3,13 +3,14 @@
 //! sqlx's own driver gives each connection a thread and sends every statement there and back: about
 //! twenty microseconds of processor time, where most of our statements need two. Here a statement
 //! runs at once, on the thread that polls it. That suits short statements, and one writer with a
-//! thread to itself; a statement that was seen to take long is from then on run where it holds up
-//! nobody else (`block_in_place`).
+//! thread to itself; a statement that takes long as a rule is run where it holds up nobody
+//! else (`block_in_place`).
 //!
 //! Repositories notice nothing: queries, rows and migrations are sqlx's, as they are on PostgreSQL.
 
 mod connection;
 mod error;
+mod log;
 mod migrate;
 mod options;
 mod row;

@@ -1,7 +1,10 @@
 //! Running statements.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -21,8 +24,9 @@ use crate::{
 /// Prepared statements kept by a connection: all there are, with those over many rows in each of
 /// their sizes.
 pub const STATEMENTS_KEPT: usize = 512;
-/// A statement that took longer once is run apart from then on: a thread of the runtime has other
-/// work waiting.
+/// A statement that takes longer as a rule is run apart: a thread of the runtime has other work
+/// waiting. Not one that did so once, as any may while the machine is busy: to be run apart costs
+/// more than a short statement does.
 const SHORT: Duration = Duration::from_millis(1);
 /// A statement that takes longer is worth a line in the log.
 const SLOW: Duration = Duration::from_secs(1);
@@ -47,22 +51,29 @@ impl Extend<Done> for Done {
 }
 
 /// What is known of a statement that has run.
-pub(crate) struct Known {
-    shape: Arc<Shape>,
-    long: bool,
-}
-
-/// What a statement takes and returns.
 #[derive(Debug)]
-struct Shape {
+pub(crate) struct Known {
     columns: Arc<[Column]>,
     /// Which argument each placeholder stands for: SQLite numbers `$2` by where it is first
     /// written, not by its name.
     places: Box<[usize]>,
     arguments: usize,
+    /// How long it takes as a rule, in nanoseconds. Each time counts for an eighth, the longest as
+    /// if it had taken eight times [`SHORT`].
+    usual: AtomicU64,
 }
 
-impl Shape {
+impl Known {
+    fn is_long(&self) -> bool {
+        u128::from(self.usual.load(Ordering::Relaxed)) >= SHORT.as_nanos()
+    }
+
+    fn took(&self, took: Duration) {
+        let took = u64::try_from(took.min(SHORT * 8).as_nanos()).unwrap_or(u64::MAX);
+        let usual = self.usual.load(Ordering::Relaxed);
+        self.usual.store((usual * 7 + took) / 8, Ordering::Relaxed);
+    }
+
     fn of(statement: &rusqlite::Statement<'_>) -> Result<Self, Error> {
         let place = |index| {
             let name = statement.parameter_name(index).and_then(|name| name.strip_prefix('$'));
@@ -73,7 +84,7 @@ impl Shape {
         let places: Box<[usize]> =
             (1..=statement.parameter_count()).map(place).collect::<Result<_, _>>()?;
         let arguments = places.iter().max().map_or(0, |last| last + 1);
-        Ok(Self { columns: columns(statement), places, arguments })
+        Ok(Self { columns: columns(statement), places, arguments, usual: AtomicU64::new(0) })
     }
 }
 
@@ -113,7 +124,7 @@ impl Connection {
         arguments: &[Raw],
         take: Take,
     ) -> Result<(Vec<Row>, Done), Error> {
-        self.timed(sql, |conn, shape| conn.step(sql, shape, [arguments], take))
+        self.timed(sql, |conn, known| conn.step(sql, known, [arguments], take))
     }
 
     /// Runs one statement once for each row of arguments, and returns what it returns each time.
@@ -127,64 +138,61 @@ impl Connection {
         sql: &str,
         rows: impl IntoIterator<Item = &'v [Given<'v>]>,
     ) -> Result<Vec<Row>, Error> {
-        self.timed(sql, |conn, shape| conn.step(sql, shape, rows, Take::All)).map(|(rows, _)| rows)
+        self.timed(sql, |conn, known| conn.step(sql, known, rows, Take::All)).map(|(rows, _)| rows)
     }
 
     /// Runs a statement, apart if it is known to take long.
     fn timed<T>(
         &mut self,
         sql: &str,
-        run: impl FnOnce(&mut Self, Option<Arc<Shape>>) -> Result<T, Error>,
+        run: impl FnOnce(&mut Self, Option<Arc<Known>>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let began = Instant::now();
-        let known = self.known.get(sql).map(|known| (known.shape.clone(), known.long));
-        let (shape, is_long) = known.map_or((None, false), |(shape, long)| (Some(shape), long));
+        let (began, known) = (Instant::now(), self.known.get(sql).cloned());
+        let is_long = known.as_ref().is_some_and(|known| known.is_long());
         let outcome = match is_long && on_a_shared_thread() {
-            true => tokio::task::block_in_place(|| run(self, shape)),
-            false => run(self, shape),
+            true => tokio::task::block_in_place(|| run(self, known.clone())),
+            false => run(self, known.clone()),
         };
         let took = began.elapsed();
-        if took > SHORT {
-            if let Some(known) = self.known.get_mut(sql) {
-                known.long = true;
-            }
-            if took > SLOW {
-                let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-                tracing::warn!(action = "database.statement", status = "slow", took_ms, sql);
-            }
+        if let Some(known) = known {
+            known.took(took);
+        }
+        if took > SLOW {
+            let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+            tracing::warn!(action = "database.statement", status = "slow", took_ms, sql);
         }
         outcome
     }
 
-    /// Carries a statement out for each list of arguments; `shape` is what is known of it already.
+    /// Carries a statement out for each list of arguments.
     fn step<'a, A: ToSql + 'a>(
         &mut self,
         sql: &str,
-        shape: Option<Arc<Shape>>,
+        known: Option<Arc<Known>>,
         each: impl IntoIterator<Item = &'a [A]>,
         take: Take,
     ) -> Result<(Vec<Row>, Done), Error> {
         let mut statement = self.db.prepare_cached(sql).map_err(failed)?;
-        let shape = match shape {
-            Some(shape) => shape,
+        let known = match known {
+            Some(known) => known,
             None => {
-                let shape = Arc::new(Shape::of(&statement)?);
+                let known = Arc::new(Known::of(&statement)?);
                 if self.known.len() >= STATEMENTS_KEPT {
                     self.known.clear();
                 }
-                self.known.insert(sql.into(), Known { shape: shape.clone(), long: false });
-                shape
+                self.known.insert(sql.into(), known.clone());
+                known
             }
         };
         let (mut found, mut done) = (Vec::new(), Done::default());
         for arguments in each {
-            if arguments.len() != shape.arguments {
-                let (given, wanted) = (arguments.len(), shape.arguments);
+            if arguments.len() != known.arguments {
+                let (given, wanted) = (arguments.len(), known.arguments);
                 let detail =
                     format!("the statement takes {wanted} arguments and was given {given}");
                 return Err(Error::InvalidArgument(detail));
             }
-            rows_of(&mut statement, arguments, &shape, take, &mut found).map_err(failed)?;
+            rows_of(&mut statement, arguments, &known, take, &mut found).map_err(failed)?;
             if !statement.readonly() {
                 done.changed += self.db.changes();
             }
@@ -196,14 +204,14 @@ impl Connection {
 fn rows_of<A: ToSql>(
     statement: &mut CachedStatement<'_>,
     arguments: &[A],
-    shape: &Shape,
+    known: &Known,
     take: Take,
     found: &mut Vec<Row>,
 ) -> rusqlite::Result<()> {
-    for (index, place) in shape.places.iter().enumerate() {
+    for (index, place) in known.places.iter().enumerate() {
         statement.raw_bind_parameter(index + 1, &arguments[*place])?;
     }
-    let mut names = shape.columns.clone();
+    let mut names = known.columns.clone();
     let mut rows = statement.raw_query();
     while let Some(row) = rows.next()? {
         // Another process may have changed the schema since; SQLite has prepared it anew then.

@@ -108,8 +108,8 @@ impl Tx {
         projection: &str,
         sheet: &Sheet,
     ) -> StoreResult<()> {
-        let cells: Vec<Cell<'_>> = sheet
-            .sums()
+        let sums = sheet.sums();
+        let cells: Vec<Cell<'_>> = sums
             .iter()
             .flat_map(|(place, sum)| {
                 [

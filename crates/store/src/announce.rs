@@ -12,7 +12,11 @@ use connectus_core::{
 };
 use tokio::sync::{Notify, broadcast};
 
-use crate::{ends::Ends, recent::Recent, runs::ReadyRun};
+use crate::{
+    ends::{Ended, Ends},
+    recent::Recent,
+    runs::ReadyRun,
+};
 
 /// Events a slow subscriber may lag behind before it is told to catch up from the table.
 const EVENT_BUFFER: usize = 1024;
@@ -34,6 +38,8 @@ pub struct Inbox {
     pub mail: Vec<(TenantId, RunId)>,
     /// Whether anything was changed that people set up.
     pub(crate) changed: bool,
+    /// How runs ended that someone waits for.
+    pub(crate) ended: Vec<(RunId, Ended)>,
 }
 
 impl Inbox {
@@ -85,7 +91,10 @@ impl Default for Announcer {
 
 impl Announcer {
     /// A transaction has committed: what it emitted, and what it means for the engine.
-    pub fn committed(&self, emitted: Vec<Arc<Event>>, told: Inbox) {
+    pub fn committed(&self, emitted: Vec<Arc<Event>>, mut told: Inbox) {
+        for (run, ended) in std::mem::take(&mut told.ended) {
+            self.ends.tell(&run, ended);
+        }
         let mut recent = self.recent();
         for event in emitted {
             recent.push(event.clone());

@@ -6,11 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use connectus_core::{Env, event::Event};
+use connectus_core::{Env, RunId, event::Event};
 use connectus_sqlite::Connection as SqliteConnection;
 use sqlx::{PgConnection, Postgres, Transaction, pool::PoolConnection};
 
-use crate::{announce::Inbox, readers::Reader, request::Request};
+use crate::{announce::Inbox, ends::Ended, readers::Reader, request::Request};
 
 /// A database connection, of either kind.
 pub enum Conn {
@@ -64,6 +64,11 @@ impl Tx {
     /// Whose request what follows belongs to, where one transaction serves several.
     pub fn serve(&mut self, request: Option<Request>) {
         self.request = request;
+    }
+
+    /// Tells those who wait for a run how it ends by this transaction.
+    pub fn tell_end(&mut self, run: &RunId, ended: Ended) {
+        self.told.ended.push((run.clone(), ended));
     }
 
     /// Asks that the engine look for runnable work once this transaction has committed.

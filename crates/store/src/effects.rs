@@ -7,7 +7,7 @@ use sqlx::FromRow;
 use crate::{
     conn::{Conn, Tx},
     error::StoreResult,
-    rows::Cell,
+    rows::{Cell, json},
     runs::OfRun,
     sql::{on, rows, sql},
 };
@@ -129,7 +129,7 @@ impl Tx {
             .iter()
             .flat_map(|OfRun { tenant, what: (key, answer), .. }| {
                 let said = match answer {
-                    Answer::Done(said) => Some(said.to_string()),
+                    Answer::Done(said) => Some(json(said)),
                     Answer::Refused | Answer::Unknown => None,
                 };
                 [

@@ -9,13 +9,39 @@ use std::{
     },
 };
 
-use connectus_core::{RunId, TenantId, event::Event};
+use connectus_core::{
+    RunId, TenantId,
+    event::Event,
+    run::{Failure, RunStatus},
+};
+use serde_json::Value;
 use tokio::sync::watch;
 
 /// Most that wait for runs to end in one process.
 pub const MAX_WAITING: usize = 2_000;
 /// Most of them that wait for runs of one tenant.
 pub const MAX_WAITING_OF_TENANT: usize = 500;
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    /// Its last status.
+    pub status: RunStatus,
+    /// What it made.
+    pub output: Option<Value>,
+    /// Why it ended badly.
+    pub error: Option<Failure>,
+}
+
+/// What is known of the end of a run.
+#[derive(Clone, Default)]
+enum Heard {
+    /// Nothing yet.
+    #[default]
+    Nothing,
+    /// That it has ended, and how where whoever ended it said so.
+    End(Option<Arc<Ended>>),
+}
 
 /// Those who wait. Cheap to clone.
 #[derive(Clone, Default)]
@@ -30,7 +56,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Waiting {
-    runs: HashMap<String, watch::Sender<bool>>,
+    runs: HashMap<String, watch::Sender<Heard>>,
     of_tenants: HashMap<TenantId, usize>,
 }
 
@@ -39,13 +65,13 @@ pub struct End {
     ends: Ends,
     tenant: TenantId,
     run: RunId,
-    ended: watch::Receiver<bool>,
+    heard: watch::Receiver<Heard>,
 }
 
 impl Ends {
     /// Waits for a run from now on. `None` while too many wait.
     ///
-    /// Whoever asks after the run has begun looks at it once more: it may have ended before.
+    /// Whoever asks after the run was accepted looks at it once more: it may have ended before.
     pub fn expect(&self, tenant: &TenantId, run: &RunId) -> Option<End> {
         let mut waiting = self.lock();
         let held = waiting.of_tenants.get(tenant).copied().unwrap_or_default();
@@ -55,8 +81,20 @@ impl Ends {
         self.0.count.fetch_add(1, Ordering::SeqCst);
         waiting.of_tenants.insert(tenant.clone(), held + 1);
         let sender = waiting.runs.entry(run.as_str().to_owned());
-        let ended = sender.or_insert_with(|| watch::Sender::new(false)).subscribe();
-        Some(End { ends: self.clone(), tenant: tenant.clone(), run: run.clone(), ended })
+        let heard = sender.or_insert_with(|| watch::Sender::new(Heard::Nothing)).subscribe();
+        Some(End { ends: self.clone(), tenant: tenant.clone(), run: run.clone(), heard })
+    }
+
+    /// Whether anyone waits for a run.
+    pub fn are_awaited(&self, run: &RunId) -> bool {
+        self.0.count.load(Ordering::SeqCst) > 0 && self.lock().runs.contains_key(run.as_str())
+    }
+
+    /// A run has ended like this.
+    pub(crate) fn tell(&self, run: &RunId, ended: Ended) {
+        if let Some(sender) = self.lock().runs.remove(run.as_str()) {
+            sender.send_replace(Heard::End(Some(Arc::new(ended))));
+        }
     }
 
     /// An event was committed.
@@ -65,7 +103,7 @@ impl Ends {
             return;
         }
         if let Some(sender) = self.lock().runs.remove(&event.subject) {
-            sender.send_replace(true);
+            sender.send_replace(Heard::End(None));
         }
     }
 
@@ -75,10 +113,13 @@ impl Ends {
 }
 
 impl End {
-    /// Returns when the run has ended by a commit of this process.
-    pub async fn come(&mut self) {
+    /// Returns when the run has ended by a commit of this process, and how if that was said.
+    pub async fn come(&mut self) -> Option<Arc<Ended>> {
         // The sender goes only after it has told.
-        let _ = self.ended.wait_for(|ended| *ended).await;
+        match self.heard.wait_for(|heard| matches!(heard, Heard::End(_))).await.as_deref() {
+            Ok(Heard::End(ended)) => ended.clone(),
+            _ => None,
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use sqlx::FromRow;
 use crate::{
     conn::{Conn, Tx},
     error::StoreResult,
-    rows::Cell,
+    rows::{Cell, json},
     sql::{on, rows, sql},
 };
 
@@ -97,12 +97,12 @@ impl Tx {
     /// What the database says.
     pub async fn emit_all(&mut self, events: Vec<NewEvent>) -> Result<()> {
         let mut seqs = self.conn.advance_events(&events).await?;
-        let mut numbered = Vec::with_capacity(events.len());
+        let (at, mut numbered) = (self.env.now(), Vec::with_capacity(events.len()));
         for NewEvent { tenant, kind, subject, data } in events {
             let seq = seqs.get_mut(tenant.as_str()).ok_or_else(|| Error::not_found("tenant"))?;
             *seq += 1;
             let seq = u64::try_from(*seq).unwrap_or_default();
-            let (id, at) = (self.env.id(), self.env.now());
+            let id = self.env.id();
             numbered.push(Event { seq, id, tenant, kind, subject, data, at });
         }
         self.conn.append_events(&numbered).await?;
@@ -141,7 +141,7 @@ impl Conn {
                     Cell::Text(event.id.as_str()),
                     Cell::Text(event.kind.name()),
                     Cell::Text(&event.subject),
-                    Cell::Owned(event.data.to_string()),
+                    Cell::Owned(json(&event.data)),
                     Cell::Int(event.at.0),
                 ]
             })

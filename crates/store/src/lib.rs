@@ -11,6 +11,7 @@ pub mod analytics;
 mod announce;
 pub mod api_keys;
 pub mod audit;
+mod checkpoint;
 pub mod collections;
 pub mod conn;
 pub mod credentials;

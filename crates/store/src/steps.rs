@@ -8,7 +8,7 @@ use sqlx::FromRow;
 use crate::{
     conn::{Conn, Tx},
     error::StoreResult,
-    rows::Cell,
+    rows::{Cell, json},
     runs::OfRun,
     sql::{on, rows, sql},
 };
@@ -137,7 +137,7 @@ impl StepEnd {
     /// Status, output and error as they are stored.
     fn told(&self) -> StoreResult<(&'static str, Option<String>, Option<String>)> {
         Ok(match (&self.outcome, self.next_attempt_at) {
-            (Ok(output), _) => ("completed", Some(output.to_string()), None),
+            (Ok(output), _) => ("completed", Some(json(output)), None),
             (Err(error), Some(_)) => ("retrying", None, Some(serde_json::to_string(error)?)),
             (Err(error), None) => ("failed", None, Some(serde_json::to_string(error)?)),
         })
@@ -160,7 +160,7 @@ fn begun<'v, T>(of: &OfRun<'v, T>, step: &'v StepBegin, at: Timestamp) -> [Cell<
         Cell::Text(&step.name),
         Cell::Text(&step.action),
         Cell::Int(i64::from(step.attempt)),
-        Cell::Owned(step.input.to_string()),
+        Cell::Owned(json(&step.input)),
         Cell::Flag(step.compensation),
         Cell::Int(at.0),
     ]

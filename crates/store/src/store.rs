@@ -25,7 +25,7 @@ use crate::{
     readers::Readers,
     request, schema,
     seal::Sealer,
-    writer::Writer,
+    writer::{Desk, Writer},
 };
 
 /// Connections to PostgreSQL.
@@ -54,7 +54,9 @@ pub struct StoreConfig {
 
 /// The database of one installation. Cheap to clone.
 #[derive(Clone)]
-pub struct Store {
+pub struct Store(Arc<Inner>);
+
+struct Inner {
     backend: Backend,
     env: Env,
     sealer: Sealer,
@@ -62,7 +64,6 @@ pub struct Store {
     own_lock: OwnLock,
 }
 
-#[derive(Clone)]
 pub(crate) enum Backend {
     Sqlite { readers: Readers, writer: Writer },
     Postgres(PgPool),
@@ -81,7 +82,8 @@ impl Store {
             Database::Sqlite(path) => open_sqlite(path, &env, &announcer).await?,
             Database::Postgres(url) => open_postgres(url).await?,
         };
-        let store = Self { backend, env, sealer, announcer, own_lock: OwnLock::default() };
+        let own_lock = OwnLock::default();
+        let store = Self(Arc::new(Inner { backend, env, sealer, announcer, own_lock }));
         store.check_master_key().await?;
         Ok(store)
     }
@@ -91,7 +93,7 @@ impl Store {
     /// # Errors
     /// `unavailable` when none is free in time or the database is down.
     pub async fn read(&self) -> Result<Conn> {
-        match &self.backend {
+        match &self.0.backend {
             Backend::Sqlite { readers, .. } => readers.take().await.map(Conn::Sqlite),
             Backend::Postgres(pool) => {
                 let conn = pool.acquire().await.map_err(StoreError::from)?;
@@ -126,28 +128,28 @@ impl Store {
     {
         let work = under_request(work);
         for site in sites {
-            self.env.pass(*site, Moment::Before).await?;
+            self.0.env.pass(*site, Moment::Before).await?;
         }
-        let value = match &self.backend {
+        let value = match &self.0.backend {
             Backend::Sqlite { writer, .. } => writer.run(work).await?,
             Backend::Postgres(pool) => {
                 // A task of its own: a caller that waits for something else first, or goes away,
                 // must not leave row locks behind that others wait for.
                 let (pool, env, announcer) =
-                    (pool.clone(), self.env.clone(), self.announcer.clone());
+                    (pool.clone(), self.0.env.clone(), self.0.announcer.clone());
                 let transaction = postgres_transaction(pool, env, announcer, work);
                 tokio::spawn(transaction).await.map_err(Error::internal)??
             }
         };
         for site in sites {
-            self.env.pass(*site, Moment::After).await?;
+            self.0.env.pass(*site, Moment::After).await?;
         }
         Ok(value)
     }
 
     /// Events as they are committed by this process. A lagging receiver must read the table.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
-        self.announcer.subscribe()
+        self.0.announcer.subscribe()
     }
 
     /// The next events of a tenant; `None` when there are none after `after`. What was written a
@@ -161,7 +163,7 @@ impl Store {
         after: u64,
         limit: u32,
     ) -> Result<Option<EventPage>> {
-        if let Some(events) = self.announcer.after(ctx.tenant(), after, limit) {
+        if let Some(events) = self.0.announcer.after(ctx.tenant(), after, limit) {
             let last = events.last().map_or(after, |event| event.seq);
             return Ok(Some(EventPage { events, last }));
         }
@@ -171,50 +173,50 @@ impl Store {
     /// How often this process has changed anything that people set up: whoever keeps something of
     /// that in memory reads it anew when the number is another one.
     pub fn changes(&self) -> u64 {
-        self.announcer.changes()
+        self.0.announcer.changes()
     }
 
     /// Those who wait for runs to end.
     pub fn ends(&self) -> &Ends {
-        self.announcer.ends()
+        self.0.announcer.ends()
     }
 
     /// Waits until a committed transaction means something for the engine.
     pub async fn woken(&self) {
-        self.announcer.woken().await;
+        self.0.announcer.woken().await;
     }
 
     /// What the engine was told of commits since it asked last.
     pub fn inbox(&self) -> Inbox {
-        self.announcer.inbox()
+        self.0.announcer.inbox()
     }
 
     /// Makes the engine go round once more.
     pub fn wake(&self) {
-        self.announcer.wake();
+        self.0.announcer.wake();
     }
 
     pub(crate) fn backend(&self) -> &Backend {
-        &self.backend
+        &self.0.backend
     }
 
     pub(crate) fn own_lock(&self) -> &OwnLock {
-        &self.own_lock
+        &self.0.own_lock
     }
 
     /// The clock and entropy source.
     pub fn env(&self) -> &Env {
-        &self.env
+        &self.0.env
     }
 
     /// What seals and opens secrets.
     pub fn sealer(&self) -> &Sealer {
-        &self.sealer
+        &self.0.sealer
     }
 
     /// `sqlite` or `postgres`.
     pub fn kind(&self) -> &'static str {
-        match self.backend {
+        match self.0.backend {
             Backend::Sqlite { .. } => "sqlite",
             Backend::Postgres(_) => "postgres",
         }
@@ -222,7 +224,7 @@ impl Store {
 
     /// Finishes queued writes and closes all connections.
     pub async fn close(&self) {
-        match &self.backend {
+        match &self.0.backend {
             Backend::Sqlite { readers, writer } => {
                 // The writer goes last: only it can empty the write-ahead log into the file.
                 readers.close().await;
@@ -268,7 +270,8 @@ async fn open_sqlite(path: &std::path::Path, env: &Env, announcer: &Announcer) -
     let options = Options::new(path);
     let mut writer = options.open().map_err(opened)?;
     schema::sqlite().run(&mut writer).await.map_err(migration_failed)?;
-    let writer = Writer::start(writer, env.clone(), announcer.clone())?;
+    let desk = Desk { env: env.clone(), announcer: announcer.clone() };
+    let writer = Writer::start(options.clone(), writer, desk)?;
     Ok(Backend::Sqlite { readers: Readers::new(options.read_only()), writer })
 }
 

@@ -4,7 +4,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use connectus_core::{Env, Error, Result, event::Event};
-use connectus_sqlite::Connection;
+use connectus_sqlite::{Connection, Options};
 use futures::{FutureExt, future::BoxFuture};
 use sqlx::Connection as _;
 use tokio::{
@@ -14,6 +14,7 @@ use tokio::{
 
 use crate::{
     announce::{Announcer, Inbox},
+    checkpoint::Checkpoints,
     conn::{Conn, Tx},
     error::StoreError,
     readers::closed,
@@ -34,6 +35,12 @@ struct Job {
     refuse: oneshot::Sender<Error>,
 }
 
+/// What the writer works with beside its connection.
+pub(crate) struct Desk {
+    pub env: Env,
+    pub announcer: Announcer,
+}
+
 #[derive(Clone)]
 pub(crate) struct Writer {
     jobs: mpsc::Sender<Option<Job>>,
@@ -46,14 +53,15 @@ impl Writer {
     ///
     /// # Errors
     /// `internal` when the system has no thread left.
-    pub(crate) fn start(conn: Connection, env: Env, announcer: Announcer) -> Result<Self> {
+    pub(crate) fn start(options: Options, conn: Connection, desk: Desk) -> Result<Self> {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let runtime = Handle::current();
+        let (runtime, mut conn) = (Handle::current(), Box::new(conn));
         if runtime.runtime_flavor() == RuntimeFlavor::CurrentThread {
-            runtime.spawn(write_loop(Box::new(conn), env, announcer, queue));
+            runtime.spawn(write_loop(conn, desk, None, queue));
             return Ok(Self { jobs });
         }
-        let work = move || runtime.block_on(write_loop(Box::new(conn), env, announcer, queue));
+        let checkpoints = Some(Checkpoints::start(&mut conn, options)?);
+        let work = move || runtime.block_on(write_loop(conn, desk, checkpoints, queue));
         let thread = std::thread::Builder::new().name("database-writer".to_owned());
         thread.spawn(work).map_err(Error::internal)?;
         Ok(Self { jobs })
@@ -108,11 +116,11 @@ fn settle_failed<T: Send + 'static>(answer: Answer<T>, error: Error) -> Settle {
 
 async fn write_loop(
     conn: Box<Connection>,
-    env: Env,
-    announcer: Announcer,
+    desk: Desk,
+    mut checkpoints: Option<Checkpoints>,
     mut queue: mpsc::Receiver<Option<Job>>,
 ) {
-    let mut tx = Tx::new(Conn::SqliteWriter(conn), env);
+    let mut tx = Tx::new(Conn::SqliteWriter(conn), desk.env);
     let mut group = Vec::with_capacity(GROUP);
     let mut open = true;
     while open && queue.recv_many(&mut group, GROUP).await > 0 {
@@ -123,7 +131,14 @@ async fn write_loop(
                 job
             })
             .collect();
-        commit_group(&mut tx, jobs, &announcer).await;
+        commit_group(&mut tx, jobs, &desk.announcer).await;
+        if let (Some(checkpoints), Conn::SqliteWriter(conn)) = (&mut checkpoints, &mut tx.conn) {
+            checkpoints.committed(conn);
+        }
+    }
+    // The writer's connection is closed last: only then can the log be emptied.
+    if let Some(checkpoints) = checkpoints {
+        checkpoints.stop();
     }
     if let Conn::SqliteWriter(conn) = tx.conn {
         // A clean close checkpoints the WAL; failing that, the next open does.

@@ -13,7 +13,10 @@ use super::{
 use crate::{command::Outcome, programs::Programs};
 
 /// Members of the program's answer that stand beside the figure.
-const BESIDE: [&str; 8] = [
+const BESIDE: [&str; 11] = [
+    "idle_queued_p95_ms",
+    "flooded_queued_p50_ms",
+    "flooded_queued_p95_ms",
     "idle_p50_ms",
     "idle_p95_ms",
     "flooded_p50_ms",

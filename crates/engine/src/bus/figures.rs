@@ -1,5 +1,7 @@
 //! Events as figures for Prometheus, which begin at zero with each process.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use connectus_core::{
     Result,
@@ -17,11 +19,16 @@ pub(super) struct Figures;
 #[async_trait]
 impl Takes for Figures {
     async fn take(&self, _tx: &mut Tx, _cx: &BusCx<'_>, events: &[&Event]) -> Result<()> {
+        // A counter is looked up once for all of its kind: they come in floods.
+        let mut kinds: BTreeMap<&'static str, u64> = BTreeMap::new();
         for event in events {
-            metrics::counter!("connectus_events_total", "type" => event.kind.name()).increment(1);
+            *kinds.entry(event.kind.name()).or_default() += 1;
             if event.kind == EventType::SyncProgressed {
                 synced(event);
             }
+        }
+        for (kind, count) in kinds {
+            metrics::counter!("connectus_events_total", "type" => kind).increment(count);
         }
         Ok(())
     }

@@ -50,12 +50,13 @@ impl Active {
         self.lock().get(&key(claim)).is_some_and(|entry| entry.claim == claim.number)
     }
 
-    /// Notes that work under a claim has ended.
-    pub(super) fn end(&self, claim: &RunClaim) {
+    /// Notes that work under a claim has ended. Returns how many runs are still under way.
+    pub(super) fn end(&self, claim: &RunClaim) -> usize {
         let (mut runs, key) = (self.lock(), key(claim));
         if runs.get(&key).is_some_and(|entry| entry.claim == claim.number) {
             runs.remove(&key);
         }
+        runs.len()
     }
 
     /// Tells the task that works on a run that something came in for it.

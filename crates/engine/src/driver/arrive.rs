@@ -7,7 +7,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use connectus_core::{
-    Result, RunId, TenantCtx, TenantId,
+    Env, Result, RunId, TenantCtx, TenantId,
     audit::Outcome,
     event::EventType,
     run::{Run, RunStatus},
@@ -35,6 +35,14 @@ pub(crate) struct Arrival {
     pub runs: Vec<NewRun>,
     /// What is written of each run that is new.
     pub about: About,
+}
+
+impl Arrival {
+    /// Its runs, as they are accepted.
+    pub fn accept(&mut self, env: &Env) -> Vec<Arc<Run>> {
+        let runs = std::mem::take(&mut self.runs);
+        runs.into_iter().map(|new| Arc::new(new.accept(&self.ctx, env))).collect()
+    }
 }
 
 /// What is written of a run that is accepted.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Engine,
-    door::{Desk, Held, Newborn},
+    door::{Held, Newborn},
     job::Job,
     look::Horizon,
     ready::{AHEAD, Ready, Turn},
@@ -38,15 +38,6 @@ impl Engine {
     pub(super) fn ready(&self) -> MutexGuard<'_, Ready> {
         // Poisoned, it is still right about most: a look mends what it has lost.
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn desk(&self) -> Desk {
-        Desk {
-            store: self.parts.store.clone(),
-            active: self.active.clone(),
-            ready: self.ready.clone(),
-            tasks: self.tasks.clone(),
-        }
     }
 
     pub(super) fn born(&self) -> MutexGuard<'_, Vec<Newborn>> {
@@ -174,24 +165,27 @@ impl Engine {
 
     fn take(&self, claimed: Claimed, queue: &'static str, over: CancellationToken) {
         let Claimed { run, claim } = claimed;
-        let job = Job::new(&self.parts, self.parts.door.committer(), run.into(), claim);
-        let held = Held::new(self.desk(), &job.claim, queue);
+        let job = Job::new(&self.parts, run.into(), claim);
+        let held = Held::new(self.desk.clone(), &job.claim, queue);
         self.tend(job, Work::Claimed, held, over);
     }
 
     /// Goes on with runs that it had begun on before they were written down.
     fn adopt(&self) {
         let born = std::mem::take(&mut *self.born());
-        for Newborn { job, begun, held, over, .. } in born {
+        for newborn in born {
+            let over = newborn.over();
+            let Newborn { job, begun, held, .. } = newborn;
             self.tend(job, Work::Born(begun), held, over);
         }
     }
 
     fn tend(&self, job: Job, work: Work, held: Held, over: CancellationToken) {
         let engine = self.clone();
-        self.tasks.spawn(async move {
+        // Boxed before it is handed around: it is large, and would be copied each time.
+        self.tasks.spawn(Box::pin(async move {
             over.run_until_cancelled(engine.work_on(&job, work, &held.nudge)).await;
-        });
+        }));
     }
 
     /// Works until nothing is ready any more. For the command line and the tests.

@@ -17,7 +17,7 @@ use connectus_core::{
     Result,
     run::{Run, RunKind, RunStatus},
 };
-use connectus_store::{Store, request, runs::RunClaim};
+use connectus_store::{Store, ends::End, request, runs::RunClaim};
 use futures::FutureExt;
 use tokio::sync::Notify;
 use tokio_util::{
@@ -44,13 +44,13 @@ pub struct Door(Arc<Inner>);
 struct Inner {
     committer: Committer,
     /// The engine that may begin on runs at once.
-    engine: Mutex<Option<Host>>,
+    engine: Mutex<Option<Arc<Host>>>,
 }
 
 /// What the door knows of an engine that works.
-#[derive(Clone)]
 struct Host {
-    desk: Desk,
+    parts: Arc<Parts>,
+    desk: Arc<Desk>,
     born: Arc<Mutex<Vec<Newborn>>>,
     strays: Arc<AtomicBool>,
     over: CancellationToken,
@@ -58,7 +58,6 @@ struct Host {
 }
 
 /// Where an engine keeps what it works on.
-#[derive(Clone)]
 pub(super) struct Desk {
     pub store: Store,
     pub active: Arc<Active>,
@@ -69,9 +68,10 @@ pub(super) struct Desk {
 /// The hold of an engine on a run, until it is dropped: its place in a queue, and that it is known
 /// to be worked on.
 pub(super) struct Held {
-    desk: Desk,
+    desk: Arc<Desk>,
     claim: RunClaim,
-    queue: &'static str,
+    /// The queue it has a place in, until it gives it back.
+    queue: Option<&'static str>,
     /// Tells whoever works on it that something came in.
     pub nudge: Arc<Notify>,
     /// The end of the engine waits for it.
@@ -83,28 +83,35 @@ pub(super) struct Newborn {
     pub job: Job,
     pub begun: Begun,
     pub held: Held,
-    /// Ends all work of the engine that has begun on it.
-    pub over: CancellationToken,
-    host: Host,
+    host: Arc<Host>,
 }
 
 impl Held {
     /// The hold on a run that has a place in a queue.
-    pub fn new(desk: Desk, claim: &RunClaim, queue: &'static str) -> Self {
+    pub fn new(desk: Arc<Desk>, claim: &RunClaim, queue: &'static str) -> Self {
         let (nudge, token) = (desk.active.begin(claim), desk.tasks.token());
-        Self { desk, claim: claim.clone(), queue, nudge, _token: token }
+        Self { desk, claim: claim.clone(), queue: Some(queue), nudge, _token: token }
+    }
+
+    /// Gives the place back: there is nothing left to do for the run but to write it down.
+    fn leave_place(&mut self) {
+        let Some(queue) = self.queue.take() else { return };
+        let is_anyone_next = {
+            let mut ready = lock(&self.desk.ready);
+            ready.free(queue, &self.claim.tenant);
+            ready.is_anyone_next()
+        };
+        if is_anyone_next {
+            self.desk.store.wake();
+        }
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.desk.active.end(&self.claim);
-        let is_anyone_next = {
-            let mut ready = lock(&self.desk.ready);
-            ready.free(self.queue, &self.claim.tenant);
-            ready.is_anyone_next()
-        };
-        if is_anyone_next || self.desk.active.len() == 0 {
+        let left = self.desk.active.end(&self.claim);
+        self.leave_place();
+        if left == 0 {
             self.desk.store.wake();
         }
     }
@@ -124,17 +131,18 @@ impl Door {
     pub(super) fn open(&self, engine: &Engine, over: &CancellationToken) {
         let mut host = lock(&self.0.engine);
         if host.as_ref().is_none_or(|host| !host.works()) {
-            *host = Some(Host {
-                desk: engine.desk(),
+            *host = Some(Arc::new(Host {
+                parts: engine.parts.clone(),
+                desk: engine.desk.clone(),
                 born: engine.born.clone(),
                 strays: engine.strays.clone(),
                 over: over.clone(),
                 draining: engine.draining.clone(),
-            });
+            }));
         }
     }
 
-    fn host(&self) -> Option<Host> {
+    fn host(&self) -> Option<Arc<Host>> {
         lock(&self.0.engine).as_ref().filter(|host| host.works()).cloned()
     }
 
@@ -142,14 +150,33 @@ impl Door {
     ///
     /// # Errors
     /// What the database says; what a request that came with an idempotency key may meet.
-    pub(crate) async fn take(&self, parts: &Parts, arrival: Arrival) -> Result<Arrived> {
-        let Arrival { ctx, receipt, told, runs, about } = arrival;
+    pub(crate) async fn take(&self, parts: &Parts, mut arrival: Arrival) -> Result<Arrived> {
+        let runs = arrival.accept(parts.env());
+        self.admit(parts, arrival, runs).await
+    }
+
+    /// The same, and waits for the end of its first run from before there is one. `None` while too
+    /// many wait.
+    ///
+    /// # Errors
+    /// As [`Door::take`].
+    pub(crate) async fn take_awaited(
+        &self,
+        parts: &Parts,
+        mut arrival: Arrival,
+    ) -> Result<(Arrived, Option<End>)> {
+        let runs = arrival.accept(parts.env());
+        let end = runs.first().and_then(|run| parts.store.ends().expect(&run.tenant, &run.id));
+        Ok((self.admit(parts, arrival, runs).await?, end))
+    }
+
+    async fn admit(&self, parts: &Parts, arrival: Arrival, runs: Vec<Arc<Run>>) -> Result<Arrived> {
+        let Arrival { ctx, receipt, told, about, .. } = arrival;
         let (host, request) = (self.host(), request::current());
         let (mut starts, mut newborns) = (Vec::new(), Vec::new());
-        for new in runs {
-            let queued = Arc::new(new.accept(&ctx, parts.env()));
+        for queued in runs {
             let (birth, newborn) = match &host {
-                Some(host) => host.bear(parts, &self.0.committer, &queued).await.unzip(),
+                Some(host) => host.bear(&queued).await.unzip(),
                 None => (None, None),
             };
             starts.push(Start { queued, birth });
@@ -166,29 +193,32 @@ impl Host {
     }
 
     /// Begins on a run, if there is a free place and no reason to wait.
-    async fn bear(
-        &self,
-        parts: &Parts,
-        committer: &Committer,
-        run: &Arc<Run>,
-    ) -> Option<(Birth, Newborn)> {
+    async fn bear(self: &Arc<Self>, run: &Arc<Run>) -> Option<(Birth, Newborn)> {
         let waits = run.status != RunStatus::Queued || run.turnstile.is_some();
         if run.kind != RunKind::Workflow || waits {
             return None;
         }
         let queue = lock(&self.desk.ready).take_free(&run.queue, &run.tenant)?;
         let claim = RunClaim { tenant: run.tenant.clone(), run: run.id.clone(), number: 1 };
-        let held = Held::new(self.desk.clone(), &claim, queue);
-        let job = Job::new(parts, committer, run.clone(), claim);
+        let mut held = Held::new(self.desk.clone(), &claim, queue);
+        let job = Job::new(&self.parts, run.clone(), claim);
         let first = AssertUnwindSafe(session::begin(&job, &self.draining)).catch_unwind().await;
         // What cannot begin waits for its turn like others, and fails there.
         let (turn, begun) = first.ok()?.ok()??;
-        let (over, host) = (self.over.clone(), self.clone());
-        Some((Birth::of(Box::new(turn)), Newborn { job, begun, held, over, host }))
+        if turn.batch.outcome.is_some() {
+            held.leave_place();
+        }
+        let host = self.clone();
+        Some((Birth::of(Box::new(turn)), Newborn { job, begun, held, host }))
     }
 }
 
 impl Newborn {
+    /// Ends all work of the engine that has begun on it.
+    pub fn over(&self) -> CancellationToken {
+        self.host.over.clone()
+    }
+
     /// Its run is written down, or not. One that goes on is handed to the engine.
     pub(super) fn settle(self, started: Option<&Started>) {
         let Some(started) = started else {

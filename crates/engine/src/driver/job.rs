@@ -1,6 +1,6 @@
 //! A run that this process works on.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use connectus_core::{Code, Error, TenantCtx, run::Run};
 use connectus_store::runs::RunClaim;
@@ -10,21 +10,34 @@ use crate::parts::Parts;
 
 /// A claimed run with everything that work on it needs. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Job {
-    pub parts: Parts,
+pub(super) struct Job(Arc<Inner>);
+
+/// What a [`Job`] holds.
+pub(super) struct Inner {
+    pub parts: Arc<Parts>,
     pub ctx: TenantCtx,
     /// The run as it was when it was claimed.
     pub run: Arc<Run>,
     pub claim: RunClaim,
-    /// What its turns are committed by.
-    pub committer: Committer,
 }
 
 impl Job {
-    pub fn new(parts: &Parts, committer: &Committer, run: Arc<Run>, claim: RunClaim) -> Self {
+    pub fn new(parts: &Arc<Parts>, run: Arc<Run>, claim: RunClaim) -> Self {
         let ctx = TenantCtx::system(run.tenant.clone());
-        let (parts, committer) = (parts.clone(), committer.clone());
-        Self { parts, ctx, run, claim, committer }
+        Self(Arc::new(Inner { parts: parts.clone(), ctx, run, claim }))
+    }
+
+    /// What its turns are committed by.
+    pub fn committer(&self) -> &Committer {
+        self.parts.door.committer()
+    }
+}
+
+impl Deref for Job {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
     }
 }
 

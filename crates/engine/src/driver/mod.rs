@@ -54,9 +54,14 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(crate) use self::arrive::{About, Arrival, Arrived};
+pub(crate) use self::arrive::{About, Arrival, Arrived, Started};
 pub(crate) use self::session::Continued;
-use self::{active::Active, door::Newborn, owner::Reign, ready::Ready};
+use self::{
+    active::Active,
+    door::{Desk, Newborn},
+    owner::Reign,
+    ready::Ready,
+};
 pub use self::{
     approval::Decision,
     bulk::{Bulk, MAX_AT_ONCE, Many, Meant},
@@ -89,8 +94,9 @@ impl Default for Duties {
 /// The engine of one process. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
-    parts: Parts,
+    parts: Arc<Parts>,
     duties: Duties,
+    desk: Arc<Desk>,
     active: Arc<Active>,
     ready: Arc<SyncMutex<Ready>>,
     /// Runs it had begun on before they were written down.
@@ -111,16 +117,25 @@ impl Engine {
 
     /// One that has only these duties.
     pub fn with(parts: Parts, duties: Duties) -> Self {
+        let ready = Arc::new(SyncMutex::new(Ready::new(&parts.queues)));
+        let (active, tasks) = (Arc::<Active>::default(), TaskTracker::new());
+        let desk = Desk {
+            store: parts.store.clone(),
+            active: active.clone(),
+            ready: ready.clone(),
+            tasks: tasks.clone(),
+        };
         Self {
             duties,
+            desk: Arc::new(desk),
             courier: Courier::new(parts.clone()),
-            ready: Arc::new(SyncMutex::new(Ready::new(&parts.queues))),
-            parts,
-            active: Arc::default(),
+            ready,
+            parts: Arc::new(parts),
+            active,
             born: Arc::default(),
             reign: Arc::default(),
             strays: Arc::default(),
-            tasks: TaskTracker::new(),
+            tasks,
             draining: CancellationToken::new(),
         }
     }

@@ -142,7 +142,7 @@ impl Session {
     async fn advance(&mut self, unread: Unread, draining: &CancellationToken) -> Result<Next> {
         let (turn, after) = self.turn(unread, draining).await;
         let rested = match turn {
-            Some(turn) => self.job.committer.commit(&self.job.parts.store, turn).await?,
+            Some(turn) => self.job.committer().commit(&self.job.parts.store, turn).await?,
             None => false,
         };
         Ok(self.act(after, rested))

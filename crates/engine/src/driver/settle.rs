@@ -11,6 +11,7 @@ use connectus_core::{
 };
 use connectus_store::{
     Tx,
+    ends::Ended,
     events::NewEvent,
     journal::PendingSignal,
     runs::{Ending, OfRun, RunNote},
@@ -137,6 +138,17 @@ pub(super) async fn follow(tx: &mut Tx, ends: &[(&Job, &Outcome)]) -> Result<Vec
     });
     tx.count_executions(counted).await?;
     Ok(ends.iter().map(|(job, outcome)| ended(job, outcome)).collect())
+}
+
+/// Tells callers that wait for runs how they end, so that they need not read it.
+pub(super) fn tell_waiting(tx: &mut Tx, ends: &[(&Job, &Outcome)]) {
+    for (job, outcome) in ends {
+        if job.parts.store.ends().are_awaited(&job.run.id) {
+            let (output, error) = outcome.parts();
+            let ended = Ended { status: outcome.status(), output: output.cloned(), error };
+            tx.tell_end(&job.run.id, ended);
+        }
+    }
 }
 
 /// A parent that has ended meanwhile no longer waits.

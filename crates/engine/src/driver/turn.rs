@@ -94,6 +94,7 @@ pub(super) async fn write(
     let ends: Vec<(&Job, &Outcome)> =
         written.iter().filter_map(|turn| Some((&turn.job, turn.batch.outcome.as_ref()?))).collect();
     let ended = settle::follow(tx, &ends).await?;
+    settle::tell_waiting(tx, &ends);
     events.extend(written.iter().flat_map(|turn| told(turn)).chain(ended));
     tx.emit_all(events).await?;
     let outcome = |turn: &&Turn| match holds(turn) {

@@ -28,7 +28,7 @@ use serde_json::{Map, Value, json};
 use super::{run_of, trigger_of};
 use crate::{
     answers::Awaited,
-    driver::{About, Arrival, Arrived},
+    driver::{About, Arrival, Arrived, Started},
     parts::Parts,
     webhooks::{Incoming, Received},
 };
@@ -129,7 +129,11 @@ impl Call<'_> {
             runs: vec![run_of(workflow, "webhook", input, key.clone())],
             about: About::Nothing,
         };
-        let started = match parts.door.take(parts, arrival).await? {
+        let (arrived, end) = match within {
+            Some(_) => parts.door.take_awaited(parts, arrival).await?,
+            None => (parts.door.take(parts, arrival).await?, None),
+        };
+        let started = match arrived {
             Arrived::Taken(started) => started.into_iter().next(),
             Arrived::Replayed => None,
         };
@@ -140,14 +144,18 @@ impl Call<'_> {
                 None => Received::Replayed,
             });
         };
-        let run = match started {
-            Some(started) => Some(Arc::unwrap_or_clone(started.run)),
+        let awaited = match started {
+            Some(Started { run, created: true, .. }) => {
+                Awaited::from_the_first(Arc::unwrap_or_clone(run), end)
+            }
+            Some(Started { run, .. }) => Awaited::of(&parts.store, Arc::unwrap_or_clone(run)),
             // Who asks again gets the answer to what was asked first.
-            None => parts.store.read().await?.run_of_key(ctx, &key).await?,
+            None => match parts.store.read().await?.run_of_key(ctx, &key).await? {
+                Some(run) => Awaited::of(&parts.store, run),
+                None => return Ok(Received::Replayed),
+            },
         };
-        let Some(run) = run else { return Ok(Received::Replayed) };
-        let awaited = Box::new(Awaited::of(&parts.store, run));
-        Ok(Received::Awaited { ctx: ctx.clone(), awaited, within, is_new })
+        Ok(Received::Awaited { ctx: ctx.clone(), awaited: Box::new(awaited), within, is_new })
     }
 }
 

@@ -13,7 +13,7 @@ use super::{NewRun, Row, columns};
 use crate::{
     conn::{Conn, Tx},
     error::StoreResult,
-    rows::Cell,
+    rows::{Cell, json},
     sql::{on, rows, sql},
 };
 
@@ -56,7 +56,7 @@ fn text(text: Option<&str>) -> Cell<'_> {
 impl Accepted<'_> {
     fn cells(&self) -> StoreResult<[Cell<'_>; TYPES.len()]> {
         let run = self.run;
-        let json = |value: Option<&Value>| Cell::MaybeText(value.map(Value::to_string));
+        let maybe = |value: Option<&Value>| Cell::MaybeText(value.map(json));
         let error = run.error.as_ref().map(serde_json::to_string).transpose()?;
         let (parent, origin) = (run.parent.as_ref(), run.origin.as_ref());
         let position = origin.and_then(|origin| i64::try_from(origin.position?).ok());
@@ -73,10 +73,10 @@ impl Accepted<'_> {
             Cell::Int(i64::from(run.interp_version)),
             text(run.dedupe_key.as_deref()),
             Cell::Text(&run.trigger),
-            Cell::Owned(run.input.to_string()),
-            json(run.output.as_ref()),
+            Cell::Owned(json(&run.input)),
+            maybe(run.output.as_ref()),
             Cell::MaybeText(error),
-            json(run.progress.as_ref()),
+            maybe(run.progress.as_ref()),
             Cell::Text(&run.started_by),
             text(parent.map(|(parent, _)| parent.as_str())),
             text(parent.map(|(_, step)| step.as_str())),

@@ -7,7 +7,12 @@ use connectus_core::{
 use serde_json::Value;
 
 use super::{RunClaim, RunNote};
-use crate::{conn::Tx, error::StoreResult, rows::Cell, sql::rows};
+use crate::{
+    conn::Tx,
+    error::StoreResult,
+    rows::{Cell, json},
+    sql::rows,
+};
 
 /// Something of a run, in a statement about many runs.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +87,7 @@ impl Tx {
         let cells: Vec<Cell<'_>> = runs
             .iter()
             .flat_map(|(claim, note)| {
-                let progress = note.progress.as_ref().map(Value::to_string);
+                let progress = note.progress.as_ref().map(json);
                 let [tenant, run, number] = claimed(claim);
                 let (begun, advanced) = (Cell::Int(now), Cell::Flag(note.advanced));
                 [tenant, run, number, begun, Cell::MaybeText(progress), advanced]
@@ -121,10 +126,10 @@ impl Tx {
             cells.extend(claimed(claim));
             cells.extend([
                 Cell::Text(status.name()),
-                Cell::MaybeText(output.map(Value::to_string)),
+                Cell::MaybeText(output.map(json)),
                 Cell::MaybeText(error.as_ref().map(serde_json::to_string).transpose()?),
                 Cell::Int(now),
-                Cell::MaybeText(progress.map(Value::to_string)),
+                Cell::MaybeText(progress.map(json)),
             ]);
         }
         let ended: Vec<(String, String, Option<String>)> =

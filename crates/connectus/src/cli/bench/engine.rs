@@ -73,6 +73,9 @@ struct Ends {
     heard: HashSet<String>,
 }
 
+/// How long a run took, and how long until work on it began.
+type Times = (Duration, Duration);
+
 struct Stage {
     app: App,
     store: Store,
@@ -86,14 +89,16 @@ pub async fn run(bench: &Bench, settings: &Settings) -> Result<()> {
     let stage = Arc::new(Stage::build(&folder, settings, bench).await?);
     stage.play(WARM_UP, bench.in_flight, None).await?;
     let (load, meter) = (load(), Meter::start());
-    let mut took = stage.play(bench.runs, bench.in_flight, bench.rate).await?;
+    let times = stage.play(bench.runs, bench.in_flight, bench.rate).await?;
     let (wall, cpu) = meter.read();
+    let (mut took, mut begun): (Vec<_>, Vec<_>) = times.into_iter().unzip();
     took.sort_unstable();
+    begun.sort_unstable();
     let runs = u32::try_from(bench.runs).unwrap_or(u32::MAX);
     let per_run = |time: Duration| time.as_secs_f64() * 1_000.0 / f64::from(runs);
-    let at = |share: usize| {
-        let place = (took.len() * share / 100).min(took.len().saturating_sub(1));
-        took.get(place).map_or(0.0, |time| rounded(time.as_secs_f64() * 1_000.0))
+    let at = |times: &[Duration], share: usize| {
+        let place = (times.len() * share / 100).min(times.len().saturating_sub(1));
+        times.get(place).map_or(0.0, |time| rounded(time.as_secs_f64() * 1_000.0))
     };
     let figures = json!({
         "bench": "engine",
@@ -104,8 +109,10 @@ pub async fn run(bench: &Bench, settings: &Settings) -> Result<()> {
         "in_flight": bench.in_flight,
         "runs_per_s": rounded(f64::from(runs) / wall.as_secs_f64()),
         "cpu_ms_per_run": rounded(per_run(cpu)),
-        "p50_ms": at(50),
-        "p99_ms": at(99),
+        "p50_ms": at(&took, 50),
+        "p99_ms": at(&took, 99),
+        "begun_p50_ms": at(&begun, 50),
+        "begun_p99_ms": at(&begun, 99),
         "rss_mb": rounded(rss_mb()),
         "cpu_s": rounded(cpu.as_secs_f64()),
         "load_1m": load,
@@ -135,13 +142,14 @@ impl Stage {
         Ok(Self { app, store, ctx, workflow, ends })
     }
 
-    /// Starts so many runs, each when one before has ended, and tells how long each took.
+    /// Starts so many runs, each when one before has ended, and tells how long each took until its
+    /// end, and until work on it began.
     async fn play(
         self: &Arc<Self>,
         runs: u64,
         in_flight: u64,
         rate: Option<u64>,
-    ) -> Result<Vec<Duration>> {
+    ) -> Result<Vec<Times>> {
         let (given, began) = (Arc::new(AtomicU64::new(0)), Instant::now());
         let callers = (0..in_flight.min(runs)).map(|_| {
             let (stage, given) = (self.clone(), given.clone());
@@ -162,22 +170,28 @@ impl Stage {
         });
         let mut all = Vec::new();
         for caller in callers.collect::<Vec<_>>() {
-            let took: Result<Vec<Duration>> = caller.await.map_err(Error::internal)?;
+            let took: Result<Vec<Times>> = caller.await.map_err(Error::internal)?;
             all.extend(took?);
         }
         Ok(all)
     }
 
-    /// One run, from its acceptance to its end.
-    async fn once(&self, number: u64) -> Result<Duration> {
-        let began = Instant::now();
+    /// One run, from the moment it is asked for.
+    async fn once(&self, number: u64) -> Result<Times> {
+        let (began, asked) = (Instant::now(), self.store.env().now());
         let new = new_run(&self.workflow, number);
         let run = workflows::start(&self.app.engine_parts, &self.ctx, new).await?;
         if let Some(told) = self.wait_for(&run) {
             let unheard = || Error::new(Code::Internal, "The ends of runs went unheard.");
             told.await.map_err(|_| unheard())?;
         }
-        Ok(began.elapsed())
+        let took = began.elapsed();
+        let started = match run.started_at {
+            None => self.app.engine.state(&self.ctx, &run.id).await?.started_at,
+            begun_when_accepted => begun_when_accepted,
+        };
+        let waited = started.unwrap_or(asked).0.saturating_sub(asked.0);
+        Ok((took, Duration::from_micros(u64::try_from(waited).unwrap_or(0))))
     }
 
     /// Who will be told of the end of a run; `None` when it has ended already.

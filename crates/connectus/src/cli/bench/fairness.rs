@@ -83,10 +83,23 @@ struct Stage {
     capacity: f64,
 }
 
-/// How long runs waited for a place, in milliseconds, shortest first.
+/// How long runs waited, in milliseconds, shortest first.
 struct Waits(Vec<f64>);
 
+/// The waits of the others' runs.
+struct Waited {
+    /// From acceptance to the beginning: the wait in the queue.
+    queued: Waits,
+    /// From the moment they were asked for.
+    asked: Waits,
+}
+
 impl Waits {
+    fn of(mut waits: Vec<f64>) -> Self {
+        waits.sort_unstable_by(f64::total_cmp);
+        Self(waits)
+    }
+
     fn at(&self, percent: usize) -> f64 {
         let place = (self.0.len() * percent / 100).min(self.0.len().saturating_sub(1));
         self.0.get(place).copied().map_or(0.0, rounded)
@@ -108,14 +121,17 @@ pub async fn run(bench: &Bench, settings: &Settings) -> Result<()> {
     let figures = json!({
         "bench": "fairness",
         "others": bench.others,
-        "runs": idle.0.len() + flooded.0.len(),
+        "runs": idle.queued.0.len() + flooded.queued.0.len(),
         "capacity_per_s": rounded(stage.capacity),
         "flood_runs": sent,
-        "idle_p50_ms": idle.at(50),
-        "idle_p95_ms": idle.at(95),
-        "flooded_p50_ms": flooded.at(50),
-        "flooded_p95_ms": flooded.at(95),
-        "ratio_p95": rounded(flooded.at(95) / idle.at(95)),
+        "idle_queued_p95_ms": idle.queued.at(95),
+        "flooded_queued_p50_ms": flooded.queued.at(50),
+        "flooded_queued_p95_ms": flooded.queued.at(95),
+        "idle_p50_ms": idle.asked.at(50),
+        "idle_p95_ms": idle.asked.at(95),
+        "flooded_p50_ms": flooded.asked.at(50),
+        "flooded_p95_ms": flooded.asked.at(95),
+        "ratio_p95": rounded(flooded.asked.at(95) / idle.asked.at(95)),
         "wall_s": rounded(wall.as_secs_f64()),
         "cpu_s": rounded(cpu.as_secs_f64()),
         "load_1m": load,
@@ -144,9 +160,8 @@ impl Stage {
         Ok(Self { app, store, flood, others, capacity: places / held })
     }
 
-    /// Lets the others run at their pace, and tells how long their runs waited to be accepted and
-    /// for a place.
-    async fn others_run(&self, bench: &Bench, seconds: u64) -> Result<Waits> {
+    /// Lets the others run at their pace, and tells how long their runs waited.
+    async fn others_run(&self, bench: &Bench, seconds: u64) -> Result<Waited> {
         let rate = self.capacity * to_f64(bench.share) / 100.0;
         let began = Instant::now();
         let (mut started, mut number) = (Vec::new(), 0_u64);
@@ -164,14 +179,14 @@ impl Stage {
             }));
             number += 1;
         }
-        let mut waits = Vec::new();
+        let (mut queued, mut asked) = (Vec::new(), Vec::new());
         for one in started {
             let (tenant, run, accepted) = one.await.map_err(Error::internal)??;
-            let queued = self.waited(&tenant.ctx, &run).await?;
-            waits.push(accepted.as_secs_f64() * 1_000.0 + queued);
+            let waited = self.waited(&tenant.ctx, &run).await?;
+            queued.push(waited);
+            asked.push(accepted.as_secs_f64() * 1_000.0 + waited);
         }
-        waits.sort_unstable_by(f64::total_cmp);
-        Ok(Waits(waits))
+        Ok(Waited { queued: Waits::of(queued), asked: Waits::of(asked) })
     }
 
     fn next(&self, number: u64) -> Option<&Tenant> {
