@@ -23,6 +23,11 @@ impl JsonPath {
         self.0.is_empty()
     }
 
+    /// Whether it leads to several values: it has a `*`.
+    pub fn is_many(&self) -> bool {
+        self.0.iter().any(|segment| **segment == *EVERY)
+    }
+
     /// The value at this path; behind a `*` the first that is there.
     pub fn get<'a>(&self, value: &'a Value) -> Option<&'a Value> {
         get(&self.0, value)

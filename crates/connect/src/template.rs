@@ -21,7 +21,28 @@ pub enum Node {
     /// A list; items that find nothing are left out.
     List(Vec<Node>),
     /// An object; members that find nothing are left out.
-    Object(Vec<(Box<str>, Node)>),
+    Object(Vec<(Key, Node)>),
+}
+
+/// The name of a member.
+#[derive(Debug)]
+pub enum Key {
+    /// As it is.
+    Fixed(Box<str>),
+    /// A template.
+    Template(Box<Node>),
+    /// `...`: the members of the value stand in place of this one.
+    Spread,
+}
+
+impl Key {
+    fn compile(name: &str, at: &str) -> Result<Self> {
+        Ok(match name {
+            "..." => Self::Spread,
+            _ if name.contains("{{") => Self::Template(Box::new(Node::text(name, at)?)),
+            _ => Self::Fixed(name.into()),
+        })
+    }
 }
 
 impl Node {
@@ -43,7 +64,8 @@ impl Node {
                 members
                     .iter()
                     .map(|(key, member)| {
-                        Ok((key.as_str().into(), Self::compile(member, &format!("{at}/{key}"))?))
+                        let at = format!("{at}/{key}");
+                        Ok((Key::compile(key, &at)?, Self::compile(member, &at)?))
                     })
                     .collect::<Result<_>>()?,
             ),
@@ -81,8 +103,21 @@ impl Node {
             Self::Object(members) => {
                 let mut map = Map::new();
                 for (key, member) in members {
-                    if let Some(value) = member.render(scope)? {
-                        map.insert(key.to_string(), value);
+                    let Some(value) = member.render(scope)? else { continue };
+                    match (key, value) {
+                        (Key::Fixed(name), value) => drop(map.insert(name.to_string(), value)),
+                        (Key::Template(name), value) => {
+                            let name = name.render_text(scope)?.ok_or_else(|| {
+                                Error::invalid("template", "the name of a member is empty")
+                            })?;
+                            map.insert(name, value);
+                        }
+                        (Key::Spread, Value::Object(inner)) => map.extend(inner),
+                        (Key::Spread, Value::Null) => {}
+                        (Key::Spread, _) => {
+                            let message = "`...` needs an object to take members from";
+                            return Err(Error::invalid("template", message));
+                        }
                     }
                 }
                 Some(Value::Object(map))
@@ -193,6 +228,20 @@ mod tests {
             "n": 3, "all": {"k": null}, "list": [1], "mixed": "n=3", "same": true,
         });
         assert_eq!(rendered, expected);
+    }
+
+    #[test]
+    fn members_may_be_named_by_values_and_poured_in() {
+        let body =
+            json!({"...": "{{ input.fields }}", "{{ input.key }}": "{{ input.id }}", "a": 1});
+        let node = Node::compile(&body, "/body").unwrap();
+        let input = json!({"fields": {"b": 2, "a": 0}, "key": "ext", "id": "7"});
+        let rendered = node.render(&[("input", &input)]).unwrap().unwrap();
+        assert_eq!(rendered, json!({"a": 1, "b": 2, "ext": "7"}));
+        let wrong = json!({"fields": [1], "key": "ext", "id": "7"});
+        assert!(node.render(&[("input", &wrong)]).is_err());
+        let nameless = json!({"fields": {}, "key": "", "id": "7"});
+        assert!(node.render(&[("input", &nameless)]).is_err());
     }
 
     #[test]

@@ -19,6 +19,14 @@ pub struct SandboxConfig {
     pub slack_listen: SocketAddr,
     /// Where the Mailchimp fake listens; port 0 picks a free one.
     pub mailchimp_listen: SocketAddr,
+    /// Where the Salesforce fake listens; port 0 picks a free one.
+    pub salesforce_listen: SocketAddr,
+    /// Where the Facebook fake listens; port 0 picks a free one.
+    pub facebook_listen: SocketAddr,
+    /// Where the Google Ads fake listens; port 0 picks a free one.
+    pub google_listen: SocketAddr,
+    /// Where the Zapier fake listens; port 0 picks a free one.
+    pub zapier_listen: SocketAddr,
     /// Contacts in the portal at the start.
     pub contacts: u32,
     /// Companies in the portal at the start.
@@ -27,6 +35,16 @@ pub struct SandboxConfig {
     pub deals: u32,
     /// Members of the first Mailchimp audience at the start.
     pub mailchimp_members: u32,
+    /// Contacts in Salesforce at the start.
+    pub salesforce_contacts: u32,
+    /// Records of one page of a Salesforce query, at most 2,000.
+    pub salesforce_page: usize,
+    /// Whether Salesforce's refresh tokens work only once.
+    pub salesforce_token_rotation: bool,
+    /// Whether every call to Facebook must carry `appsecret_proof`.
+    pub facebook_requires_proof: bool,
+    /// Rows of one page or chunk of Google Ads.
+    pub google_page: usize,
     /// Above 0, contact lists and searches serve this many rows rendered in advance, read-only,
     /// without asking for a token: for benchmarks.
     pub bulk_contacts: u32,
@@ -57,8 +75,17 @@ impl SandboxConfig {
             seed: 8360,
             hubspot_listen: any_port,
             slack_listen: any_port,
+            zapier_listen: any_port,
+            google_listen: any_port,
+            facebook_listen: any_port,
             mailchimp_listen: any_port,
             mailchimp_members: 300,
+            salesforce_listen: any_port,
+            salesforce_contacts: 250,
+            salesforce_page: 2_000,
+            google_page: 10_000,
+            facebook_requires_proof: false,
+            salesforce_token_rotation: false,
             contacts: 500,
             companies: 60,
             deals: 80,
@@ -87,6 +114,12 @@ pub struct Limits {
     pub slack_per_minute: Option<u32>,
     /// Mailchimp calls under way at once.
     pub mailchimp_connections: Option<usize>,
+    /// Salesforce calls in any 24 hours.
+    pub salesforce_per_day: Option<u32>,
+    /// Facebook calls in any hour.
+    pub facebook_per_hour: Option<u32>,
+    /// Google Ads operations a day (UTC).
+    pub google_per_day: Option<u32>,
 }
 
 impl Limits {
@@ -97,6 +130,9 @@ impl Limits {
         hubspot_searches_per_second: None,
         slack_per_minute: None,
         mailchimp_connections: None,
+        salesforce_per_day: None,
+        facebook_per_hour: None,
+        google_per_day: None,
     };
 }
 
@@ -108,6 +144,9 @@ impl Default for Limits {
             hubspot_searches_per_second: Some(5),
             slack_per_minute: Some(60),
             mailchimp_connections: Some(10),
+            salesforce_per_day: Some(100_000),
+            facebook_per_hour: Some(1_000),
+            google_per_day: Some(15_000),
         }
     }
 }
@@ -137,6 +176,28 @@ pub struct Keys {
     pub mailchimp_client_id: String,
     /// Its secret.
     pub mailchimp_client_secret: String,
+    /// Salesforce session that does not end.
+    pub salesforce_token: String,
+    /// OAuth client of the Salesforce app.
+    pub salesforce_client_id: String,
+    /// Its secret.
+    pub salesforce_client_secret: String,
+    /// System-user token of Facebook; it does not end.
+    pub facebook_token: String,
+    /// OAuth client of the Facebook app.
+    pub facebook_client_id: String,
+    /// Its secret, which also signs webhooks and makes proofs.
+    pub facebook_client_secret: String,
+    /// Access token of Google that does not end.
+    pub google_token: String,
+    /// Developer token of Google Ads.
+    pub google_developer_token: String,
+    /// OAuth client of the Google app.
+    pub google_client_id: String,
+    /// Its secret.
+    pub google_client_secret: String,
+    /// Path of the one Zap's catch hook.
+    pub zapier_hook_path: String,
 }
 
 impl Default for Keys {
@@ -153,6 +214,17 @@ impl Default for Keys {
             mailchimp_api_key: "0sandbox0000000000000000mailchimp-us6".into(),
             mailchimp_client_id: "sandbox-mailchimp-client".into(),
             mailchimp_client_secret: "sandbox-mailchimp-secret".into(),
+            salesforce_token: "00D!sandbox-salesforce-token".into(),
+            salesforce_client_id: "sandbox-salesforce-client".into(),
+            salesforce_client_secret: "sandbox-salesforce-secret".into(),
+            facebook_token: "EAAsandbox-system-user".into(),
+            facebook_client_id: "sandbox-facebook-client".into(),
+            facebook_client_secret: "sandbox-facebook-secret".into(),
+            google_token: "ya29.sandbox-google-token".into(),
+            google_developer_token: "sandbox-developer-token".into(),
+            google_client_id: "sandbox-google-client".into(),
+            google_client_secret: "sandbox-google-secret".into(),
+            zapier_hook_path: "/hooks/catch/8360/sandbox/".into(),
         }
     }
 }

@@ -233,6 +233,10 @@ pub(crate) fn refuse(provider: Provider, what: Misfortune) -> Response {
         Provider::Hubspot => crate::hubspot::misfortune(what),
         Provider::Slack => crate::slack::misfortune(what),
         Provider::Mailchimp => crate::mailchimp::misfortune(what),
+        Provider::Salesforce => crate::salesforce::misfortune(what),
+        Provider::Facebook => crate::facebook::misfortune(what),
+        Provider::Google => crate::google::misfortune(what),
+        Provider::Zapier => crate::zapier::misfortune(what),
     }
 }
 

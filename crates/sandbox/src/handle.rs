@@ -10,6 +10,7 @@ use crate::{
     fault::Fault,
     hubspot::{ObjectType, PORTAL_ID, Refusal, Values},
     ledger::{Call, EffectCount, EffectSummary, Provider},
+    salesforce::SalesforceType,
     slack::SlackMessage,
     webhook::{self, HubspotEvent, SignedWebhook},
     world::World,
@@ -115,6 +116,96 @@ impl Handle {
         webhook::mailchimp(kind, data, url, self.world.now())
     }
 
+    // --- Salesforce records ---
+
+    /// Ids of the live records of an object.
+    pub fn salesforce_ids(&self, kind: SalesforceType) -> Vec<String> {
+        let org = self.world.salesforce();
+        let live = org.table(kind).filter(|record| !record.deleted);
+        live.map(|record| record.id.clone()).collect()
+    }
+
+    /// Changes a record the way the system itself does: `SystemModstamp` moves, nothing else.
+    pub fn salesforce_touch(&self, kind: SalesforceType, id: &str) {
+        let now = self.world.now();
+        self.world.salesforce().touch(kind, id, now);
+    }
+
+    // --- Facebook ---
+
+    /// Somebody fills in the lead form; the lead's id.
+    pub fn facebook_lead(&self, email: &str) -> String {
+        let now = self.world.now();
+        self.world.facebook().add_lead(email, now)
+    }
+
+    /// Conversions that arrive late, for a campaign and a day (`YYYY-MM-DD`).
+    pub fn facebook_late_conversions(&self, campaign: &str, day: &str, count: u32) {
+        self.world.facebook().late.insert((campaign.to_owned(), day.to_owned()), count);
+    }
+
+    /// Lets so many of the next reports fail.
+    pub fn facebook_fail_reports(&self, count: u32) {
+        self.world.facebook().failing_reports = count;
+    }
+
+    /// Forgets the reports, as Facebook does after a while.
+    pub fn facebook_forget_reports(&self) {
+        self.world.facebook().reports.clear();
+    }
+
+    /// The hashed members of a custom audience.
+    pub fn facebook_audience(&self, id: &str) -> Vec<String> {
+        let account = self.world.facebook();
+        account.audiences.get(id).into_iter().flatten().cloned().collect()
+    }
+
+    /// A Facebook delivery of leads, in entries of the page, signed with the app's secret.
+    pub fn facebook_webhook(&self, url: &str, entries: &[&[&str]]) -> SignedWebhook {
+        let secret = &self.keys().facebook_client_secret;
+        webhook::facebook(entries, url, secret, self.world.now())
+    }
+
+    // --- Google Ads ---
+
+    /// Conversions that arrive late, for a campaign's id and a day (`YYYY-MM-DD`).
+    pub fn google_late_conversions(&self, campaign: &str, day: &str, count: f64) {
+        let key = (campaign.to_owned(), day.to_owned());
+        self.world.google().late.insert(key, count);
+    }
+
+    /// Operations spent today.
+    pub fn google_operations(&self) -> u32 {
+        self.world.google().spent
+    }
+
+    /// Conversions uploaded.
+    pub fn google_conversions(&self) -> usize {
+        self.world.google().conversions.len()
+    }
+
+    // --- Zapier ---
+
+    /// Somebody turns a Zap on that subscribes to us: the path of its target.
+    pub fn zapier_subscribe(&self) -> String {
+        self.world.zapier().subscribe()
+    }
+
+    /// Somebody turns a Zap off.
+    pub fn zapier_turn_off(&self, path: &str) {
+        self.world.zapier().turn_off(path);
+    }
+
+    /// Whether a Zap is on.
+    pub fn zapier_is_on(&self, path: &str) -> bool {
+        self.world.zapier().is_on(path)
+    }
+
+    /// What a Zap's hook caught, oldest first.
+    pub fn zapier_caught(&self, path: &str) -> Vec<Value> {
+        self.world.zapier().caught(path)
+    }
+
     // --- Faults and tokens ---
 
     /// Scripts a fault.
@@ -138,6 +229,9 @@ impl Handle {
         self.world.portal().grants.expire_all(now);
         self.world.workspace().grants.expire_all(now);
         self.world.mailchimp().grants.expire_all(now);
+        self.world.salesforce().grants.expire_all(now);
+        self.world.facebook().grants.expire_all(now);
+        self.world.google().grants.expire_all(now);
     }
 
     /// Withdraws every OAuth grant, as an administrator who removes the app.
@@ -145,6 +239,9 @@ impl Handle {
         self.world.portal().grants.revoke_all();
         self.world.workspace().grants.revoke_all();
         self.world.mailchimp().grants.revoke_all();
+        self.world.salesforce().grants.revoke_all();
+        self.world.facebook().grants.revoke_all();
+        self.world.google().grants.revoke_all();
     }
 
     // --- What was asked ---

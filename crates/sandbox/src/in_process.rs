@@ -16,6 +16,10 @@ pub struct InProcess {
     hubspot: Router,
     slack: Router,
     mailchimp: Router,
+    salesforce: Router,
+    facebook: Router,
+    google: Router,
+    zapier: Router,
     /// Inspects and changes what the fakes hold.
     pub handle: Handle,
 }
@@ -28,6 +32,10 @@ impl InProcess {
             hubspot: sandbox.hubspot_router(),
             slack: sandbox.slack_router(),
             mailchimp: sandbox.mailchimp_router(),
+            salesforce: sandbox.salesforce_router(),
+            facebook: sandbox.facebook_router(),
+            google: sandbox.google_router(),
+            zapier: sandbox.zapier_router(),
             handle: sandbox.handle(),
         }
     }
@@ -42,6 +50,10 @@ impl InProcess {
             Provider::Hubspot => &self.hubspot,
             Provider::Slack => &self.slack,
             Provider::Mailchimp => &self.mailchimp,
+            Provider::Salesforce => &self.salesforce,
+            Provider::Facebook => &self.facebook,
+            Provider::Google => &self.google,
+            Provider::Zapier => &self.zapier,
         };
         let Ok(response) = router.clone().oneshot(request.map(Body::from)).await;
         let (parts, body) = response.into_parts();

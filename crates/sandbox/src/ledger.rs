@@ -23,6 +23,14 @@ pub enum Provider {
     Slack,
     /// The Mailchimp fake.
     Mailchimp,
+    /// The Salesforce fake.
+    Salesforce,
+    /// The Facebook fake.
+    Facebook,
+    /// The Google Ads fake.
+    Google,
+    /// The Zapier fake.
+    Zapier,
 }
 
 /// One received call.

@@ -1,4 +1,5 @@
-//! Small stateful fakes of the providers: HubSpot, Slack, Mailchimp.
+//! Small stateful fakes of the providers: HubSpot, Slack, Mailchimp,
+//! Salesforce, Facebook Ads, Google Ads, Zapier.
 //!
 //! The demo tenant runs on them and so do the tests: one implementation. Where a provider publishes
 //! a specification, `cargo xtask contract` holds its fake to it. Everything they hold is invented, every
@@ -20,8 +21,10 @@ mod asked;
 mod bulk;
 mod config;
 mod control;
+mod facebook;
 mod fault;
 mod front;
+mod google;
 mod handle;
 mod hubspot;
 mod in_process;
@@ -31,6 +34,7 @@ mod mailchimp;
 mod oauth;
 mod people;
 mod random;
+mod salesforce;
 mod server;
 mod slack;
 #[cfg(test)]
@@ -38,6 +42,7 @@ mod tests;
 mod webhook;
 mod window;
 mod world;
+mod zapier;
 
 pub use config::{Keys, Limits, SandboxConfig};
 pub use fault::{Fault, FaultKind};
@@ -45,6 +50,7 @@ pub use handle::Handle;
 pub use hubspot::ObjectType;
 pub use in_process::InProcess;
 pub use ledger::{Call, EffectCount, EffectSummary, Provider};
+pub use salesforce::SalesforceType;
 pub use server::{Running, Sandbox};
 pub use slack::SlackMessage;
 pub use webhook::{HubspotEvent, SignedWebhook};

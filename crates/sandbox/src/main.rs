@@ -86,6 +86,10 @@ async fn main() -> Result<(), connectus_core::Error> {
             "hubspot": running.hubspot_base_url,
             "slack": running.slack_base_url,
             "mailchimp": running.mailchimp_base_url,
+            "salesforce": running.salesforce_base_url,
+            "facebook": running.facebook_base_url,
+            "google": running.google_base_url,
+            "zapier": running.zapier_base_url,
         })
     );
     // Whoever started it stops it; a closed signal stream must not end it early.

@@ -170,6 +170,14 @@ impl Grants {
         token
     }
 
+    /// A longer-lived token for a living one; `None` for one that is dead.
+    pub(crate) fn lengthen(&mut self, access: &str, now: Timestamp, secs: i64) -> Option<Tokens> {
+        let Standing::Valid { .. } = self.standing(access, now) else { return None };
+        let scope = self.scope(access)?.to_owned();
+        let access = self.access(&scope, now, Some(secs));
+        Some(Tokens { access, refresh: String::new(), scope })
+    }
+
     pub(crate) fn standing(&self, access: &str, now: Timestamp) -> Standing {
         let Some(token) = self.access.get(access) else { return Standing::Unknown };
         let left = token.expires.map(|expires| expires.secs() - now.secs());

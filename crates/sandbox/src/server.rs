@@ -8,14 +8,16 @@ use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     config::SandboxConfig,
-    control,
+    control, facebook,
     front::{Door, MAX_BODY_BYTES, front},
+    google,
     handle::Handle,
     hubspot,
     ledger::Provider,
     listener::{CuttableListener, KillSwitch},
-    mailchimp, slack,
+    mailchimp, salesforce, slack,
     world::World,
+    zapier,
 };
 
 /// The fakes before they listen: routers for tests without sockets, or [`Sandbox::start`].
@@ -40,6 +42,10 @@ impl Sandbox {
         let hubspot = listen(config.hubspot_listen).await?;
         let slack = listen(config.slack_listen).await?;
         let mailchimp = listen(config.mailchimp_listen).await?;
+        let salesforce = listen(config.salesforce_listen).await?;
+        let facebook = listen(config.facebook_listen).await?;
+        let google = listen(config.google_listen).await?;
+        let zapier = listen(config.zapier_listen).await?;
         let (stop, stopped) = watch::channel(());
         let base_url = |listener: &TcpListener| {
             listener.local_addr().map(|addr| format!("http://{addr}")).map_err(Error::internal)
@@ -48,12 +54,20 @@ impl Sandbox {
             hubspot_base_url: base_url(&hubspot)?,
             slack_base_url: base_url(&slack)?,
             mailchimp_base_url: base_url(&mailchimp)?,
+            salesforce_base_url: base_url(&salesforce)?,
+            facebook_base_url: base_url(&facebook)?,
+            google_base_url: base_url(&google)?,
+            zapier_base_url: base_url(&zapier)?,
             handle: sandbox.handle(),
             _stop: stop,
         };
         serve(hubspot, sandbox.hubspot_router(), stopped.clone());
         serve(slack, sandbox.slack_router(), stopped.clone());
-        serve(mailchimp, sandbox.mailchimp_router(), stopped);
+        serve(mailchimp, sandbox.mailchimp_router(), stopped.clone());
+        serve(salesforce, sandbox.salesforce_router(), stopped.clone());
+        serve(facebook, sandbox.facebook_router(), stopped.clone());
+        serve(google, sandbox.google_router(), stopped.clone());
+        serve(zapier, sandbox.zapier_router(), stopped);
         Ok(running)
     }
 
@@ -85,6 +99,26 @@ impl Sandbox {
         self.behind_door(mailchimp::router(&self.world), Provider::Mailchimp)
     }
 
+    /// The Salesforce fake.
+    pub fn salesforce_router(&self) -> Router {
+        self.behind_door(salesforce::router(&self.world), Provider::Salesforce)
+    }
+
+    /// The Facebook fake.
+    pub fn facebook_router(&self) -> Router {
+        self.behind_door(facebook::router(&self.world), Provider::Facebook)
+    }
+
+    /// The Google Ads fake.
+    pub fn google_router(&self) -> Router {
+        self.behind_door(google::router(&self.world), Provider::Google)
+    }
+
+    /// The Zapier fake.
+    pub fn zapier_router(&self) -> Router {
+        self.behind_door(zapier::router(&self.world), Provider::Zapier)
+    }
+
     fn behind_door(&self, routes: Router, provider: Provider) -> Router {
         let door = Door { world: Arc::clone(&self.world), provider };
         routes.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).layer(from_fn_with_state(door, front))
@@ -100,6 +134,14 @@ pub struct Running {
     pub slack_base_url: String,
     /// Where the Mailchimp fake answers, like `https://us6.api.mailchimp.com`.
     pub mailchimp_base_url: String,
+    /// Where the Salesforce fake answers, like `https://acme.my.salesforce.com`.
+    pub salesforce_base_url: String,
+    /// Where the Facebook fake answers, like `https://graph.facebook.com`.
+    pub facebook_base_url: String,
+    /// Where the Google Ads fake answers, like `https://googleads.googleapis.com`.
+    pub google_base_url: String,
+    /// Where the Zapier fake answers, like `https://hooks.zapier.com`.
+    pub zapier_base_url: String,
     /// Inspects and changes what the fakes hold.
     pub handle: Handle,
     _stop: watch::Sender<()>,

@@ -6,8 +6,8 @@ use connectus_core::Timestamp;
 use tokio::sync::Semaphore;
 
 use crate::{
-    bulk::BulkContacts, config::SandboxConfig, fault::FaultScript, hubspot::Portal, ledger::Ledger,
-    mailchimp, slack::Workspace,
+    bulk::BulkContacts, config::SandboxConfig, facebook, fault::FaultScript, google,
+    hubspot::Portal, ledger::Ledger, mailchimp, salesforce, slack::Workspace, zapier,
 };
 
 /// The state behind all fakes. Each lock is held for one step and never across an await.
@@ -22,6 +22,10 @@ pub(crate) struct World {
     portal: Mutex<Portal>,
     workspace: Mutex<Workspace>,
     mailchimp: OnceLock<Mutex<mailchimp::Account>>,
+    zapier: OnceLock<Mutex<zapier::Zaps>>,
+    google: OnceLock<Mutex<google::Customers>>,
+    facebook: OnceLock<Mutex<facebook::AdAccount>>,
+    salesforce: OnceLock<Mutex<salesforce::Org>>,
     ledger: Mutex<Ledger>,
     faults: Mutex<FaultScript>,
 }
@@ -37,6 +41,10 @@ impl World {
                 config.limits.mailchimp_connections.unwrap_or(Semaphore::MAX_PERMITS),
             )),
             mailchimp: OnceLock::new(),
+            zapier: OnceLock::new(),
+            google: OnceLock::new(),
+            facebook: OnceLock::new(),
+            salesforce: OnceLock::new(),
             ledger: Mutex::default(),
             faults: Mutex::default(),
             keyed: tokio::sync::Mutex::default(),
@@ -60,6 +68,25 @@ impl World {
     /// Made at its first use: most tests and simulations need some of the fakes only.
     pub(crate) fn mailchimp(&self) -> MutexGuard<'_, mailchimp::Account> {
         lock(self.mailchimp.get_or_init(|| mailchimp::Account::seeded(&self.config).into()))
+    }
+
+    pub(crate) fn salesforce(&self) -> MutexGuard<'_, salesforce::Org> {
+        lock(self.salesforce.get_or_init(|| salesforce::Org::seeded(&self.config).into()))
+    }
+
+    pub(crate) fn facebook(&self) -> MutexGuard<'_, facebook::AdAccount> {
+        lock(self.facebook.get_or_init(|| facebook::AdAccount::seeded(&self.config).into()))
+    }
+
+    pub(crate) fn google(&self) -> MutexGuard<'_, google::Customers> {
+        lock(self.google.get_or_init(|| google::Customers::seeded(&self.config).into()))
+    }
+
+    pub(crate) fn zapier(&self) -> MutexGuard<'_, zapier::Zaps> {
+        lock(
+            self.zapier
+                .get_or_init(|| zapier::Zaps::new(&self.config.keys.zapier_hook_path).into()),
+        )
     }
 
     pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {

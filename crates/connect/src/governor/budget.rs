@@ -10,8 +10,8 @@ use super::{
 
 /// Longest pause taken from an answer, in seconds. A provider that asks for more is asked again.
 const MAX_PAUSE_SECS: u64 = 3_600;
-/// Pause after a refusal that names no time, doubled with each in a row, in seconds.
-const FIRST_PAUSE_SECS: u64 = 2;
+/// Pause after a refusal that names no time, where the pack says nothing, in seconds.
+const FIRST_PAUSE_SECS: u32 = 2;
 /// Seconds in a day.
 const DAY_SECS: i64 = 86_400;
 
@@ -36,6 +36,7 @@ pub struct Budget {
     windows: Vec<Lane>,
     paused_until: Timestamp,
     refusals: u32,
+    first_pause: u64,
     day: i64,
     day_started: Timestamp,
     calls_today: u64,
@@ -64,6 +65,7 @@ impl Budget {
             windows: windows.collect(),
             paused_until: Timestamp(i64::MIN),
             refusals: 0,
+            first_pause: u64::from(limits.pause_secs.unwrap_or(FIRST_PAUSE_SECS)),
             day: i64::MIN,
             day_started: Timestamp(0),
             calls_today: 0,
@@ -122,7 +124,7 @@ impl Budget {
             }
         }
         if limited {
-            let doubled = FIRST_PAUSE_SECS << self.refusals.min(8);
+            let doubled = self.first_pause << self.refusals.min(8);
             self.refusals = self.refusals.saturating_add(1);
             pause = pause.max(Some(retry_after.unwrap_or(doubled)));
         } else {

@@ -40,6 +40,8 @@ pub struct PartPlan {
     pub cursor: Option<CursorPlan>,
     /// The job that gathers the records first.
     pub job: Option<JobPlan>,
+    /// The members of an answer that leaves its empty list out.
+    pub empty_members: Vec<String>,
 }
 
 /// A job that gathers the records before they can be read.
@@ -178,8 +180,21 @@ impl PartPlan {
             records: JsonPath::from_segments(field_path),
             paging: Paging::compile(&retriever.paginator, at)?,
             cursor,
+            empty_members: part.hints.empty_members.clone(),
             job: part.hints.job.as_ref().map(|job| JobPlan::compile(job, at)).transpose()?,
         })
+    }
+}
+
+impl PartPlan {
+    /// Whether an answer without its list of records is one that leaves an empty list out.
+    pub fn is_empty(&self, body: &Value) -> bool {
+        let known = |name: &String| self.empty_members.contains(name);
+        match body {
+            Value::Array(chunks) => chunks.iter().all(|chunk| self.is_empty(chunk)),
+            Value::Object(members) => !members.is_empty() && members.keys().all(known),
+            _ => false,
+        }
     }
 }
 

@@ -358,7 +358,15 @@ impl StreamReader {
             self.guard.check(token)?;
         }
         let records = match part.records.take(&mut body) {
+            // Behind a `*` nothing found may mean that nothing is where it should be.
+            Some(Value::Array(records)) if records.is_empty() && part.records.is_many() => {
+                if !part.is_empty(&body) {
+                    return Err(self.no_records());
+                }
+                records
+            }
             Some(Value::Array(records)) => records,
+            None if part.is_empty(&body) => Vec::new(),
             Some(Value::Null) | None if body.is_null() => Vec::new(),
             Some(single @ Value::Object(_)) => vec![single],
             _ => return Err(self.no_records()),

@@ -109,13 +109,14 @@ pub fn distinct(records: &[Value], pointer: &str) -> BTreeSet<String> {
 }
 
 /// What everything a service may answer in place of data means. `list` is the member that holds
-/// the records; `expired` what an ended token means for a credential nobody can refresh.
+/// the records, `told_when_gone` whether an answer without it can be told from an empty one.
 pub async fn survives(
     fakes: &Fakes,
     connection: &Connection,
     stream: &str,
     prefix: &str,
     list: &str,
+    told_when_gone: bool,
 ) {
     let handle = fakes.handle();
     let (all, _) = read_all(connection, stream, None).await.unwrap();
@@ -130,7 +131,7 @@ pub async fn survives(
         (FaultKind::Drop, Code::ProviderUnavailable, None),
         (FaultKind::ExpiredToken, Code::ReauthRequired, None),
         (drift(Some("renamed")), Code::ProviderUnavailable, None),
-        (drift(None), Code::ProviderUnavailable, None),
+        (drift(Some("moved").filter(|_| !told_when_gone)), Code::ProviderUnavailable, None),
         (FaultKind::Status429 { retry_after: Some(7) }, Code::RateLimited, Some(7)),
         (FaultKind::Status429 { retry_after: None }, Code::RateLimited, None),
     ] {

@@ -159,7 +159,7 @@ async fn no_more_than_ten_calls_at_once() {
 async fn faults_are_told_apart() {
     let fakes = Fakes::start().await;
     let mailchimp = connect(&fakes);
-    survives(&fakes, &mailchimp, "members", "/3.0/lists", "members").await;
+    survives(&fakes, &mailchimp, "members", "/3.0/lists", "members", true).await;
     // A bare 403 is the network in front at high volume, a 403 with a document is about rights.
     fakes.handle().fault(Fault::on("", "/3.0/lists", FaultKind::Bare { status: 403 }));
     let error = mailchimp.read("lists", None).unwrap().next_page().await.unwrap_err();

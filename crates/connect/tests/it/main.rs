@@ -8,14 +8,18 @@
 
 mod actions;
 mod client;
+mod facebook;
 mod fakes;
+mod google;
 mod hostile;
 mod mail;
 mod mailchimp;
 mod oauth;
 mod pages;
+mod salesforce;
 mod sandbox;
 mod server;
 mod smtp;
 mod ssrf;
 mod world;
+mod zapier;

@@ -1,6 +1,7 @@
 //! Outgoing webhooks by the API, and the examples of their guide.
 
 use connectus_core::access::Role;
+use connectus_sandbox::{Sandbox, SandboxConfig};
 use connectus_testkit::{TestStore, both};
 use serde_json::{Value, json};
 
@@ -56,6 +57,43 @@ impl Office {
 }
 
 both! {
+    /// Zapier's REST hooks: a Zap subscribes with its target, gets samples to show its owner, is
+    /// told, and unsubscribes; one that is gone says so and hears nothing more.
+    async fn a_zap_subscribes_is_told_and_unsubscribes(db: TestStore) {
+        let zapier = Sandbox::start(SandboxConfig::new(db.store.env().clone())).await.unwrap();
+        let address = zapier.zapier_base_url.trim_start_matches("http://").to_owned();
+        let app = TestApp::with(db, |all| all.egress.allow.push(address.parse().unwrap())).await;
+        let ours = app.organisation("Ours").await;
+        let receiver = Server::start(|_, _| Answer::status(204, "")).await;
+        let office = Office { app, ours, receiver };
+        let samples = format!("{PATH}/samples?types=workflow.created");
+        assert_eq!(office.send(Call::get(&samples)).await.expect(200).json(), json!([]));
+        let mut zaps = Vec::new();
+        for _ in 0..2 {
+            let target = zapier.handle.zapier_subscribe();
+            let url = format!("{}{target}", zapier.zapier_base_url);
+            let body = json!({"url": url, "events": ["workflow.created"]});
+            let made = office.send(Call::post(PATH).json(&body)).await.expect(201).json();
+            zaps.push((target, format!("{PATH}/{}", made["id"].as_str().unwrap())));
+        }
+        office.workflow().await;
+        office.deliver().await;
+        let shown = office.send(Call::get(&samples)).await.expect(200).json();
+        let caught = zapier.handle.zapier_caught(&zaps[0].0);
+        assert_eq!(json!(caught), shown, "a sample has the shape of what is sent");
+        assert_eq!(caught[0]["type"], "workflow.created");
+        office.send(Call::delete(&zaps[0].1)).await.expect(204);
+        zapier.handle.zapier_turn_off(&zaps[1].0);
+        office.workflow().await;
+        office.deliver().await;
+        assert_eq!(zapier.handle.zapier_caught(&zaps[0].0).len(), 1, "unsubscribed");
+        let gone = office.send(Call::get(&zaps[1].1)).await.expect(200).json();
+        assert_eq!((&gone["enabled"], &gone["disabled_reason"]), (&json!(false), &json!("gone")));
+        let newest = office.send(Call::get(&samples)).await.expect(200).json();
+        assert_eq!((newest.as_array().unwrap().len(), &newest[1]), (2, &shown[0]), "newest first");
+        office.send(Call::get(&format!("{PATH}/samples?types=nothing.at.all"))).await.expect(400);
+    }
+
     async fn from_subscription_to_dead_letter_and_back_as_the_guide_says(db: TestStore) {
         let office = Office::open(db, |n| if n < 8 { 500 } else { 204 }).await;
         let made = office.subscribe(example("Subscribing")).await;

@@ -12,6 +12,8 @@ pub struct Limits {
     pub concurrency: Option<u32>,
     /// Calls a day, where the provider names one. None: unknown, only counted.
     pub daily: Option<u64>,
+    /// Pause after a refusal that names no time, in seconds, doubled with each in a row. None: two.
+    pub pause_secs: Option<u32>,
     /// How answers tell what is left.
     pub signals: Vec<Signal>,
 }

@@ -272,6 +272,9 @@ pub struct StreamHints {
     pub reread: bool,
     /// A job that gathers the records before they can be read.
     pub job: Option<Job>,
+    /// Members of an answer that leaves an empty list out: where the list is absent and there is
+    /// no other member but these, there are no records. None: a list that is absent is an error.
+    pub empty_members: Vec<String>,
 }
 
 /// A job that gathers the records before they can be read. The requests of the stream see its id

@@ -6,6 +6,7 @@ pub mod get;
 pub mod list;
 pub mod replay;
 pub mod rotate_secret;
+pub mod samples;
 pub mod update;
 mod view;
 
@@ -32,6 +33,7 @@ pub(super) fn operations() -> Vec<Operation> {
     operations! {
         "webhook_subscriptions.list" = list, Needs(WebhooksRead), aliases [];
         "webhook_subscriptions.create" = create, Needs(WebhooksWrite), aliases [];
+        "webhook_subscriptions.samples" = samples, Needs(WebhooksRead), aliases [];
         "webhook_subscriptions.get" = get, Needs(WebhooksRead), aliases [];
         "webhook_subscriptions.update" = update, Needs(WebhooksWrite), aliases [];
         "webhook_subscriptions.delete" = delete, Needs(WebhooksWrite), aliases [];
