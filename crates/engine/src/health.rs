@@ -13,6 +13,8 @@ use connectus_store::{Store, Tx, health_figures::HealthFigures};
 use futures::FutureExt;
 use serde_json::json;
 
+use crate::versions;
+
 /// Longest message kept in the health log, in characters.
 const MAX_MESSAGE_CHARS: usize = 1000;
 const SECS_PER_DAY: i64 = 24 * 60 * 60;
@@ -139,6 +141,7 @@ pub async fn succeeded(
         _ => IntegrationStatus::Connected,
     };
     let moved = tx.set_integration_status(ctx, id, status, None).await?;
+    versions::watch(tx, ctx, &integration).await?;
     if moved && status != integration.status {
         let kind = EventType::IntegrationConnected;
         let detail = json!({"operation": operation});

@@ -24,6 +24,7 @@ pub mod retention;
 pub mod schedule;
 pub mod sync;
 pub mod triggers;
+mod versions;
 pub mod webhooks;
 pub mod workflows;
 

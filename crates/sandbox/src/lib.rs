@@ -1,9 +1,9 @@
-//! Small stateful fakes of the providers: HubSpot, Slack, Mailchimp,
-//! Salesforce, Facebook Ads, Google Ads, Zapier.
+//! Small stateful fakes of the providers: HubSpot, Slack, Mailchimp, Salesforce, Facebook Ads,
+//! Google Ads, Zapier.
 //!
 //! The demo tenant runs on them and so do the tests: one implementation. Where a provider publishes
-//! a specification, `cargo xtask contract` holds its fake to it. Everything they hold is invented, every
-//! answer carries the header `X-Connectus-Sandbox: 1`, and they never call out.
+//! a specification, `cargo xtask contract` holds its fake to it. Everything they hold is invented,
+//! every answer carries the header `X-Connectus-Sandbox: 1`, and they never call out.
 //!
 //! ```no_run
 //! # async fn example(env: connectus_core::Env) -> connectus_core::Result<()> {

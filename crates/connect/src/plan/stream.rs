@@ -191,7 +191,9 @@ impl PartPlan {
     pub fn is_empty(&self, body: &Value) -> bool {
         let known = |name: &String| self.empty_members.contains(name);
         match body {
-            Value::Array(chunks) => chunks.iter().all(|chunk| self.is_empty(chunk)),
+            Value::Array(chunks) => {
+                !self.empty_members.is_empty() && chunks.iter().all(|chunk| self.is_empty(chunk))
+            }
             Value::Object(members) => !members.is_empty() && members.keys().all(known),
             _ => false,
         }

@@ -13,7 +13,7 @@ use crate::Secrets;
 /// Longest challenge echoed, in bytes.
 const MAX_CHALLENGE_BYTES: usize = 1024;
 /// The credential field with the word agreed on with Meta.
-const VERIFY_TOKEN: &str = "verify_token";
+pub const VERIFY_TOKEN: &str = "verify_token";
 
 /// What to answer to a challenge, with status 200.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ mod verify;
 use connectus_core::{Code, Error};
 use http::HeaderMap;
 
-pub use challenge::{Reply, challenge};
+pub use challenge::{Reply, VERIFY_TOKEN, challenge};
 pub use deliver::{EXCERPT_BYTES, Receipt, TIMEOUT, deliver};
 pub use events::{InboundEvent, MAX_EVENTS, events, form_fields, form_text};
 pub use outgoing::{SignedHeaders, new_secret, sign};

@@ -54,10 +54,10 @@ async fn what_may_have_arrived_is_not_sent_again() {
     assert_eq!(plan.pack.action("send").unwrap().idempotency.name(), "at_most_once");
     // A Zap that is off, and a hook that never was.
     fakes.handle().zapier_turn_off(&path);
-    let error = zapier.call("send", &input, "k").await.unwrap_err();
+    let error = zapier.call("send", &input, "k2").await.unwrap_err();
     assert_eq!((error.code, &error.extra["verdict"]), (Code::ProviderRefused, &json!("not_found")));
     let nowhere = connect(&fakes, "/hooks/catch/1/nowhere/");
-    assert_eq!(nowhere.call("send", &input, "k").await.unwrap_err().code, Code::ProviderRefused);
+    assert_eq!(nowhere.call("send", &input, "k3").await.unwrap_err().code, Code::ProviderRefused);
 }
 
 #[tokio::test]

@@ -72,6 +72,10 @@ pub fn suggestion(code: Code, operation: &str) -> &'static str {
             "The receiver of a webhook subscription did not take deliveries: mend it, enable the \
              subscription again, then replay what failed."
         }
+        (_, "api_version") => {
+            "Choose a later API version by the integration's setting `api_version`, test the \
+             connection, and compare what a sync brings."
+        }
         (Code::ReauthRequired | Code::Unauthenticated, _) => {
             "The provider no longer accepts the credential: connect the integration again. If it \
              happens often, check that the app's refresh token is not revoked elsewhere."

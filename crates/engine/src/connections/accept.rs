@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use connectus_connect::{
     EgressPolicy, Secrets,
     credential::{MAX_FIELDS, MAX_SECRET_BYTES},
+    plan::API_VERSION,
+    webhook::VERIFY_TOKEN,
 };
 use connectus_core::{
     Error, Result, Timestamp,
     error::FieldError,
     integration::MAX_NAME_CHARS,
-    provider::{AuthMethod, Pack, RefreshShape},
+    provider::{AuthMethod, Challenge, Pack, RefreshShape},
 };
 use connectus_store::credentials::CredentialState;
 use secrecy::ExposeSecret;
@@ -54,21 +56,36 @@ pub(super) fn settings(
     settings: &Map<String, Value>,
 ) -> Result<()> {
     // What the sign-in itself fills in cannot be asked for before.
-    let filled =
-        |name: &str| pack.oauth2().is_some_and(|oauth| oauth.token.keep.contains_key(name));
+    let filled = |name: &str| {
+        pack.oauth2().is_some_and(|oauth| {
+            let about = oauth.about.as_ref();
+            oauth.token.keep.contains_key(name)
+                || about.is_some_and(|about| about.keep.contains_key(name))
+        })
+    };
+    let version = &pack.provider.api_version;
     let mut faults = Vec::new();
     let declared = &pack.provider.settings;
     for (name, value) in settings {
         let known = name == "base_url"
             || name == RATE_LIMITS
+            || (name == API_VERSION && !version.others.is_empty())
             || declared.iter().any(|setting| setting.name == *name)
             || filled(name);
         let field = format!("settings.{name}");
         if !known {
             let mut names: Vec<_> = declared.iter().map(|setting| setting.name.as_str()).collect();
             names.push("base_url");
+            names.extend((!version.others.is_empty()).then_some(API_VERSION));
             let message =
                 format!("is not a setting of this provider. Known: {}.", names.join(", "));
+            faults.push(FieldError { field, message });
+        } else if name == API_VERSION
+            && value.as_str().is_none_or(|name| version.named(name).is_none())
+        {
+            let known = std::iter::once(version).chain(&version.others);
+            let known: Vec<_> = known.map(|version| version.name.as_str()).collect();
+            let message = format!("must be a version that works: {}.", known.join(", "));
             faults.push(FieldError { field, message });
         } else if name == RATE_LIMITS && (value != "off" || !settings.contains_key("base_url")) {
             let message = "can only be `off`, and only with a `base_url` of a stand-in.".to_owned();
@@ -226,6 +243,9 @@ pub(super) fn signing_fields(pack: &Pack) -> BTreeSet<&str> {
 
 fn known_fields(pack: &Pack) -> BTreeSet<&str> {
     let mut known = signing_fields(pack);
+    // The word that Meta says back when it checks the address.
+    let checks = pack.triggers.as_ref().and_then(|triggers| triggers.challenge);
+    known.extend((checks == Some(Challenge::MetaHub)).then_some(VERIFY_TOKEN));
     for method in &pack.auth {
         known.extend(method.fields());
         if let AuthMethod::Oauth2(oauth) = method {

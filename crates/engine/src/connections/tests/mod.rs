@@ -6,6 +6,7 @@ mod changing;
 mod disconnecting;
 mod refreshing;
 mod reporting;
+mod versions;
 
 use std::sync::Arc;
 
@@ -62,12 +63,25 @@ impl Rig {
     fn base_url(&self, provider: &str) -> String {
         match provider {
             "slack" => self.fakes.slack_base_url.clone(),
+            "mailchimp" => self.fakes.mailchimp_base_url.clone(),
+            "facebook_ads" => self.fakes.facebook_base_url.clone(),
+            "salesforce" => self.fakes.salesforce_base_url.clone(),
             _ => self.fakes.hubspot_base_url.clone(),
         }
     }
 
     async fn create(&self, provider: &str, credentials: Value) -> Result<IntegrationView> {
-        let settings = json!({"base_url": self.base_url(provider)});
+        self.create_with(provider, credentials, json!({})).await
+    }
+
+    /// With these settings besides `base_url`.
+    async fn create_with(
+        &self,
+        provider: &str,
+        credentials: Value,
+        mut settings: Value,
+    ) -> Result<IntegrationView> {
+        settings["base_url"] = self.base_url(provider).into();
         let new = NewIntegration {
             provider: provider.into(),
             name: format!("Our {provider}"),
@@ -83,6 +97,8 @@ impl Rig {
         let keys = self.handle().keys();
         let (id, secret) = match provider {
             "slack" => (&keys.slack_client_id, &keys.slack_client_secret),
+            "mailchimp" => (&keys.mailchimp_client_id, &keys.mailchimp_client_secret),
+            "salesforce" => (&keys.salesforce_client_id, &keys.salesforce_client_secret),
             _ => (&keys.hubspot_client_id, &keys.hubspot_client_secret),
         };
         let credentials = json!({"client_id": id, "client_secret": secret});
@@ -153,8 +169,14 @@ impl Rig {
 }
 
 fn connections(db: &TestStore, fakes: &Running) -> Connections {
-    let addresses = [&fakes.hubspot_base_url, &fakes.slack_base_url]
-        .map(|url| url.trim_start_matches("http://").to_owned());
+    let addresses = [
+        &fakes.hubspot_base_url,
+        &fakes.slack_base_url,
+        &fakes.mailchimp_base_url,
+        &fakes.facebook_base_url,
+        &fakes.salesforce_base_url,
+    ]
+    .map(|url| url.trim_start_matches("http://").to_owned());
     let policy = EgressPolicy::allowing(addresses.iter().map(String::as_str)).unwrap();
     Connections::new(db.store.clone(), Guarded::new(policy))
 }
