@@ -1,6 +1,6 @@
 //! Adds integrations.
 
-use connectus_connect::{Plan, Secrets, Settings};
+use connectus_connect::{Plan, Secrets, Settings, quirks};
 use connectus_core::{
     Code, EndpointId, Error, IntegrationId, Result, TenantCtx,
     event::EventType,
@@ -85,14 +85,17 @@ impl Connections {
     ) -> Result<(Integration, Option<About>)> {
         let (pack, policy, now) = (&plan.pack, self.egress(), self.env().now());
         let name = accept::name(&new.name)?;
-        accept::settings(pack, policy, &new.settings)?;
+        // What the credential itself tells need not be given.
+        let mut settings = quirks::settings_of(&pack.provider.name, &new.credentials);
+        settings.extend(new.settings.clone());
+        accept::settings(pack, policy, &settings)?;
         accept::sync_config(&new.sync_config)?;
         let about = match new.credentials.names().is_empty() {
             true => None,
             false => {
                 let accepted = accept::credential(pack, policy, &new.credentials, now)?;
-                let settings = Value::Object(new.settings.clone());
-                let origin = Settings::from_json(&settings)?.credential_origin();
+                let place = Settings::from_json(&Value::Object(settings.clone()))?;
+                let origin = place.credential_origin();
                 let accept::Accepted { kind, state, expires_at } = accepted;
                 Some(About { kind, state, origin, expires_at })
             }
@@ -104,7 +107,7 @@ impl Connections {
             provider: pack.provider.name.clone(),
             name,
             status: if ready { IntegrationStatus::Connected } else { IntegrationStatus::Pending },
-            settings: new.settings.clone(),
+            settings,
             sync_config: new.sync_config.clone(),
             health_score: 100,
             api_calls_today: 0,

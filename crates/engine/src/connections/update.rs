@@ -1,6 +1,6 @@
 //! Changes integrations.
 
-use connectus_connect::{EgressPolicy, Secrets};
+use connectus_connect::{EgressPolicy, Secrets, quirks};
 use connectus_core::{
     Code, Error, IntegrationId, Result, TenantCtx,
     event::EventType,
@@ -111,8 +111,14 @@ impl Edit {
         if let Some(name) = &change.name {
             integration.name = accept::name(name)?;
         }
-        if let Some(settings) = change.settings {
-            merge(&mut integration.settings, settings);
+        // Another credential may belong to another place.
+        let entered = change.credentials.as_ref();
+        let mut told = entered.map_or_else(Map::new, |entered| {
+            quirks::settings_of(&integration.provider, &entered.set)
+        });
+        if change.settings.is_some() || !told.is_empty() {
+            told.extend(change.settings.unwrap_or_default());
+            merge(&mut integration.settings, told);
             accept::settings(&plan.pack, &self.policy, &integration.settings)?;
         }
         if let Some(config) = change.sync_config {

@@ -107,7 +107,9 @@ fn settings_are_known_plain_and_reachable() {
 #[test]
 fn required_settings_are_asked_for_where_the_sign_in_does_not_bring_them() {
     for plan in packs::all().unwrap() {
-        let kept = plan.pack.oauth2().map(|oauth| oauth.token.keep.clone()).unwrap_or_default();
+        let mut kept = plan.pack.oauth2().map(|oauth| oauth.token.keep.clone()).unwrap_or_default();
+        let about = plan.pack.oauth2().and_then(|oauth| oauth.about.clone());
+        kept.extend(about.map(|about| about.keep).unwrap_or_default());
         let missing: Vec<_> = plan
             .pack
             .provider

@@ -4,7 +4,10 @@ use connectus_core::{Code, Page, Timestamp, health::Severity};
 use connectus_store::health_logs::HealthLogFilter;
 use connectus_testkit::both;
 
-use super::{super::IntegrationChange, *};
+use super::{
+    super::{CredentialChange, IntegrationChange},
+    *,
+};
 
 impl Rig {
     async fn graph(&self, version: &str) -> Result<IntegrationView> {
@@ -81,6 +84,20 @@ both! {
         let settings = json!({"ad_account_id": "836000001"});
         let made = rig.create_with("facebook_ads", credentials, settings).await.unwrap();
         rig.test_works(&made.integration.id).await;
+    }
+
+    async fn the_data_centre_is_read_from_the_key(db: TestStore) {
+        let rig = Rig::new(&db).await;
+        let key = rig.handle().keys().mailchimp_api_key.clone();
+        let made = rig.create("mailchimp", json!({"api_key": key})).await.unwrap();
+        let id = made.integration.id;
+        assert_eq!(rig.view(&id).await.integration.settings["dc"], "us6");
+        rig.test_works(&id).await;
+        let other = secrets(&json!({"api_key": "0123456789abcdef-us21"}));
+        let entered = CredentialChange { set: other, remove: Vec::new() };
+        let change = IntegrationChange { credentials: Some(entered), ..Default::default() };
+        rig.connections.update(&rig.ctx, &id, change, |_| Ok(())).await.unwrap();
+        assert_eq!(rig.view(&id).await.integration.settings["dc"], "us21");
     }
 
     async fn where_an_account_lives_is_learnt_at_the_sign_in(db: TestStore) {
