@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     World,
-    figure::Figure,
+    figure::{Figure, Target},
     latency::Latencies,
     load::{Answers, drive},
     meter::{Meter, Spent},
@@ -29,6 +29,8 @@ const CALLERS: usize = 32;
 const PACE: u64 = 200;
 /// How many of those.
 const PACED: u64 = 1_000;
+/// Times as many webhooks, where nobody does anything about them.
+const INTAKE: u64 = 4;
 /// A share of the webhooks, where each calls two providers.
 const CALLING_SHARE: u64 = 5;
 /// How often it is asked whether all runs have ended.
@@ -41,9 +43,10 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 pub fn measure(programs: &Programs, webhooks: u64) -> Outcome<Vec<Figure>> {
     let mut figures = Vec::new();
     let world = World::start(programs, "workflow", &["--contacts", "300"])?;
-    let mut api = world.organisation.api(&world.server.base_url);
-    let workflow = two_steps(&mut api)?;
-    let mut stage = Stage { world: &world, api, workflow, next_event: 1, ended: 0 };
+    let api = world.organisation.api(&world.server.base_url);
+    let mut stage = Stage { world: &world, api, workflow: String::new(), next_event: 1, ended: 0 };
+    figures.extend(stage.take_in(webhooks * INTAKE)?);
+    stage.workflow = two_steps(&mut stage.api)?;
     let burst = stage.play(webhooks, None)?;
     figures.push(burst.rate("workflow.burst"));
     figures.push(burst.acknowledged("workflow.burst_accepted"));
@@ -128,6 +131,27 @@ impl Stage<'_> {
         let spent = meter.read()?;
         let end_to_end = self.end_to_end(webhooks)?;
         Ok(Played { runs: webhooks, spent, answers, end_to_end })
+    }
+
+    /// Delivers so many webhooks as fast as they are taken, that no workflow waits for: each is
+    /// verified, told from those before and written down.
+    #[expect(clippy::cast_precision_loss, reason = "no bench has 2^52 webhooks")]
+    fn take_in(&mut self, webhooks: u64) -> Outcome<[Figure; 2]> {
+        let deliveries = self.deliveries(webhooks)?;
+        let given = AtomicUsize::new(0);
+        let meter = Meter::start(self.world.server.pid())?;
+        let answers = drive(&self.world.server.base_url, CALLERS, 202, || {
+            deliveries.get(given.fetch_add(1, Ordering::Relaxed)).map(Vec::as_slice)
+        })?;
+        let spent = meter.read()?;
+        let each = spent.cpu.as_secs_f64() * 1e6 / webhooks as f64;
+        let beside = |figure: Figure| {
+            figure.beside("webhooks", webhooks).beside("cpu_us_each", each.round())
+        };
+        let rate = Figure::new("webhook.intake", answers.rate(), "answers/s", spent);
+        let late = Figure::new("webhook.intake_p99", answers.latencies.p99_ms(), "ms p99", spent);
+        let (least, longest) = (Target::AtLeast(45_000.0), Target::Below(20.0));
+        Ok([beside(rate.target(least)), beside(late.target(longest))])
     }
 
     /// Signed before the clock runs: what signing costs is the sender's.

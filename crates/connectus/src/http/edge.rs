@@ -1,23 +1,21 @@
 //! What surrounds every request: its identifier, its limits, the headers that protect browsers, and
 //! the promise that whatever happens is answered by a problem document.
 
-use std::{any::Any, time::Duration};
+use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
 use connectus_core::{Code, Error, RequestId};
 use connectus_store::request;
-use tower_http::{
-    catch_panic::CatchPanicLayer,
-    cors::{AllowOrigin, CorsLayer},
-};
+use futures::FutureExt;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::{body::MAX_BODY_BYTES, patience, prefer, problem::Problem, zero};
+use super::{patience, prefer, problem::Problem, zero};
 use crate::app::App;
 
 /// Longest refusal of the framework that is passed on, in bytes.
@@ -25,16 +23,26 @@ const MAX_REFUSAL_BYTES: usize = 4096;
 /// The header with a request's identifier, both ways.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Puts the edge around the router.
+/// Puts the edge around the router. Each layer of a router costs every request its boxes, so what
+/// can be one function is one.
 pub fn surround(router: Router, app: App) -> Router {
-    router
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(middleware::from_fn(zero::refuse))
-        .layer(middleware::from_fn(patience::limit))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::map_response(as_problem))
-        .layer(cors(&app.auth.settings().cors_origins))
-        .layer(middleware::from_fn_with_state(app, identify))
+    let guarded = router.layer(middleware::from_fn(guard));
+    let guarded = match cors(&app.auth.settings().cors_origins) {
+        Some(cors) => guarded.layer(cors),
+        None => guarded,
+    };
+    guarded.layer(middleware::from_fn_with_state(app, identify))
+}
+
+/// Refuses what nobody could answer, limits the time, and sees to it that whatever happens is a
+/// problem of ours.
+async fn guard(request: Request, next: Next) -> Response {
+    if let Some(refusal) = zero::refuse(request.uri()) {
+        return refusal;
+    }
+    let answered = AssertUnwindSafe(patience::limit(request, next)).catch_unwind();
+    let response = answered.await.unwrap_or_else(|cause| panicked(&*cause));
+    if is_refusal_of_the_framework(&response) { as_problem(response).await } else { response }
 }
 
 /// Names the request, runs it as a request, logs it and protects its answer.
@@ -76,17 +84,17 @@ fn protect(headers: &mut HeaderMap, https: bool) {
     }
 }
 
-/// Turns what the framework itself refuses - a path or query it cannot read - into a problem.
-async fn as_problem(response: Response) -> Response {
-    let ours = response.headers().contains_key("x-error-code");
-    let framework = response.status().is_client_error() && !ours;
-    let plain = response
-        .headers()
+/// Whether the framework itself has refused the request: a path or query it cannot read.
+fn is_refusal_of_the_framework(response: &Response) -> bool {
+    let headers = response.headers();
+    let plain = headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
-    if !(framework && plain) {
-        return response;
-    }
+    response.status().is_client_error() && plain && !headers.contains_key("x-error-code")
+}
+
+/// What the framework says, as a problem.
+async fn as_problem(response: Response) -> Response {
     let code = match response.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
         StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::UnsupportedMediaType,
@@ -99,22 +107,21 @@ async fn as_problem(response: Response) -> Response {
     Problem(Error::new(code, detail)).into_response()
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]
-fn panicked(cause: Box<dyn Any + Send>) -> Response {
-    let text = cause.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| cause.downcast_ref::<String>().cloned());
-    let cause = format!("a handler panicked: {}", text.as_deref().unwrap_or("without a message"));
+fn panicked(cause: &(dyn Any + Send)) -> Response {
+    let text = cause.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| cause.downcast_ref::<String>().map(String::as_str));
+    let cause = format!("a handler panicked: {}", text.unwrap_or("without a message"));
     Problem(Error::internal(cause)).into_response()
 }
 
 /// Without configured origins no page of another site may read an answer.
-fn cors(origins: &[String]) -> CorsLayer {
+fn cors(origins: &[String]) -> Option<CorsLayer> {
     let origins: Vec<HeaderValue> =
         origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
     if origins.is_empty() {
-        return CorsLayer::new();
+        return None;
     }
-    CorsLayer::new()
+    let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([
@@ -133,7 +140,8 @@ fn cors(origins: &[String]) -> CorsLayer {
             REQUEST_ID,
             prefer::APPLIED,
         ])
-        .max_age(Duration::from_secs(600))
+        .max_age(Duration::from_secs(600));
+    Some(layer)
 }
 
 #[cfg(test)]
@@ -149,7 +157,7 @@ mod tests {
             panic!("the secret inside")
         }
         let router: Router = Router::new().route("/", get(faulty));
-        let router = router.layer(CatchPanicLayer::custom(panicked));
+        let router = router.layer(middleware::from_fn(guard));
         let response = router.oneshot(Request::new(Body::empty())).await.unwrap();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
@@ -165,11 +173,14 @@ mod tests {
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
         ] {
-            let answer = as_problem((status, "why").into_response()).await;
+            let refusal = (status, "why").into_response();
+            assert!(is_refusal_of_the_framework(&refusal));
+            let answer = as_problem(refusal).await;
             assert_eq!(answer.status(), status);
             assert_eq!(answer.headers()["x-error-code"], code);
         }
-        let own = as_problem((StatusCode::OK, "text").into_response()).await;
-        assert_eq!(own.headers()[header::CONTENT_TYPE], "text/plain; charset=utf-8");
+        assert!(!is_refusal_of_the_framework(&(StatusCode::OK, "text").into_response()));
+        let ours = Problem(Error::not_found("run")).into_response();
+        assert!(!is_refusal_of_the_framework(&ours));
     }
 }

@@ -1,5 +1,7 @@
 //! Builds the router from the table of operations.
 
+use std::{sync::Arc, time::Instant};
+
 use axum::{
     Router,
     extract::{Request, State},
@@ -22,7 +24,7 @@ use crate::{
     api::{self, events::tickets},
     app::App,
     http::{Caller, Proof},
-    telemetry::requests,
+    telemetry::metrics::Answers,
 };
 
 /// The whole HTTP API.
@@ -34,16 +36,14 @@ pub fn build(app: App) -> Router {
 pub fn build_of(app: App, operations: Vec<Operation>) -> Router {
     let mut router = Router::new();
     for operation in operations {
-        let handler = match operation.access {
-            Access::Public(_) => operation.handler.clone(),
-            Access::Needs(permission) => {
-                let gate = Gate { app: app.clone(), operation: operation.id, permission };
-                let layer = middleware::from_fn_with_state(gate, authorise);
-                operation.handler.clone().layer(layer)
-            }
+        let permission = match operation.access {
+            Access::Public(_) => None,
+            Access::Needs(permission) => Some(permission),
         };
-        let counted = middleware::from_fn_with_state(operation.id, requests::observe);
-        router = operation.mount(router, &handler.layer(counted));
+        let answers = Arc::new(Answers::of(operation.id));
+        let gate = Gate { app: app.clone(), operation: operation.id, permission, answers };
+        let gate = middleware::from_fn_with_state(gate, pass);
+        router = operation.mount(router, &operation.handler.clone().layer(gate));
     }
     let router = router
         .fallback(no_such_path)
@@ -57,12 +57,31 @@ pub fn build_of(app: App, operations: Vec<Operation>) -> Router {
 struct Gate {
     app: App,
     operation: &'static str,
-    permission: Permission,
+    /// What a caller needs; `None` where anyone may call.
+    permission: Option<Permission>,
+    answers: Arc<Answers>,
+}
+
+/// Lets a request through to its operation, if it may pass, and counts the answer.
+async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    // A duration is measured by the monotonic clock; the injected one tells the time of day.
+    let (answers, began) = (gate.answers.clone(), Instant::now());
+    let response = match gate.permission {
+        Some(permission) => authorise(gate, permission, request, next).await,
+        None => next.run(request).await,
+    };
+    answers.count(response.status().as_u16(), began.elapsed());
+    response
 }
 
 /// Verifies the caller, checks the permission and hands the [`Caller`](super::Caller) to the
 /// handler; a request with an idempotency key then runs under it.
-async fn authorise(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+async fn authorise(
+    gate: Gate,
+    permission: Permission,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let verified = match gate.operation {
         "events.stream" | "events.ws" | "events.ticket" => prove(&gate.app, &mut request).await,
         _ => gate.app.auth.verify(request.method(), request.headers()).await,
@@ -72,8 +91,8 @@ async fn authorise(State(gate): State<Gate>, mut request: Request, next: Next) -
         Err(error) => return Problem(error).into_response(),
     };
     let role = caller.ctx.role();
-    if !role.allows(gate.permission) {
-        return Problem(lacks(role, gate.permission)).into_response();
+    if !role.allows(permission) {
+        return Problem(lacks(role, permission)).into_response();
     }
     request.extensions_mut().insert(caller.clone());
     if idempotency::wanted(&request) {

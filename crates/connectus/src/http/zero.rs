@@ -2,8 +2,7 @@
 //! in, on every database alike.
 
 use axum::{
-    extract::Request,
-    middleware::Next,
+    http::Uri,
     response::{IntoResponse, Response},
 };
 use connectus_core::{Code, Error};
@@ -13,14 +12,12 @@ use super::problem::Problem;
 /// What to say about it.
 pub const MESSAGE: &str = "holds the character U+0000, which no text here can hold.";
 
-/// Refuses an address that holds the character, in its path or its query.
-pub async fn refuse(request: Request, next: Next) -> Response {
-    let uri = request.uri();
-    if uri.path().contains("%00") || uri.query().is_some_and(|query| query.contains("%00")) {
-        return Problem(Error::new(Code::BadRequest, format!("The address {MESSAGE}")))
-            .into_response();
-    }
-    next.run(request).await
+/// The refusal of an address that holds the character, in its path or its query.
+pub fn refuse(uri: &Uri) -> Option<Response> {
+    let holds = |text: &str| text.contains("%00");
+    (holds(uri.path()) || uri.query().is_some_and(holds)).then(|| {
+        Problem(Error::new(Code::BadRequest, format!("The address {MESSAGE}"))).into_response()
+    })
 }
 
 /// Whether a JSON text holds the character, which it can only do as an escape.

@@ -1,11 +1,14 @@
 //! Figures for Prometheus. Every metric of the product is named here; labels take few values and
 //! never name a tenant, a person or an object.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::{OnceLock, PoisonError, RwLock},
+    time::Duration,
+};
 
 use connectus_core::{Code, Error, Result};
 use connectus_store::{event_cursors::HandlerLag, figures::Figures};
-use metrics::{Unit, counter, gauge, histogram};
+use metrics::{Counter, Histogram, Unit, counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// Answers by operation and status.
@@ -104,11 +107,37 @@ pub fn render() -> Option<String> {
     RECORDER.get().map(PrometheusHandle::render)
 }
 
-/// Counts an answer.
-pub fn answered(operation: &'static str, status: u16, took: Duration) {
-    let status = status.to_string();
-    counter!(HTTP_REQUESTS, "operation" => operation, "status" => status).increment(1);
-    histogram!(HTTP_SECONDS, "operation" => operation).record(took);
+/// Counts the answers of one operation. Figures are looked up when they are first wanted and kept,
+/// as to look one up costs more than to count.
+pub struct Answers {
+    operation: &'static str,
+    seconds: OnceLock<Histogram>,
+    /// By status; an operation has few.
+    counts: RwLock<Vec<(u16, Counter)>>,
+}
+
+impl Answers {
+    /// Of an operation.
+    pub fn of(operation: &'static str) -> Self {
+        Self { operation, seconds: OnceLock::new(), counts: RwLock::default() }
+    }
+
+    /// Counts an answer.
+    pub fn count(&self, status: u16, took: Duration) {
+        let operation = self.operation;
+        let seconds = || histogram!(HTTP_SECONDS, "operation" => operation);
+        self.seconds.get_or_init(seconds).record(took);
+        let kept = self.counts.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, counter)) = kept.iter().find(|(of, _)| *of == status) {
+            return counter.increment(1);
+        }
+        drop(kept);
+        let text = status.to_string();
+        let counter = counter!(HTTP_REQUESTS, "operation" => operation, "status" => text);
+        counter.increment(1);
+        // Two that come here at once count on with the first of two that are the same.
+        self.counts.write().unwrap_or_else(PoisonError::into_inner).push((status, counter));
+    }
 }
 
 /// Counts a refused webhook.

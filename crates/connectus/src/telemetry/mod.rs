@@ -3,6 +3,5 @@
 mod fields;
 mod log;
 pub mod metrics;
-pub mod requests;
 
 pub use log::init;
