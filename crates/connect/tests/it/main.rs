@@ -12,6 +12,7 @@ mod facebook;
 mod fakes;
 mod google;
 mod hostile;
+mod interpolation;
 mod mail;
 mod mailchimp;
 mod oauth;

@@ -12,17 +12,23 @@
 //!
 //! Dates are in [`datetime`]; cursors use the same formats.
 
-#![expect(dead_code, unused_imports, reason = "the interpreter that uses all of it follows")]
-
+mod checks;
 mod condition;
 pub mod datetime;
+mod filters;
 mod literal;
 mod mapping;
+mod methods;
+mod path;
 mod print;
 mod program;
+mod regex;
+mod run;
 mod scope;
+mod syntax;
 mod template;
 mod types;
+mod values;
 
 pub use self::{
     condition::Condition,
@@ -40,3 +46,6 @@ pub const MAX_NESTING: usize = 100;
 pub const MAX_STEPS: u64 = 2_000_000;
 /// Longest text one evaluation may make, in bytes.
 pub const MAX_TEXT_BYTES: usize = 8 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,6 @@
 //! The formats in which cursors and configurations write points in time.
 
-use connectus_core::{Code, Error, Result, Timestamp};
-use jiff::tz::TimeZone;
+use connectus_core::{Code, Error, Result};
 
 use super::{moment::Moment, strftime::strftime, strptime::strptime};
 
@@ -48,10 +47,14 @@ impl DatetimeFormat {
     /// `invalid` for a text of another form, and beyond the years 1 to 9999.
     pub fn parse(&self, text: &str) -> Result<Moment> {
         let found = match self.kind {
-            Kind::Seconds => whole(text).and_then(|secs| of_micros(secs.checked_mul(1_000_000)?)),
-            Kind::Millis => whole(text).and_then(|millis| of_micros(millis.checked_mul(1_000)?)),
-            Kind::Micros => whole(text).and_then(of_micros),
-            Kind::Float => float(text).and_then(of_micros),
+            Kind::Seconds => {
+                whole(text).and_then(|secs| Moment::of_micros(secs.checked_mul(1_000_000)?))
+            }
+            Kind::Millis => {
+                whole(text).and_then(|millis| Moment::of_micros(millis.checked_mul(1_000)?))
+            }
+            Kind::Micros => whole(text).and_then(Moment::of_micros),
+            Kind::Float => float(text).and_then(Moment::of_micros),
             Kind::Calendar => {
                 let format = self.text.replace("%_ms", "%f");
                 return strptime(text, &format)
@@ -110,10 +113,4 @@ fn float(text: &str) -> Option<i64> {
         let whole = secs.floor();
         whole as i64 * 1_000_000 + ((secs - whole) * MICROS).round_ties_even() as i64
     })
-}
-
-fn of_micros(micros: i64) -> Option<Moment> {
-    let at = jiff::Timestamp::from_microsecond(micros).ok()?;
-    let year = TimeZone::UTC.to_datetime(at).year();
-    (1..=9999).contains(&year).then(|| Moment::of(Timestamp(micros)))
 }

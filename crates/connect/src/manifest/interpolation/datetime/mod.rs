@@ -9,12 +9,7 @@ mod strftime;
 mod strptime;
 
 pub use self::{format::DatetimeFormat, moment::Moment, span::Span};
-pub(super) use self::{
-    iso::parse as parse_iso,
-    moment::Zone,
-    strftime::strftime,
-    strptime::{Parsed, strptime},
-};
+pub(super) use self::{iso::parse as parse_iso, moment::Zone, strptime::strptime};
 
 #[cfg(test)]
 mod tests;

@@ -3,11 +3,15 @@
 use std::{cmp::Ordering, fmt};
 
 use connectus_core::{Code, Error, Result, Timestamp};
-use jiff::{civil, tz::TimeZone};
+use jiff::civil;
 
 use super::{span::Span, strftime::strftime};
 
 const MICROS_PER_SEC: i64 = 1_000_000;
+const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SEC;
+const EPOCH: civil::Date = civil::date(1970, 1, 1);
+const EARLIEST: civil::DateTime = civil::datetime(1, 1, 1, 0, 0, 0, 0);
+const LATEST: civil::DateTime = civil::datetime(9999, 12, 31, 23, 59, 59, 999_999_000);
 
 /// The distance from UTC. Not every moment has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,10 +71,29 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// In UTC.
+    /// In UTC. Times beyond the years 1 to 9999 are the nearest of them.
     pub fn of(at: Timestamp) -> Self {
-        let reading = TimeZone::UTC.to_datetime(at.to_jiff());
-        Self { reading, zone: Some(Zone::Utc) }
+        let nearest = if at.0 < 0 { EARLIEST } else { LATEST };
+        Self { reading: reading_of(at.0).unwrap_or(nearest), zone: Some(Zone::Utc) }
+    }
+
+    /// In UTC, so many microseconds after 1970; `None` beyond the years 1 to 9999.
+    pub(super) fn of_micros(micros: i64) -> Option<Self> {
+        Some(Self { reading: reading_of(micros)?, zone: Some(Zone::Utc) })
+    }
+
+    /// Parses ISO 8601. Without an offset in the text there is none here.
+    ///
+    /// # Errors
+    /// `invalid` for any other text.
+    pub fn parse_iso(text: &str) -> Result<Self> {
+        super::parse_iso(text).ok_or_else(|| {
+            let detail = format!(
+                "`{text}` is not an ISO 8601 date such as `2024-01-31T10:00:00Z`; correct it, or \
+                 say in which format it is."
+            );
+            Error::new(Code::Invalid, detail)
+        })
     }
 
     /// A calendar reading, with an offset or without.
@@ -113,7 +136,12 @@ impl Moment {
 
     /// Microseconds from 1970 to the reading, as if it were UTC.
     pub(in super::super) fn reading_micros(&self) -> i64 {
-        TimeZone::UTC.to_timestamp(self.reading).map_or(0, jiff::Timestamp::as_microsecond)
+        let days = EPOCH.until(self.reading.date()).map_or(0, |span| i64::from(span.get_days()));
+        let time = self.reading.time();
+        let secs = i64::from(time.hour()) * 3600
+            + i64::from(time.minute()) * 60
+            + i64::from(time.second());
+        (days * 86_400 + secs) * MICROS_PER_SEC + i64::from(self.micros_of_second())
     }
 
     /// Moved forward by a duration, in the calendar of the reading.
@@ -147,12 +175,8 @@ impl Moment {
         let there = Self { reading: date.to_datetime(self.reading.time()), zone: self.zone };
         let micros = i128::from(there.reading_micros()) + i128::from(sign) * span.micros();
         let micros = i64::try_from(micros).map_err(|_| beyond())?;
-        let at = jiff::Timestamp::from_microsecond(micros).map_err(|_| beyond())?;
-        let reading = TimeZone::UTC.to_datetime(at);
-        if !(1..=9999).contains(&reading.year()) || !(1..=9999).contains(&year) {
-            return Err(beyond());
-        }
-        Ok(Self { reading, zone: self.zone })
+        let reading = reading_of(micros).filter(|_| (1..=9999).contains(&year));
+        Ok(Self { reading: reading.ok_or_else(beyond)?, zone: self.zone })
     }
 
     /// As `strftime` of Python prints it.
@@ -178,6 +202,18 @@ impl Moment {
         }
         text + &self.zone.map_or_else(String::new, |zone| zone.print(":"))
     }
+}
+
+/// What the calendar shows so many microseconds after 1970; `None` beyond the years 1 to 9999.
+fn reading_of(micros: i64) -> Option<civil::DateTime> {
+    let days = jiff::Span::new().try_days(micros.div_euclid(MICROS_PER_DAY)).ok()?;
+    let date = EPOCH.checked_add(days).ok().filter(|date| date.year() >= 1)?;
+    let micros = micros.rem_euclid(MICROS_PER_DAY);
+    let secs = micros / MICROS_PER_SEC;
+    let part = |number: i64| i8::try_from(number).ok();
+    let nanos = i32::try_from(micros % MICROS_PER_SEC * 1000).ok()?;
+    let time = civil::Time::new(part(secs / 3600)?, part(secs / 60 % 60)?, part(secs % 60)?, nanos);
+    Some(date.to_datetime(time.ok()?))
 }
 
 /// As `str` of Python prints it.

@@ -108,6 +108,17 @@ impl Span {
         self.years == 0 && self.months == 0
     }
 
+    /// Years and months.
+    pub(in super::super) fn calendar(&self) -> (i64, i64) {
+        (self.years, self.months)
+    }
+
+    /// Without what is beside the years and months.
+    #[must_use]
+    pub(in super::super) fn calendar_only(&self) -> Self {
+        Self { micros: 0, ..*self }
+    }
+
     /// Days, rounded down, and the seconds and microseconds beyond them.
     pub(in super::super) fn parts(&self) -> (i128, i128, i128) {
         let rest = self.micros.rem_euclid(DAY);
