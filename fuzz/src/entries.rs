@@ -1,9 +1,15 @@
 //! The places at which what a stranger wrote comes in. Each takes any bytes and must come back; a
 //! panic, an endless loop or a broken promise is a find.
 
-use connectus_connect::webhook::{self, Delivery};
+use std::sync::Arc;
+
+use connectus_connect::{
+    manifest::interpolation::{Condition, Parameters, Scope, Template as Text, Variable},
+    webhook::{self, Delivery},
+};
 use connectus_core::{
-    Timestamp,
+    Env, Timestamp,
+    env::{Clock, Entropy},
     expr::{Expr, Interpolation, Template},
     provider::SignatureScheme,
     schedule::Schedule,
@@ -24,11 +30,12 @@ const ANSWERED: usize = 200;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 5] = [
     ("definition", definition),
     ("expression", expression),
     ("schedule", schedule),
     ("signature", signature),
+    ("template", template),
 ];
 
 /// Reads a workflow definition, or the short form, compiles it and plays it through. What was read
@@ -130,4 +137,43 @@ pub fn signature(data: &[u8]) {
     assert!(verdict.is_err(), "a delivery was accepted that nobody signed");
     // A secret that everybody knows may be guessed, but nothing may panic.
     let _ = webhook::verify_signed(&scheme, &secrets, delivery, now);
+}
+
+/// A clock and chance that stand still.
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_secs(1_709_212_029)
+    }
+}
+
+impl Entropy for Still {
+    fn fill(&self, buffer: &mut [u8]) {
+        buffer.fill(7);
+    }
+}
+
+/// Evaluates a text of a manifest, as a value, as a condition and as a text, twice alike.
+pub fn template(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let parameters = Parameters::default();
+    let Ok(template) = Text::compile(text, &parameters) else { return };
+    let env = Env::new(Arc::new(Still), Arc::new(Still));
+    let config = json!({
+        "api_key": "k", "count": 3, "list": ["a", "b"], "nested": {"deep": {"x": 7}}, "none": null,
+        "start_date": "2024-01-15T00:00:00Z",
+    });
+    let record = json!({"id": 42, "name": "Zoë", "tags": ["x"], "items": [{"k": 1.5}], "ts": 1e9});
+    let scope = Scope::new(&env, &config)
+        .with(Variable::Record, &record)
+        .with(Variable::Response, &record)
+        .with_int(Variable::LastPageSize, 100);
+    let first = template.render(&scope);
+    assert_eq!(first.is_ok(), template.render_text(&scope).is_ok());
+    if let (Ok(first), Ok(again)) = (first, template.render(&scope)) {
+        assert_eq!(first, again);
+    }
+    let Ok(condition) = Condition::compile(text, &parameters) else { return };
+    let _ = condition.holds(&scope);
 }

@@ -12,6 +12,7 @@ pub fn of(target: &str, root: &Path) -> Vec<Vec<u8>> {
         "expression" => expressions(&read),
         "schedule" => schedules(),
         "signature" => signatures(),
+        "template" => templates(&read("crates/connect/tests/cdk/interpolation.cases.json")),
         _ => Vec::new(),
     }
 }
@@ -54,6 +55,14 @@ fn expressions(read: &impl Fn(&str) -> String) -> Vec<Vec<u8>> {
         }
     }
     found
+}
+
+/// The texts of the cases that are compared with the reference.
+fn templates(cases: &str) -> Vec<Vec<u8>> {
+    let read: Value = serde_json::from_str(cases).unwrap_or_default();
+    let cases = read["cases"].as_array().into_iter().flatten();
+    let texts = cases.filter_map(|case| case["template"].as_str());
+    texts.filter(|text| !text.is_empty()).map(|text| text.as_bytes().to_vec()).collect()
 }
 
 fn schedules() -> Vec<Vec<u8>> {

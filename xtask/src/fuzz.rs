@@ -27,6 +27,7 @@ enum Target {
     Expression,
     Schedule,
     Signature,
+    Template,
 }
 
 impl Target {
@@ -36,6 +37,7 @@ impl Target {
             Self::Expression => "expression",
             Self::Schedule => "schedule",
             Self::Signature => "signature",
+            Self::Template => "template",
         }
     }
 }

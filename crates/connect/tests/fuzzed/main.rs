@@ -165,3 +165,8 @@ fn schedules_of_any_kind_are_read_or_refused() {
 fn deliveries_that_nobody_signed_are_refused() {
     changed("signature");
 }
+
+#[test]
+fn texts_of_manifests_of_any_kind_are_evaluated_or_refused() {
+    changed("template");
+}

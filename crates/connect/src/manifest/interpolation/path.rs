@@ -130,7 +130,7 @@ impl Path {
         match given {
             Given::Json(value) => Some(At::Json(value)),
             Given::Map(map) => Some(At::Map(map)),
-            Given::Slice(slice) => Some(At::Slice(slice)),
+            Given::Slice => scope.slice().map(At::Slice),
             Given::Headers(_) | Given::Int(_) | Given::JsonLoads => None,
         }
     }

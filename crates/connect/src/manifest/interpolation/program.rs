@@ -78,6 +78,10 @@ impl Program {
         matches!(self.kind, Kind::Text(_))
     }
 
+    pub fn reads(&self, variable: Variable) -> bool {
+        self.names.iter().any(|name| name.variable == Some(variable))
+    }
+
     pub fn run<'a>(
         &'a self,
         scope: &'a Scope<'a>,

@@ -1,5 +1,7 @@
 //! Regular expressions of Python, bounded in the work they may do.
 
+use std::{cell::RefCell, rc::Rc};
+
 use fancy_regex::{Captures, Regex, RegexBuilder};
 
 use super::{MAX_TEXT_BYTES, program::Fault};
@@ -8,6 +10,9 @@ use super::{MAX_TEXT_BYTES, program::Fault};
 const MAX_BACKTRACKS: usize = 1_000_000;
 /// Largest compiled form, in bytes.
 const MAX_COMPILED_BYTES: usize = 4 * 1024 * 1024;
+
+/// Most expressions kept compiled on a thread.
+const MAX_RECENT: usize = 16;
 
 /// The first group of a search.
 pub(super) enum Group {
@@ -22,13 +27,33 @@ fn failed(error: &fancy_regex::Error) -> Fault {
     Fault::Failed(format!("the regular expression cannot be used: {error}"))
 }
 
-fn compile(pattern: &str, text: &str) -> Result<Regex, Fault> {
+thread_local! {
+    /// The expressions used last, newest last: a manifest uses few, for every record.
+    static RECENT: RefCell<Vec<(String, Rc<Regex>)>> = const { RefCell::new(Vec::new()) };
+}
+
+fn compile(pattern: &str, text: &str) -> Result<Rc<Regex>, Fault> {
     let pattern = translated(pattern, text.ends_with('\n'));
-    RegexBuilder::new(&pattern)
+    let known = RECENT.with_borrow(|recent| {
+        let found = recent.iter().find(|(known, _)| *known == pattern);
+        found.map(|(_, regex)| Rc::clone(regex))
+    });
+    if let Some(regex) = known {
+        return Ok(regex);
+    }
+    let regex = RegexBuilder::new(&pattern)
         .backtrack_limit(MAX_BACKTRACKS)
         .delegate_size_limit(MAX_COMPILED_BYTES)
         .build()
-        .map_err(|error| failed(&error))
+        .map_err(|error| failed(&error))?;
+    let regex = Rc::new(regex);
+    RECENT.with_borrow_mut(|recent| {
+        if recent.len() >= MAX_RECENT {
+            recent.remove(0);
+        }
+        recent.push((pattern, Rc::clone(&regex)));
+    });
+    Ok(regex)
 }
 
 /// Python's `\Z` and its `$`, which also stands before a last line end.

@@ -101,7 +101,8 @@ impl<'a> SliceView<'a> {
 pub(super) enum Given<'a> {
     Json(&'a Value),
     Map(&'a Map<String, Value>),
-    Slice(SliceView<'a>),
+    /// The slice of the scope.
+    Slice,
     Headers(&'a Map<String, Value>),
     Int(i64),
     JsonLoads,
@@ -111,14 +112,14 @@ pub(super) enum Given<'a> {
 #[derive(Clone)]
 pub struct Scope<'a> {
     given: [Option<Given<'a>>; Variable::COUNT],
-    extra: Option<&'a Map<String, Value>>,
+    slice: Option<SliceView<'a>>,
     env: &'a Env,
 }
 
 impl<'a> Scope<'a> {
     /// With the connector's configuration; the clock and chance of macros come from `env`.
     pub fn new(env: &'a Env, config: &'a Value) -> Self {
-        let scope = Self { given: [None; Variable::COUNT], extra: None, env };
+        let scope = Self { given: [None; Variable::COUNT], slice: None, env };
         scope.with(Variable::Config, config)
     }
 
@@ -146,8 +147,8 @@ impl<'a> Scope<'a> {
     /// With a slice, under its three names; the fields passed along become variables.
     #[must_use]
     pub fn with_slice(mut self, slice: SliceView<'a>) -> Self {
-        self.set(Variable::StreamSlice, Given::Slice(slice));
-        self.extra = Some(slice.extra);
+        self.set(Variable::StreamSlice, Given::Slice);
+        self.slice = Some(slice);
         self
     }
 
@@ -181,7 +182,12 @@ impl<'a> Scope<'a> {
 
     /// A name that is no [`Variable`]: a field passed along.
     pub(super) fn extra(&self, name: &str) -> Option<&'a Value> {
-        self.extra?.get(name)
+        self.slice?.extra.get(name)
+    }
+
+    /// The slice, for [`Given::Slice`].
+    pub(super) fn slice(&self) -> Option<SliceView<'a>> {
+        self.slice
     }
 
     pub(super) fn env(&self) -> &'a Env {

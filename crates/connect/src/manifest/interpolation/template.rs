@@ -6,7 +6,7 @@ use connectus_core::{Code, Error, Result};
 use serde_json::Value;
 
 use super::{
-    MAX_SOURCE_BYTES, Parameters, Scope, Types,
+    MAX_SOURCE_BYTES, Parameters, Scope, Types, Variable,
     literal::Literal,
     print,
     program::{Fault, Program, Rendered},
@@ -103,6 +103,11 @@ impl Template {
     /// Whether it reads nothing: its value is the same in every scope.
     pub fn is_constant(&self) -> bool {
         self.program.is_constant()
+    }
+
+    /// Whether it mentions a variable, be it in a branch that is never taken.
+    pub fn reads(&self, variable: Variable) -> bool {
+        self.program.reads(variable)
     }
 
     /// Evaluates, and types the text as a literal of Python.

@@ -161,7 +161,9 @@ fn indented<'a>(value: &Val<'a>, args: Arguments<'a>) -> Done<'a> {
 
 fn truncated<'a>(value: &Val<'a>, args: Arguments<'a>) -> Done<'a> {
     let [length, kill, end, leeway] = args.bind(["length", "killwords", "end", "leeway"])?;
-    value.defined()?;
+    if let Val::Undefined(_) = value {
+        return Ok(value.clone());
+    }
     let text: Vec<char> = argument_text(value, "truncate")?.chars().collect();
     let size = |number: i128| usize::try_from(number.max(0)).unwrap_or(usize::MAX);
     let length = size(int(length.as_ref(), 255)?);

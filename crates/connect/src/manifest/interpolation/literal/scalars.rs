@@ -135,12 +135,18 @@ pub(in super::super) fn escape<'t>(text: &'t str, out: &mut String) -> Option<&'
                 'u' => 4,
                 _ => 8,
             };
-            let digits = text.get(1..=length)?;
-            if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-                return None;
+            let code = hex(text.get(1..=length)?)?;
+            let rest = &text[1 + length..];
+            // Two halves of a character are read as what they make together in JSON.
+            if let Some(low) = rest.strip_prefix("\\u").and_then(|next| hex(next.get(..4)?))
+                && (0xd800..0xdc00).contains(&code)
+                && (0xdc00..0xe000).contains(&low)
+            {
+                out.push(char::from_u32(0x1_0000 + ((code - 0xd800) << 10) + (low - 0xdc00))?);
+                return Some(&rest[6..]);
             }
-            out.push(char::from_u32(u32::from_str_radix(digits, 16).ok()?)?);
-            return Some(&text[1 + length..]);
+            out.push(char::from_u32(code)?);
+            return Some(rest);
         }
         'N' => return None,
         other => {
@@ -150,4 +156,9 @@ pub(in super::super) fn escape<'t>(text: &'t str, out: &mut String) -> Option<&'
     };
     out.push(plain);
     Some(&text[first.len_utf8()..])
+}
+
+fn hex(digits: &str) -> Option<u32> {
+    let all = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    all.then(|| u32::from_str_radix(digits, 16).ok())?
 }

@@ -28,7 +28,7 @@ fn failed(what: &str) -> Fault {
 
 impl<'a> Source<'_, 'a> {
     fn fill(&mut self, text: &str, depth: usize) -> Result<String, Fault> {
-        if depth > 1 {
+        if depth > 2 {
             return Err(failed("fields of a format nest too deep"));
         }
         let mut shower = Shower::default();

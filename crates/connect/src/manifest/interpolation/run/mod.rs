@@ -153,7 +153,7 @@ impl<'a> Interp<'a> {
     pub fn given(&self, name: &Name) -> Option<Val<'a>> {
         if let Some(variable) = name.variable {
             if let Some(given) = self.scope.get(variable) {
-                return Some(Val::of_given(given));
+                return Some(Val::of_given(given, self.scope));
             }
             if variable == super::Variable::Parameters {
                 return Some(Val::of_json(self.parameters));

@@ -27,7 +27,7 @@ use super::{
     literal::Literal,
     program::Fault,
     run::{Function, Loop},
-    scope::{Given, SliceView},
+    scope::{Given, Scope, SliceView},
 };
 
 /// A text, lent or made.
@@ -186,11 +186,12 @@ impl<'a> Val<'a> {
         }
     }
 
-    pub fn of_given(given: Given<'a>) -> Self {
+    /// What a scope gives under a name.
+    pub fn of_given(given: Given<'a>, scope: &Scope<'a>) -> Self {
         match given {
             Given::Json(value) => Self::of_json(value),
             Given::Map(fields) => Self::Object(fields),
-            Given::Slice(slice) => Self::Slice(slice),
+            Given::Slice => scope.slice().map_or(Self::None, Self::Slice),
             Given::Headers(fields) => Self::Headers(fields),
             Given::Int(int) => Self::Int(int.into()),
             Given::JsonLoads => Self::Function(Function::JsonLoads),

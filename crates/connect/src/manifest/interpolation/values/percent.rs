@@ -148,6 +148,9 @@ fn one(spec: &Spec, value: &Val<'_>) -> Result<String, Fault> {
         };
         Spec { zeros: false, ..spec.clone() }.padded("", &cut, '>')
     };
+    if "diueEfFgG".contains(letter) {
+        value.defined()?;
+    }
     match letter {
         's' => text(Shower::text(value)?),
         'r' | 'a' => text(Shower::repr_text(value)?),

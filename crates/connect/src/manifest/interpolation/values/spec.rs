@@ -89,7 +89,7 @@ impl Spec {
             Val::Int(_) | Val::Bool(_) => {
                 let int = value.as_int().unwrap_or(0);
                 match self.letter {
-                    None if matches!(value, Val::Bool(_)) => {
+                    None if matches!(value, Val::Bool(_)) && self.is_empty() => {
                         self.padded("", &Shower::text(value)?, '<')
                     }
                     None | Some('d' | 'n' | 'x' | 'X' | 'o' | 'b' | 'c') => {
