@@ -1,3 +1,29 @@
 //! Airbyte's declarative manifests, run as they are.
+//!
+//! Read it in this order: [`document`] reads the YAML, follows references, infers types and hands
+//! parameters down; [`interpolation`] evaluates texts with `{{ }}` in them; [`stream`] compiles a
+//! stream into requests ([`request`], signed by [`auth`]), pages ([`paging`]), records
+//! ([`records`]) and slices ([`slices`]); [`reader`] reads it; [`source`] is a manifest with its
+//! settings; [`protocol`] speaks the Airbyte protocol; [`support`] says what runs here.
 
+pub mod auth;
+pub mod document;
 pub mod interpolation;
+pub mod paging;
+pub mod protocol;
+pub mod reader;
+pub mod records;
+pub mod request;
+pub mod slices;
+pub mod source;
+pub mod stream;
+pub mod support;
+pub mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub use document::{Document, load};
+pub use protocol::{Messages, Selected};
+pub use source::{Source, Ways};
+pub use support::{Report, report};

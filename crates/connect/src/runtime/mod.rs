@@ -14,5 +14,6 @@ pub use action::{ActionOutcome, ItemFailure, MAX_BATCH_ITEMS};
 pub use attach::ACCESS_TOKEN;
 pub use connection::{Connection, ConnectionReport, Connector, Settings, StreamInfo, TEST_WITHIN};
 pub use cursor::CursorState;
+pub(crate) use paging::LoopGuard;
 pub use reader::{MAX_PAGES, RecordPage, StreamReader};
 pub(crate) use site::Site;

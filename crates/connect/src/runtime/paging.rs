@@ -96,12 +96,16 @@ pub(super) fn inject(draft: &mut Draft, into: Inject, name: &str, value: Value) 
 /// Refuses a provider that leads in circles, in constant memory (Brent's algorithm): the token is
 /// compared with one kept from a page number that is a power of two.
 #[derive(Debug, Default)]
-pub(super) struct LoopGuard {
+pub struct LoopGuard {
     kept: Option<String>,
     steps: u64,
 }
 
 impl LoopGuard {
+    /// Before the page of this token is asked for.
+    ///
+    /// # Errors
+    /// `provider_refused` when the token was seen before.
     pub fn check(&mut self, token: &str) -> Result<()> {
         if self.kept.as_deref() == Some(token) {
             return Err(Error::new(

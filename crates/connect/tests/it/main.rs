@@ -15,6 +15,7 @@ mod hostile;
 mod interpolation;
 mod mail;
 mod mailchimp;
+mod manifest;
 mod oauth;
 mod pages;
 mod salesforce;

@@ -4,6 +4,7 @@ mod api;
 mod audit;
 mod bench;
 mod config;
+mod connector;
 mod doctor;
 mod events;
 mod find;
@@ -74,6 +75,9 @@ enum Command {
     /// Show the configuration.
     #[command(subcommand)]
     Config(config::Command),
+    /// Run a connector manifest by itself, in the words of the Airbyte protocol.
+    #[command(subcommand)]
+    Connector(connector::Command),
     /// Bring the database schema up to date and stop.
     Migrate,
     /// Print the OpenAPI document.
@@ -141,6 +145,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Worker(command) => block_on(serve::alone("worker", command, global)),
         Command::Scheduler(command) => block_on(serve::alone("scheduler", command, global)),
         Command::Doctor { json } => block_on(doctor::run(json, global)),
+        Command::Connector(command) => block_on(connector::run(command, global)),
         Command::Api(command) => block_on(api::run(command, global)),
         Command::Sync(command) => block_on(sync::run(command, global)),
         Command::Runs(command) => block_on(runs::run(*command, global)),
