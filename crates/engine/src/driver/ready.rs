@@ -109,6 +109,22 @@ impl Lane {
         self.busy < self.queue.concurrency && self.first().is_some()
     }
 
+    /// Whether there is a place for a run of a tenant that has just come in: one that would be
+    /// given to it next, if it waited.
+    fn has_free(&self, tenant: &TenantId) -> bool {
+        if self.busy >= self.queue.concurrency {
+            return false;
+        }
+        let (wants, busy) =
+            self.lines.get(tenant).map_or((false, 0), |line| (line.wants(), line.busy));
+        if wants || busy >= self.most() {
+            return false;
+        }
+        let weight = self.weights.get(tenant).copied().unwrap_or_default();
+        let first = self.first().and_then(|first| self.lines.get(first).map(|line| (first, line)));
+        first.is_none_or(|(first, line)| busy / (weight.get() as usize) < line.rank(first).0)
+    }
+
     fn next(&mut self) -> Option<Turn> {
         if self.busy >= self.queue.concurrency {
             return None;
@@ -223,18 +239,15 @@ impl Ready {
         self.lanes.iter_mut().find_map(|lane| Some((lane.queue.name, lane.next()?)))
     }
 
-    /// Takes a place for a run that has just come in, if one is free that nobody waits for.
+    /// Takes a place for a run that has just come in, if one is free and nobody who has as few
+    /// waits for it.
     pub fn take_free(&mut self, queue: &str, tenant: &TenantId) -> Option<&'static str> {
         let lane = self.lane(queue)?;
-        if lane.is_anyone_next() || lane.busy >= lane.queue.concurrency {
+        if !lane.has_free(tenant) {
             return None;
         }
-        let most = lane.most();
-        let line = lane.lines.get(tenant);
-        if line.is_some_and(|line| line.wants() || line.busy >= most) || most == 0 {
-            return None;
-        }
-        // A place that nobody waits for costs no turn.
+        // A place that nobody waits for costs no turn, and one before others none either: turns are
+        // for those who have as few.
         lane.change(tenant, |line| line.busy += 1);
         lane.busy += 1;
         Some(lane.queue.name)
@@ -319,6 +332,34 @@ mod tests {
         ready.push(run("calm", "c1", 100, 0));
         assert_eq!(taken(&mut ready), ["c1"]);
         assert_eq!(ready.busy("workflow"), 8);
+    }
+
+    #[test]
+    fn what_comes_in_goes_before_those_who_have_more_places_and_behind_its_own_line() {
+        let mut ready = ready(8);
+        let (flood, calm) = (TenantId::trusted("flood"), TenantId::trusted("calm"));
+        for n in 0..20 {
+            ready.push(run("flood", &format!("f{n:02}"), n, 0));
+        }
+        assert_eq!(taken(&mut ready).len(), 7);
+        ready.free("workflow", &flood);
+        // Two places, and a line of the flood that waits for one of them.
+        assert!(ready.is_anyone_next());
+        assert_eq!(ready.take_free("workflow", &flood), None, "its own line waits");
+        assert!(ready.take_free("workflow", &calm).is_some());
+        assert!(ready.take_free("workflow", &calm).is_some(), "one place against six");
+        assert_eq!(ready.take_free("workflow", &calm), None, "none is left");
+        ready.free("workflow", &flood);
+        ready.push(run("calm", "c1", 100, 0));
+        assert_eq!(ready.take_free("workflow", &calm), None, "c1 came first");
+        // Of two that have as few, the one that waits comes first.
+        assert_eq!(taken(&mut ready), ["c1"]);
+        ready.push(run("third", "t1", 100, 0));
+        ready.free("workflow", &calm);
+        ready.free("workflow", &calm);
+        ready.free("workflow", &calm);
+        assert_eq!(ready.take_free("workflow", &calm), None, "t1 waits, and has none");
+        assert_eq!(taken(&mut ready)[0], "t1");
     }
 
     /// Serves so many runs one after the other; how many of them were of each tenant.
