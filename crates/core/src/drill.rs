@@ -16,6 +16,8 @@ named! {
         Recover = "recover",
         /// The engine takes runs that are due.
         Claim = "claim",
+        /// A value that is too large for a row is written beside the database.
+        Blob = "blob",
         /// A run's session writes what it learnt and what is next.
         Turn = "turn",
         /// The same, with the answer of an effect.

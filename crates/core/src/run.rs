@@ -7,6 +7,7 @@ use crate::{
     error::{Code, Error},
     id::{RunId, TenantId},
     named::named,
+    payload::Payload,
     queue,
     time::Timestamp,
 };
@@ -162,9 +163,9 @@ pub struct Run {
     /// What started it: `manual`, `schedule`, `webhook`, `retry`.
     pub trigger: String,
     /// What it was given.
-    pub input: Value,
+    pub input: Payload,
     /// What it made.
-    pub output: Option<Value>,
+    pub output: Option<Payload>,
     /// Why it ended badly.
     pub error: Option<Failure>,
     /// How far it is, in the words of its kind.

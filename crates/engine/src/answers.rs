@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use connectus_core::{Result, TenantCtx, run::Run};
+use connectus_core::{Payload, Result, TenantCtx, run::Run};
 use connectus_store::{
     Store,
     ends::{End, Ended},
@@ -54,7 +54,7 @@ impl Awaited {
         over: &CancellationToken,
     ) -> Result<Run> {
         let Self { mut run, end, from_the_first } = self;
-        let Some(mut end) = end else { return Ok(run) };
+        let Some(mut end) = end else { return store.blobs().whole(run).await };
         let until = Instant::now() + within;
         // It may have ended before it was waited for.
         let mut is_looked_at = from_the_first;
@@ -63,6 +63,7 @@ impl Awaited {
                 tokio::select! {
                     ended = end.come() => if let Some(ended) = ended.filter(|_| from_the_first) {
                         let Ended { status, output, error } = Arc::unwrap_or_clone(ended);
+                        let output = output.map(Payload::from);
                         return Ok(Run { status, output, error, ..run });
                     },
                     () = tokio::time::sleep(LOOK) => {}
@@ -77,6 +78,6 @@ impl Awaited {
                 None => return Ok(run),
             }
         }
-        Ok(run)
+        store.blobs().whole(run).await
     }
 }

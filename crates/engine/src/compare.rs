@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use connectus_core::{
-    Result, TenantCtx,
+    Payload, Result, TenantCtx, TenantId,
     difference::{Difference, differences},
     run::{Failure, Run},
 };
-use connectus_store::steps::StepRow;
+use connectus_store::{Blobs, steps::StepRow};
 use serde_json::Value;
 
 use crate::parts::Parts;
@@ -59,13 +59,14 @@ pub async fn compare(parts: &Parts, ctx: &TenantCtx, left: Run, right: Run) -> R
     let lefts = conn.steps(ctx, &left.id).await?;
     let rights = conn.steps(ctx, &right.id).await?;
     drop(conn);
-    let mut teller = Teller { room: TOLD };
-    let input = teller.between(Some(&left.input), Some(&right.input));
-    let output = teller.between(left.output.as_ref(), right.output.as_ref());
+    let blobs = parts.store.blobs();
+    let mut teller = Teller { blobs, tenant: ctx.tenant(), room: TOLD };
+    let input = teller.between(Some(&left.input), Some(&right.input)).await?;
+    let output = teller.between(left.output.as_ref(), right.output.as_ref()).await?;
     let total = lefts.len();
     let mut pairs: Vec<StepPair> = Vec::new();
     for (left, right) in matched(lefts, rights) {
-        pairs.extend(teller.pair(left, right));
+        pairs.extend(teller.pair(left, right).await?);
     }
     let differing = pairs.iter().filter(|pair| pair.left.is_some()).count();
     let is_whole = teller.room > 0 && pairs.len() <= TOLD_STEPS;
@@ -100,43 +101,75 @@ fn matched(
 }
 
 /// Tells differences as long as there are not too many.
-struct Teller {
+struct Teller<'p> {
+    blobs: &'p Blobs,
+    tenant: &'p TenantId,
     room: usize,
 }
 
-impl Teller {
-    fn between(&mut self, left: Option<&Value>, right: Option<&Value>) -> Vec<Difference> {
-        let (left, right) = (left.unwrap_or(&Value::Null), right.unwrap_or(&Value::Null));
-        let found = differences(left, right, self.room);
+impl Teller<'_> {
+    /// Whether two payloads are the same. What is parked is the same where its hash is.
+    async fn is_same(&self, left: Option<&Payload>, right: Option<&Payload>) -> Result<bool> {
+        Ok(match (left, right) {
+            (Some(Payload::Parked(left)), Some(Payload::Parked(right))) => left.is_same_as(right),
+            // One of them was written under another threshold.
+            (Some(Payload::Parked(_)), Some(_)) | (Some(_), Some(Payload::Parked(_))) => {
+                self.value(left).await? == self.value(right).await?
+            }
+            (left, right) => left == right,
+        })
+    }
+
+    async fn value(&self, payload: Option<&Payload>) -> Result<Value> {
+        match payload {
+            None => Ok(Value::Null),
+            Some(payload) => self.blobs.value(self.tenant, payload.clone()).await,
+        }
+    }
+
+    async fn between(
+        &mut self,
+        left: Option<&Payload>,
+        right: Option<&Payload>,
+    ) -> Result<Vec<Difference>> {
+        // What is large is read only where it makes a difference.
+        if self.is_same(left, right).await? {
+            return Ok(Vec::new());
+        }
+        let (left, right) = (self.value(left).await?, self.value(right).await?);
+        let found = differences(&left, &right, self.room);
         self.room -= found.len();
-        found
+        Ok(found)
     }
 
     /// A pair, unless the step is the same in both.
-    fn pair(&mut self, left: Option<StepRow>, right: Option<StepRow>) -> Option<StepPair> {
+    async fn pair(
+        &mut self,
+        left: Option<StepRow>,
+        right: Option<StepRow>,
+    ) -> Result<Option<StepPair>> {
         let (mut input, mut output) = (Vec::new(), Vec::new());
-        let id = match (&left, &right) {
-            (Some(left), Some(right)) => {
-                if is_same(left, right) {
-                    return None;
-                }
-                input = self.between(Some(&left.input), Some(&right.input));
-                output = self.between(left.output.as_ref(), right.output.as_ref());
-                left.step_id.clone()
+        if let (Some(left), Some(right)) = (&left, &right) {
+            if is_alike(left, right)
+                && self.is_same(Some(&left.input), Some(&right.input)).await?
+                && self.is_same(left.output.as_ref(), right.output.as_ref()).await?
+            {
+                return Ok(None);
             }
-            (left, right) => left.as_ref().or(right.as_ref())?.step_id.clone(),
-        };
-        Some(StepPair { id, left, right, input, output })
+            input = self.between(Some(&left.input), Some(&right.input)).await?;
+            output = self.between(left.output.as_ref(), right.output.as_ref()).await?;
+        }
+        let one = left.as_ref().or(right.as_ref());
+        let id = one.map(|step| step.step_id.clone()).unwrap_or_default();
+        Ok(Some(StepPair { id, left, right, input, output }))
     }
 }
 
-/// Whether a step was given the same and ended the same.
-fn is_same(left: &StepRow, right: &StepRow) -> bool {
+/// Whether two steps did the same and ended the same way, whatever they were given and made.
+fn is_alike(left: &StepRow, right: &StepRow) -> bool {
     let code = |error: &Option<Failure>| error.as_ref().map(|error| error.code.clone());
     left.action == right.action
         && left.status == right.status
-        && left.input == right.input
-        && left.output == right.output
         && code(&left.error) == code(&right.error)
 }
 

@@ -40,6 +40,8 @@ pub struct Forgotten {
     pub events: u64,
     /// Notifications that ended.
     pub notifications: u64,
+    /// Large values that nothing refers to any more.
+    pub blobs: u64,
 }
 
 /// Forgets what is older than it is to be kept. Runs that have not ended are never old.
@@ -49,7 +51,10 @@ pub struct Forgotten {
 pub async fn sweep(store: &Store, keep: Retention) -> Result<Forgotten> {
     let now = store.env().now();
     let before = |days: u32| now.plus_secs(-DAY_SECS * i64::from(days));
-    let mut forgotten = Forgotten::default();
+    // First: what only the runs of this sweep referred to stays until the next one, so that those
+    // who are reading it can end.
+    let swept = store.sweep_blobs().await?;
+    let mut forgotten = Forgotten { blobs: swept.blobs, ..Forgotten::default() };
     if keep.run_days > 0 {
         forgotten.runs = all(store, before(keep.run_days), Kind::Runs).await?;
     }
@@ -122,7 +127,7 @@ pub async fn sweep_until(store: Store, keep: Retention, stop: CancellationToken)
     loop {
         match sweep(&store, keep).await {
             Ok(forgotten) if forgotten == Forgotten::default() => {}
-            Ok(Forgotten { runs, receipts, events, notifications }) => tracing::info!(
+            Ok(Forgotten { runs, receipts, events, notifications, blobs }) => tracing::info!(
                 action = "retention.sweep",
                 service = "engine",
                 status = "success",
@@ -130,6 +135,7 @@ pub async fn sweep_until(store: Store, keep: Retention, stop: CancellationToken)
                 receipts,
                 events,
                 notifications,
+                blobs,
                 "forgot what is older than it is to be kept"
             ),
             Err(error) => tracing::warn!(

@@ -10,7 +10,13 @@ use connectus_core::{Env, RunId, event::Event};
 use connectus_sqlite::Connection as SqliteConnection;
 use sqlx::{PgConnection, Postgres, Transaction, pool::PoolConnection};
 
-use crate::{announce::Inbox, ends::Ended, readers::Reader, request::Request};
+use crate::{
+    announce::Inbox,
+    blobs::{Blobs, Referring},
+    ends::Ended,
+    readers::Reader,
+    request::Request,
+};
 
 /// A database connection, of either kind.
 pub enum Conn {
@@ -49,11 +55,22 @@ pub struct Tx {
     pub(crate) emitted: Vec<Arc<Event>>,
     pub(crate) told: Inbox,
     pub(crate) request: Option<Request>,
+    /// Where values go that are too large for a row.
+    pub(crate) blobs: Option<Blobs>,
+    pub(crate) referring: Referring,
 }
 
 impl Tx {
     pub(crate) fn new(conn: Conn, env: Env) -> Self {
-        Self { conn, env, emitted: Vec::new(), told: Inbox::default(), request: None }
+        Self {
+            conn,
+            env,
+            emitted: Vec::new(),
+            told: Inbox::default(),
+            request: None,
+            blobs: None,
+            referring: Referring::default(),
+        }
     }
 
     /// The clock and entropy of the process.

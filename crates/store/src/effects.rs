@@ -1,10 +1,11 @@
 //! The effect ledger: what was sent to the outside world, under which key, and what came back.
 
-use connectus_core::TenantCtx;
+use connectus_core::{Payload, TenantCtx};
 use serde_json::Value;
 use sqlx::FromRow;
 
 use crate::{
+    blobs::Part,
     conn::{Conn, Tx},
     error::StoreResult,
     rows::{Cell, json},
@@ -42,7 +43,7 @@ pub struct Effect {
     /// How often it was sent.
     pub attempts: u32,
     /// What came back.
-    pub answer: Option<Value>,
+    pub answer: Option<Payload>,
 }
 
 /// What came back from a call.
@@ -124,23 +125,23 @@ impl Tx {
         &mut self,
         answers: &[OfRun<'_, (&str, &Answer)>],
     ) -> StoreResult<()> {
-        let now = self.env.now().0;
-        let cells: Vec<Cell<'_>> = answers
-            .iter()
-            .flat_map(|OfRun { tenant, what: (key, answer), .. }| {
-                let said = match answer {
-                    Answer::Done(said) => Some(json(said)),
-                    Answer::Refused | Answer::Unknown => None,
-                };
-                [
-                    Cell::Text(tenant.as_str()),
-                    Cell::Text(key),
-                    Cell::Text(answer.state()),
-                    Cell::MaybeText(said),
-                    Cell::Int(now),
-                ]
-            })
-            .collect();
+        let (now, mut cells) = (self.env.now().0, Vec::with_capacity(answers.len() * 5));
+        for OfRun { tenant, run, what: (key, answer) } in answers {
+            let said = match answer {
+                Answer::Done(said) => {
+                    let said = json(said);
+                    Some(self.fitting(tenant, run, Part::Generation, said).await?)
+                }
+                Answer::Refused | Answer::Unknown => None,
+            };
+            cells.extend([
+                Cell::Text(tenant.as_str()),
+                Cell::Text(key),
+                Cell::Text(answer.state()),
+                Cell::MaybeText(said),
+                Cell::Int(now),
+            ]);
+        }
         self.with_rows(&ANSWER, &cells).await
     }
 }
@@ -161,7 +162,7 @@ impl Conn {
                 kind: row.kind,
                 state: row.state,
                 attempts: u32::try_from(row.attempts).unwrap_or_default(),
-                answer: row.answer.map(|text| serde_json::from_str(&text)).transpose()?,
+                answer: row.answer.as_deref().map(Payload::read).transpose()?,
             })
         })
         .transpose()

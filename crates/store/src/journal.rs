@@ -1,11 +1,14 @@
 //! The journal of a run: the order in which it learnt things. Only the engine that works on the
 //! run appends to it. What a run learns in one transaction is one row, a line for each entry.
 
-use connectus_core::{Page, RunId, TenantCtx, page::Listing};
+use std::borrow::Cow;
+
+use connectus_core::{Page, Payload, RunId, TenantCtx, page::Listing};
 use serde_json::Value;
 use sqlx::FromRow;
 
 use crate::{
+    blobs::Part,
     conn::{Conn, Tx},
     error::StoreResult,
     rows::Cell,
@@ -58,7 +61,7 @@ pub struct PendingSignal {
     /// What it is called.
     pub name: String,
     /// What it carries.
-    pub value: Value,
+    pub value: Payload,
 }
 
 #[derive(FromRow)]
@@ -77,7 +80,14 @@ impl Tx {
         let (at, mut cells) = (self.env.now().0, Vec::with_capacity(entries.len() * 6));
         for together in entries.chunk_by(follows) {
             let [first, ..] = together else { continue };
-            let lines: Vec<&str> = together.iter().map(|entry| entry.what.1).collect();
+            let mut lines: Vec<Cow<'_, str>> = Vec::with_capacity(together.len());
+            for OfRun { tenant, run, what: (_, line) } in together {
+                let short = match self.is_long_line(line) {
+                    true => self.fitting_line(tenant, run, line).await?,
+                    false => None,
+                };
+                lines.push(short.map_or(Cow::Borrowed(*line), Cow::Owned));
+            }
             cells.extend([
                 Cell::Text(first.tenant.as_str()),
                 Cell::Text(first.run.as_str()),
@@ -104,8 +114,11 @@ impl Tx {
         let tenant = ctx.tenant().as_str();
         on!(self, c => sqlx::query(FORGET)
             .bind(tenant).bind(run.as_str()).execute(c).await.map(drop)?);
+        self.let_blobs_go(ctx, run).await?;
+        let continued = continued.to_string();
+        let continued = self.fitting(ctx.tenant(), run, Part::Generation, continued).await?;
         on!(self, c => sqlx::query(CONTINUE)
-            .bind(tenant).bind(run.as_str()).bind(continued.to_string())
+            .bind(tenant).bind(run.as_str()).bind(&continued)
             .execute(c).await.map(drop)?);
         self.forget_steps(ctx, run).await
     }
@@ -130,12 +143,14 @@ impl Tx {
         if open.is_empty() {
             return Ok(false);
         }
+        let value = signal.value.stored();
+        let value = self.fitting(ctx.tenant(), run, Part::Run, value).await?;
         on!(self, c => sqlx::query(PUT_SIGNAL)
             .bind(ctx.tenant().as_str())
             .bind(run.as_str())
             .bind(&signal.id)
             .bind(&signal.name)
-            .bind(signal.value.to_string())
+            .bind(&value)
             .bind(now)
             .execute(c)
             .await
@@ -174,7 +189,8 @@ impl Tx {
 }
 
 impl Conn {
-    /// The whole journal of a run, in order.
+    /// The whole journal of a run, in order. A line may lack its payload: [`crate::Blobs::line`]
+    /// puts it back.
     ///
     /// # Errors
     /// What the database says.
@@ -220,11 +236,15 @@ impl Conn {
     ///
     /// # Errors
     /// What the database says.
-    pub async fn continued(&mut self, ctx: &TenantCtx, run: &RunId) -> StoreResult<Option<Value>> {
+    pub async fn continued(
+        &mut self,
+        ctx: &TenantCtx,
+        run: &RunId,
+    ) -> StoreResult<Option<Payload>> {
         let row: Option<(Option<String>,)> = on!(self, c => sqlx::query_as(CONTINUED)
             .bind(ctx.tenant().as_str()).bind(run.as_str()).fetch_optional(c).await?);
         let text = row.and_then(|(text,)| text);
-        Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
+        Ok(text.as_deref().map(Payload::read).transpose()?)
     }
 
     /// How many signals a run has not read yet.
@@ -250,7 +270,7 @@ impl Conn {
             .bind(ctx.tenant().as_str()).bind(run.as_str()).fetch_all(c).await?);
         rows.into_iter()
             .map(|row| {
-                let value = serde_json::from_str(&row.value)?;
+                let value = Payload::read(&row.value)?;
                 Ok(PendingSignal { id: row.id, name: row.name, value })
             })
             .collect()

@@ -11,6 +11,7 @@ pub mod analytics;
 mod announce;
 pub mod api_keys;
 pub mod audit;
+pub mod blobs;
 mod checkpoint;
 pub mod collections;
 pub mod conn;
@@ -72,6 +73,7 @@ pub mod workflows;
 mod writer;
 
 pub use announce::Inbox;
+pub use blobs::Blobs;
 pub use conn::{Conn, Tx};
 pub use error::{StoreError, StoreResult};
 pub use ownership::Ownership;

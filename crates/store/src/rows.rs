@@ -117,6 +117,8 @@ pub(crate) fn json(value: &Value) -> String {
 pub(crate) enum Cell<'v> {
     Text(&'v str),
     Owned(String),
+    /// JSON that is parked when it is too large.
+    Payload(String),
     Int(i64),
     Flag(bool),
     MaybeText(Option<String>),
@@ -127,7 +129,9 @@ impl Cell<'_> {
     fn given(&self) -> Given<'_> {
         match self {
             Cell::Text(text) => Given::Text(text),
-            Cell::Owned(text) | Cell::MaybeText(Some(text)) => Given::Text(text),
+            Cell::Owned(text) | Cell::Payload(text) | Cell::MaybeText(Some(text)) => {
+                Given::Text(text)
+            }
             Cell::Int(number) | Cell::MaybeInt(Some(number)) => Given::Int(*number),
             Cell::Flag(flag) => Given::Int(i64::from(*flag)),
             Cell::MaybeText(None) | Cell::MaybeInt(None) => Given::Null,
@@ -149,7 +153,7 @@ macro_rules! bound {
     ($query:expr, $cells:expr) => {
         $cells.iter().fold($query, |query, cell| match cell {
             Cell::Text(text) => query.bind(*text),
-            Cell::Owned(text) => query.bind(text.as_str()),
+            Cell::Owned(text) | Cell::Payload(text) => query.bind(text.as_str()),
             Cell::Int(number) => query.bind(*number),
             Cell::Flag(flag) => query.bind(*flag),
             Cell::MaybeText(text) => query.bind(text.as_deref()),

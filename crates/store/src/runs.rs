@@ -1,7 +1,7 @@
 //! Runs: durable executions of every kind.
 
 use connectus_core::{
-    Env, RunId, TenantCtx, TenantId, Timestamp,
+    Env, Payload, RunId, TenantCtx, TenantId, Timestamp,
     run::{Origin, Run, RunKind, RunStatus, Turnstile},
 };
 use serde_json::Value;
@@ -88,7 +88,7 @@ pub struct NewRun {
     /// What starts it: `manual`, `schedule`, `webhook`, `retry`.
     pub trigger: String,
     /// What it is given.
-    pub input: Value,
+    pub input: Payload,
     /// Order within its queue; higher goes first.
     pub priority: i64,
     /// Not before this time; `None` is now.
@@ -103,7 +103,12 @@ pub struct NewRun {
 
 impl NewRun {
     /// A run with the usual settings: now, no dedupe key, no definition.
-    pub fn new(kind: RunKind, subject_id: impl Into<String>, trigger: &str, input: Value) -> Self {
+    pub fn new(
+        kind: RunKind,
+        subject_id: impl Into<String>,
+        trigger: &str,
+        input: impl Into<Payload>,
+    ) -> Self {
         Self {
             kind,
             queue: None,
@@ -112,7 +117,7 @@ impl NewRun {
             interp_version: 0,
             dedupe_key: None,
             trigger: trigger.to_owned(),
-            input,
+            input: input.into(),
             priority: 0,
             due_at: None,
             parent: None,
@@ -213,8 +218,8 @@ impl Row {
             interp_version: u32::try_from(self.interp_version).unwrap_or_default(),
             dedupe_key: self.dedupe_key,
             trigger: self.trigger,
-            input: serde_json::from_str(&self.input)?,
-            output: json(self.output)?,
+            input: Payload::read(&self.input)?,
+            output: self.output.as_deref().map(Payload::read).transpose()?,
             error: self.error.map(|text| serde_json::from_str(&text)).transpose()?,
             progress: json(self.progress)?,
             started_by: self.started_by,

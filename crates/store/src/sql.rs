@@ -60,6 +60,7 @@ pub(crate) use rows;
 /// Every statement that takes many rows at once, by file.
 pub static MANY_ROWS: &[(&str, &[(&str, &Rows)])] = &[
     ("analytics", crate::analytics::ROWS),
+    ("blobs/refer", crate::blobs::ROWS),
     ("deliveries/made", crate::deliveries::MADE_ROWS),
     ("effects", crate::effects::ROWS),
     ("events", crate::events::ROWS),
@@ -85,6 +86,7 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
     ("analytics", crate::analytics::STATEMENTS),
     ("api_keys", crate::api_keys::STATEMENTS),
     ("audit", crate::audit::STATEMENTS),
+    ("blobs/refer", crate::blobs::STATEMENTS),
     ("collections", crate::collections::STATEMENTS),
     ("credentials", crate::credentials::STATEMENTS),
     ("cursors", crate::cursors::STATEMENTS),

@@ -1,11 +1,12 @@
 //! Steps of a run: the view people read, and the attempts the engine resumes from.
 
-use connectus_core::{RunId, TenantCtx, Timestamp, run::Failure};
+use connectus_core::{Payload, RunId, TenantCtx, Timestamp, run::Failure};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::FromRow;
 
 use crate::{
+    blobs::Part,
     conn::{Conn, Tx},
     error::StoreResult,
     rows::{Cell, json},
@@ -67,9 +68,9 @@ pub struct StepRow {
     /// Attempts begun so far.
     pub attempts: u32,
     /// What it was given.
-    pub input: Value,
+    pub input: Payload,
     /// What it made.
-    pub output: Option<Value>,
+    pub output: Option<Payload>,
     /// Why it failed, last.
     pub error: Option<Failure>,
     /// Whether it undoes another step.
@@ -160,7 +161,7 @@ fn begun<'v, T>(of: &OfRun<'v, T>, step: &'v StepBegin, at: Timestamp) -> [Cell<
         Cell::Text(&step.name),
         Cell::Text(&step.action),
         Cell::Int(i64::from(step.attempt)),
-        Cell::Owned(json(&step.input)),
+        Cell::Payload(json(&step.input)),
         Cell::Flag(step.compensation),
         Cell::Int(at.0),
     ]
@@ -171,7 +172,7 @@ fn ended<'v>(end: &StepEnd, now: i64) -> StoreResult<[Cell<'v>; 5]> {
     let (status, output, error) = end.told()?;
     Ok([
         Cell::Text(status),
-        Cell::MaybeText(output),
+        output.map_or(Cell::MaybeText(None), Cell::Payload),
         Cell::MaybeText(error),
         Cell::MaybeInt(end.next_attempt_at.map(|at| at.0)),
         Cell::MaybeInt(end.next_attempt_at.is_none().then_some(now)),
@@ -225,8 +226,8 @@ impl Row {
             action: self.action,
             status: self.status,
             attempts: u32::try_from(self.attempts).unwrap_or_default(),
-            input: serde_json::from_str(&self.input)?,
-            output: parsed(self.output)?,
+            input: Payload::read(&self.input)?,
+            output: self.output.as_deref().map(Payload::read).transpose()?,
             error: parsed(self.error)?,
             compensation: self.compensation,
             reused: self.reused,
@@ -257,6 +258,7 @@ impl Tx {
             cells.extend(begun(step, step.what, now));
             cells.push(Cell::Text("running"));
         }
+        self.park(&mut cells, 11, Part::Generation).await?;
         self.with_rows(&BEGIN, &cells).await
     }
 
@@ -276,6 +278,7 @@ impl Tx {
             cells.extend(ended(end, now)?);
             attempts.extend(attempt(step, end, now)?);
         }
+        self.park(&mut cells, 15, Part::Generation).await?;
         self.with_rows(&PUT, &cells).await?;
         self.with_rows(&ATTEMPT, &attempts).await
     }
@@ -292,6 +295,7 @@ impl Tx {
             steps.extend(ended(end.what, now)?);
             attempts.extend(attempt(end, end.what, now)?);
         }
+        self.park(&mut steps, 8, Part::Generation).await?;
         self.with_rows(&END, &steps).await?;
         self.with_rows(&ATTEMPT, &attempts).await
     }

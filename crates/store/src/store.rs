@@ -17,6 +17,7 @@ use tokio::sync::broadcast;
 
 use crate::{
     announce::{Announcer, Inbox},
+    blobs::{Blobs, Referring},
     conn::{Conn, Tx},
     ends::Ends,
     error::{StoreError, damaged, is_damage},
@@ -50,6 +51,8 @@ pub struct StoreConfig {
     pub env: Env,
     /// The key that seals secrets.
     pub sealer: Sealer,
+    /// Where values go that are too large for a row.
+    pub blobs: Blobs,
 }
 
 /// The database of one installation. Cheap to clone.
@@ -62,6 +65,7 @@ struct Inner {
     sealer: Sealer,
     announcer: Announcer,
     own_lock: OwnLock,
+    blobs: Blobs,
 }
 
 pub(crate) enum Backend {
@@ -76,14 +80,14 @@ impl Store {
     /// `unavailable` when the database cannot be opened; `invalid` when the master key is another
     /// one than that which sealed the secrets in it.
     pub async fn open(config: StoreConfig) -> Result<Self> {
-        let StoreConfig { database, env, sealer } = config;
+        let StoreConfig { database, env, sealer, blobs } = config;
         let announcer = Announcer::default();
         let backend = match &database {
             Database::Sqlite(path) => open_sqlite(path, &env, &announcer).await?,
             Database::Postgres(url) => open_postgres(url).await?,
         };
         let own_lock = OwnLock::default();
-        let store = Self(Arc::new(Inner { backend, env, sealer, announcer, own_lock }));
+        let store = Self(Arc::new(Inner { backend, env, sealer, announcer, own_lock, blobs }));
         store.check_master_key().await?;
         Ok(store)
     }
@@ -126,7 +130,7 @@ impl Store {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
-        let work = under_request(work);
+        let work = under_request(work, self.0.blobs.clone());
         for site in sites {
             self.0.env.pass(*site, Moment::Before).await?;
         }
@@ -204,6 +208,11 @@ impl Store {
         &self.0.own_lock
     }
 
+    /// Values that are too large for a row.
+    pub fn blobs(&self) -> &Blobs {
+        &self.0.blobs
+    }
+
     /// The clock and entropy source.
     pub fn env(&self) -> &Env {
         &self.0.env
@@ -238,6 +247,7 @@ impl Store {
 /// Work that knows the request it is done for, and marks its idempotency key when it is done.
 fn under_request<T, F>(
     work: F,
+    blobs: Blobs,
 ) -> impl for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static
 where
     T: Send + 'static,
@@ -248,8 +258,11 @@ where
     move |tx| {
         Box::pin(async move {
             tx.request = request;
+            tx.blobs = Some(blobs);
+            tx.referring = Referring::default();
             let value = work(tx).await?;
             tx.apply_claim().await?;
+            tx.write_references().await?;
             Ok(value)
         })
     }

@@ -119,6 +119,7 @@ fn every_statement_on_tenant_rows_binds_the_tenant() {
         "deliveries/tried.READY",
         "deliveries/tried.NEXT_DUE",
         "deliveries.PURGE",
+        "blobs/refer.TOTALS",
         "webhook_subscriptions.ANY_ENABLED",
         "receipts.FORGET",
         "runs.FORGET",

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use connectus_core::{Actor, Env, Result, TenantCtx, TenantId, access::Role, drill::Drill};
+use connectus_core::{
+    Actor, Env, Result, TenantCtx, TenantId, access::Role, drill::Drill, payload::USUAL_THRESHOLD,
+};
 use connectus_store::{
-    Database, Store, StoreConfig,
+    Blobs, Database, Store, StoreConfig,
     seal::{Key, Sealer},
     tenants::Tenant,
 };
@@ -23,6 +25,8 @@ pub struct TestStore {
     pub sim: SimEnv,
     /// Where it lives.
     pub database: Database,
+    /// Its large values.
+    pub blobs: Blobs,
 }
 
 impl TestStore {
@@ -32,8 +36,9 @@ impl TestStore {
     /// What [`Store::open`] says.
     pub async fn open(database: Database) -> Result<Self> {
         let sim = SimEnv::default();
-        let store = open(&database, sim.env.clone()).await?;
-        Ok(Self { store, sim, database })
+        let blobs = blobs(&database, USUAL_THRESHOLD)?;
+        let store = open(&database, sim.env.clone(), &blobs).await?;
+        Ok(Self { store, sim, database, blobs })
     }
 
     /// Adds a tenant and vouches for an owner of it.
@@ -67,8 +72,17 @@ impl TestStore {
     /// What [`Store::open`] says.
     pub async fn restart(&mut self) -> Result<()> {
         self.store.close().await;
-        self.store = open(&self.database, self.sim.env.clone()).await?;
+        self.store = open(&self.database, self.sim.env.clone(), &self.blobs).await?;
         Ok(())
+    }
+
+    /// Restarts with another size above which values of runs are parked.
+    ///
+    /// # Errors
+    /// What [`Store::open`] says.
+    pub async fn park_above(&mut self, bytes: usize) -> Result<()> {
+        self.blobs = blobs(&self.database, bytes)?;
+        self.restart().await
     }
 
     /// Opens the database once more, as another process on it does. Clock and entropy are shared.
@@ -76,7 +90,7 @@ impl TestStore {
     /// # Errors
     /// What [`Store::open`] says.
     pub async fn another_process(&self) -> Result<Store> {
-        open(&self.database, self.sim.env.clone()).await
+        open(&self.database, self.sim.env.clone(), &self.blobs).await
     }
 
     /// The same under a drill.
@@ -84,11 +98,20 @@ impl TestStore {
     /// # Errors
     /// What [`Store::open`] says.
     pub async fn drilled_process(&self, drill: Arc<dyn Drill>) -> Result<Store> {
-        open(&self.database, self.sim.env.clone().drilled(drill)).await
+        open(&self.database, self.sim.env.clone().drilled(drill), &self.blobs).await
     }
 }
 
-async fn open(database: &Database, env: Env) -> Result<Store> {
+/// In memory where there is no folder: each process on the database is given the same ones.
+fn blobs(database: &Database, threshold: usize) -> Result<Blobs> {
+    match database {
+        Database::Sqlite(path) => Blobs::in_folder(&path.with_file_name("blobs"), threshold),
+        Database::Postgres(_) => Ok(Blobs::in_memory(threshold)),
+    }
+}
+
+async fn open(database: &Database, env: Env, blobs: &Blobs) -> Result<Store> {
     let sealer = Sealer::new(Key::new(MASTER_KEY), env.clone());
-    Store::open(StoreConfig { database: database.clone(), env, sealer }).await
+    let (database, blobs) = (database.clone(), blobs.clone());
+    Store::open(StoreConfig { database, env, sealer, blobs }).await
 }

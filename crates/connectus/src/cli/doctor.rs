@@ -25,6 +25,11 @@ enum State {
     Problem,
 }
 
+/// Large values of each tenant that are looked for.
+const LOOKED_AT: u32 = 20;
+/// And of all tenants together.
+const MOST_LOOKED_AT: usize = 200;
+
 #[derive(Serialize)]
 struct Finding {
     what: &'static str,
@@ -107,6 +112,11 @@ async fn examine(config: &Config, env: &Env, found: &mut Vec<Finding>) {
                 State::Ok,
                 format!("{kind}, opens with the master key"),
             ));
+            found.push(
+                blobs(&opened.store)
+                    .await
+                    .unwrap_or_else(|error| finding("large values", State::Problem, error.detail)),
+            );
             let problem = |error: Error| finding("tenants", State::Problem, error.detail);
             found.push(people(&opened.store).await.unwrap_or_else(problem));
             opened.store.close().await;
@@ -116,6 +126,35 @@ async fn examine(config: &Config, env: &Env, found: &mut Vec<Finding>) {
             found.push(finding("database", State::Problem, format!("{}{cause}", error.detail)));
         }
     }
+}
+
+/// Large values of runs: how many there are, and whether the newest ones are where they should be.
+async fn blobs(store: &Store) -> Result<Finding> {
+    let mut conn = store.read().await?;
+    let totals = conn.blob_totals().await?;
+    let mut newest = Vec::new();
+    for tenant in conn.tenants().await? {
+        let blobs = conn.newest_blobs(&tenant.id, LOOKED_AT).await?;
+        newest.extend(blobs.into_iter().map(|blob| (tenant.id.clone(), blob)));
+    }
+    drop(conn);
+    newest.truncate(MOST_LOOKED_AT);
+    let mut missing = 0;
+    for (tenant, blob) in &newest {
+        missing += u32::from(!store.blobs().has(tenant, blob).await?);
+    }
+    let folder = store.blobs().folder().map(|folder| folder.display().to_string());
+    let place = folder.unwrap_or_else(|| "memory".to_owned());
+    if missing > 0 {
+        let detail = format!(
+            "{missing} of the newest {} are missing in {place}: restore that folder from a backup, \
+             or set data.blobs to where they are",
+            newest.len()
+        );
+        return Ok(finding("large values", State::Problem, detail));
+    }
+    let detail = format!("{}, {} bytes, in {place}", totals.blobs, totals.bytes);
+    Ok(finding("large values", State::Ok, detail))
 }
 
 /// Who can get in. A sandbox's owner is invented and an API key is nobody's login: both are ways
@@ -168,6 +207,11 @@ fn settings(config: &Config, found: &mut Vec<Finding>) {
              server.public_url to its https address"
         );
         found.push(finding("listen address", State::Note, detail));
+    }
+    if settings.data.database_url.is_some() && settings.data.blobs.is_none() {
+        let detail = "are in this machine's data directory: with processes on several machines, \
+                      set data.blobs to a folder they share";
+        found.push(finding("large values", State::Note, detail));
     }
     if public.is_none() {
         let detail = "not set: providers outside this machine cannot deliver webhooks";

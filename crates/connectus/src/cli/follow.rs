@@ -57,7 +57,8 @@ fn spinner() -> ProgressBar {
 pub fn describe(run: &Run) -> String {
     let mut line = format!("{} {} {}", run.id, run.kind.name(), run.status.name());
     if run.kind == RunKind::Sync {
-        let counts = run.output.as_ref().or(run.progress.as_ref());
+        let made = run.output.as_ref().and_then(|output| output.here().ok());
+        let counts = made.or(run.progress.as_ref());
         line.push_str(&numbers(counts.unwrap_or(&Value::Null)));
     }
     if run.status == RunStatus::Waiting {

@@ -15,6 +15,8 @@ use super::settings::Role;
 const MIN_SIGNING_SECRET: usize = 32;
 /// Longest drain. A process supervisor kills sooner than this anyway.
 const MAX_DRAIN_SECS: u64 = 300;
+/// Largest value that may be kept in a row: a row is read and written whole.
+const MAX_INLINE_KB: u32 = 16_384;
 /// Longest wait for a provider: a step is given up later than this.
 const MAX_TIMEOUT_SECS: u64 = 300;
 
@@ -127,6 +129,13 @@ pub(super) fn event_days<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::E
     match u32::deserialize(from) {
         Ok(days) if days == 0 || days >= MIN_EVENT_DAYS => Ok(days),
         _ => must_be(format!("0, or {MIN_EVENT_DAYS} or more")),
+    }
+}
+
+pub(super) fn inline_kb<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    match u32::deserialize(from) {
+        Ok(size) if (1..=MAX_INLINE_KB).contains(&size) => Ok(size),
+        _ => must_be(format!("1 to {MAX_INLINE_KB}")),
     }
 }
 

@@ -97,6 +97,19 @@ pub struct Data {
     /// Days that events are kept; 0 for ever.
     #[serde(deserialize_with = "parse::event_days")]
     pub keep_events_days: u32,
+    /// Kilobytes above which a value of a run is kept in a file.
+    #[serde(deserialize_with = "parse::inline_kb")]
+    pub inline_kb: u32,
+    /// The folder of those files; none for the usual one.
+    #[serde(deserialize_with = "parse::path")]
+    pub blobs: Option<PathBuf>,
+}
+
+impl Data {
+    /// Bytes above which a value of a run is kept in a file.
+    pub fn inline_bytes(&self) -> usize {
+        usize::try_from(self.inline_kb).unwrap_or(usize::MAX).saturating_mul(1024)
+    }
 }
 
 /// The master key.

@@ -201,7 +201,11 @@ fn the_print_can_be_read_again_and_holds_no_secret() {
             && !path.starts_with("server.")
             && !matches!(
                 path.as_str(),
-                "data.dir" | "keys.master_key_file" | "auth.jwt_issuer" | "smtp.from"
+                "data.dir"
+                    | "data.blobs"
+                    | "keys.master_key_file"
+                    | "auth.jwt_issuer"
+                    | "smtp.from"
             );
         let text = match path.as_str() {
             _ if !takes_canary => continue,

@@ -41,6 +41,11 @@ impl DataDir {
         self.0.join("keys").join("master.key")
     }
 
+    /// Large values of runs, unless they are to be elsewhere.
+    pub fn blobs(&self) -> PathBuf {
+        self.0.join("blobs")
+    }
+
     /// Held by the one process that works on runs.
     pub fn lock(&self) -> PathBuf {
         self.0.join("connectus.lock")

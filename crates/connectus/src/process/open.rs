@@ -1,7 +1,7 @@
 //! Opens the data of an installation: directory, master key, database.
 
 use connectus_core::{Env, Result};
-use connectus_store::{Database, Store, StoreConfig, seal::Sealer};
+use connectus_store::{Blobs, Database, Store, StoreConfig, seal::Sealer};
 use secrecy::ExposeSecret;
 
 use super::{data_dir::DataDir, master_key};
@@ -72,7 +72,10 @@ pub async fn open(config: &Config, env: &Env) -> Result<Opened> {
     let is_new = master.is_new;
     let database = database(config, &dir);
     let cut_off = database.was_cut_off();
+    let data = &config.settings.data;
+    let folder = data.blobs.clone().unwrap_or_else(|| dir.blobs());
     let store = Store::open(StoreConfig {
+        blobs: Blobs::in_folder(&folder, data.inline_bytes())?,
         database,
         env: env.clone(),
         sealer: Sealer::new(master.key, env.clone()),

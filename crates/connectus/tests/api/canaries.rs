@@ -85,9 +85,17 @@ async fn contents(db: &TestStore) -> Vec<Vec<u8>> {
     let mut found: Vec<Vec<u8>> = rows.map(String::into_bytes).collect();
     assert!(found.len() > 100, "all tables were read: {} rows", found.len());
     if let Database::Sqlite(path) = &db.database {
-        let folder = std::fs::read_dir(path.parent().unwrap()).unwrap();
-        let files: Vec<_> =
-            folder.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
+        let (mut folders, mut files) = (vec![path.parent().unwrap().to_path_buf()], Vec::new());
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    files.push(std::fs::read(path).unwrap());
+                }
+            }
+        }
         assert!(files.len() >= 2, "database and write-ahead log");
         found.extend(files);
     }

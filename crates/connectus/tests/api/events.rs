@@ -175,7 +175,9 @@ both! {
         let env = SimEnv::seeded(1).env;
         let sealer = Sealer::new(Key::new(MASTER_KEY), env.clone());
         let database = app.db.database.clone();
-        let other = Store::open(StoreConfig { database, env, sealer }).await.unwrap();
+        let blobs = app.db.blobs.clone();
+        let config = StoreConfig { database, env, sealer, blobs };
+        let other = Store::open(config).await.unwrap();
         emit(&other, &ours.ctx, 2).await;
         other.close().await;
         let before = last_seq(&app, &ours.ctx).await - 2;

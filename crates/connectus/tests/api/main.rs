@@ -23,6 +23,7 @@ mod idempotency;
 mod integrations;
 mod notifications;
 mod oauth;
+mod payloads;
 mod probes;
 #[path = "../../../connect/tests/it/server.rs"]
 #[expect(dead_code, reason = "a part of it is enough here")]

@@ -27,6 +27,29 @@ fn keep(id: &str) -> Value {
 }
 
 #[test]
+fn a_large_value_is_shown_as_its_size_and_written_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    json(dir, &["tenant", "create", "Acme", "--json"]);
+    let made = workflow(dir, "Keep", &json!([keep("one")]));
+    let input = json!({"n": "x".repeat(100_000)});
+    let id = execute(dir, &made, &input);
+    let shown = json(dir, &["runs", &id, "--json"]);
+    let parked = &shown["run"]["input"]["parked"];
+    assert_eq!(parked["bytes"], input.to_string().len(), "{shown}");
+    let blob = parked["blob"].as_str().unwrap();
+    assert!(json(dir, &["runs", "payload", &id, blob]) == input);
+    assert!(refusal(dir, &["runs", "payload", &id, "x"]).contains("a day and a hash"));
+    let told = text(&run(dir, &["doctor"]).stdout);
+    assert!(told.contains("large values    1, 100008 bytes"), "{told}");
+    std::fs::remove_dir_all(dir.join("data/blobs")).unwrap();
+    let told = run(dir, &["doctor"]);
+    assert!(!told.status.success());
+    let told = text(&told.stdout);
+    assert!(told.contains("1 of the newest 1 are missing"), "{told}");
+}
+
+#[test]
 fn a_run_is_repeated_in_every_way_and_compared() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();

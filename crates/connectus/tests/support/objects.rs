@@ -14,6 +14,11 @@ use super::{Call, Organisation, TestApp, organisation::PASSWORD};
 /// The key of every record that the probes make.
 const RECORD: &str = "row1";
 
+/// The length of a text that is too large for a row, and what it is called as an input of a run, on
+/// the first day of simulated time.
+const LARGE: usize = 70_000;
+const BLOB: &str = "2026-01-05.358f3e1cab105d42e604e7ab375ead4aa39b3351c7e7b5465bb4e1f0bab40c9d";
+
 /// What a path parameter names.
 pub enum Named {
     /// An object of one tenant: its identifier.
@@ -39,7 +44,8 @@ pub async fn make(app: &TestApp, of: &Organisation, path: &str, name: &str) -> O
         ("workflows", "number") => return Some(Named::Shared("1")),
         ("workflow-templates", "id") => return Some(Named::Shared("new-lead-alert")),
         ("workflows", "id") => created(app, of, "/api/v1/workflows").await,
-        ("runs", "id" | "other") => run(app, of).await,
+        ("runs", "blob") => return Some(Named::Shared(BLOB)),
+        ("runs", "id" | "other") => run(app, of, path.contains("{blob}")).await,
         ("health-logs", "id") => health_log(app, of).await,
         ("webhook-subscriptions", "id") => created(app, of, "/api/v1/webhook-subscriptions").await,
         ("notification-rules", "id") => created(app, of, "/api/v1/notification-rules").await,
@@ -125,10 +131,13 @@ async fn user(app: &TestApp, of: &Organisation) -> String {
     app.person(of, &email, connectus_core::access::Role::Viewer).await.id.to_string()
 }
 
-async fn run(app: &TestApp, of: &Organisation) -> String {
+/// A run, with an input that is [`BLOB`] if need be.
+async fn run(app: &TestApp, of: &Organisation, is_large: bool) -> String {
     let workflow = created(app, of, "/api/v1/workflows").await;
     let path = format!("/api/v1/workflows/{workflow}/execute");
-    let answer = app.send(Call::post(&path).bearer(of.owner()).json(&json!({}))).await;
+    let text = "x".repeat(if is_large { LARGE } else { 0 });
+    let body = json!({"input": {"text": text}});
+    let answer = app.send(Call::post(&path).bearer(of.owner()).json(&body)).await;
     answer.expect(202).text_of("id")
 }
 

@@ -37,8 +37,8 @@ pub use self::{
     },
     machine::{
         APPROVAL_SIGNAL, Ask, ChildOutcome, Cmd, Compensation, Entry, Event, Fate, INTERP_VERSION,
-        Interp, Iteration, JOURNAL_VERSION, Pending, Pin, PinnedError, Policy, RunError, Snapshot,
-        without_attempts,
+        Interp, Iteration, JOURNAL_VERSION, PARKED_VERSION, Pending, Pin, PinnedError, Policy,
+        RunError, Snapshot, without_attempts,
     },
     nearest::no_such_action,
     program::Program,

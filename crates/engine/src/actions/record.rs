@@ -32,7 +32,7 @@ impl Action for TriggerRecord {
     }
 
     async fn perform(&self, cx: &ActionCx<'_>, _input: &Value) -> Result<Value> {
-        let trigger = &cx.run.input;
+        let trigger = cx.run.input.here()?;
         if let Some(record) = trigger.get("record").filter(|record| record.is_object()) {
             return Ok(record.clone());
         }

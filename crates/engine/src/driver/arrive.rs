@@ -7,7 +7,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use connectus_core::{
-    Env, Result, RunId, TenantCtx, TenantId,
+    Env, Payload, Result, RunId, TenantCtx, TenantId,
     audit::Outcome,
     event::EventType,
     run::{Run, RunStatus},
@@ -119,7 +119,7 @@ impl Birth {
         if let Some(outcome) = &turn.batch.outcome {
             let (output, error) = outcome.parts();
             run.status = outcome.status();
-            run.output = output.cloned();
+            run.output = output.cloned().map(Payload::from);
             run.error = error;
             run.finished_at = Some(now);
         }

@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use connectus_core::{Error, Result, drill::Site};
+use connectus_core::{Error, Payload, Result, drill::Site};
 use connectus_store::{Store, Tx};
 use tokio::sync::oneshot;
 
@@ -33,6 +33,44 @@ struct Queue {
 enum Entry {
     Turn(Box<Turn>),
     Arrival(Box<Entrance>),
+}
+
+impl Entry {
+    /// Writes values that are too large for a row beside the database, before anybody waits for
+    /// the transaction that will refer to them.
+    async fn write_ahead(&self, store: &Store) -> Result<()> {
+        match self {
+            Self::Turn(turn) => ahead(store, turn).await,
+            Self::Arrival(entrance) => {
+                for start in &entrance.starts {
+                    if let Payload::Here(input) = &start.queued.input {
+                        let tenant = &start.queued.tenant;
+                        store.blobs().put_value(store.env(), tenant, input).await?;
+                    }
+                    if let Some(birth) = &start.birth {
+                        ahead(store, &birth.turn).await?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn ahead(store: &Store, turn: &Turn) -> Result<()> {
+    let (blobs, env, tenant) = (store.blobs(), store.env(), turn.job.ctx.tenant());
+    for (_, line) in &turn.batch.entries {
+        if line.len() > blobs.threshold() {
+            blobs.put_line(env, tenant, line).await?;
+        }
+    }
+    // What is made of small values is small, and if it is not, the transaction writes it.
+    if turn.has_large {
+        for value in turn.batch.values() {
+            blobs.put_value(env, tenant, value).await?;
+        }
+    }
+    Ok(())
 }
 
 /// What became of an entry.
@@ -84,6 +122,7 @@ impl Committer {
         entry: Entry,
         newborns: Vec<Option<Newborn>>,
     ) -> Result<Written> {
+        entry.write_ahead(store).await?;
         let (answer, answered) = oneshot::channel();
         let leads = {
             let mut queue = self.lock();

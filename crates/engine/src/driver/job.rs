@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use connectus_core::{Code, Error, TenantCtx, run::Run};
+use connectus_core::{Code, Error, Result, TenantCtx, run::Run};
 use connectus_store::runs::RunClaim;
 
 use super::commit::Committer;
@@ -39,6 +39,15 @@ impl Deref for Job {
     fn deref(&self) -> &Inner {
         &self.0
     }
+}
+
+/// The same job with the run's input read, where it is parked; `None` where it is there.
+pub(super) async fn with_input(job: &Job) -> Result<Option<Job>> {
+    if job.run.input.parked().is_none() {
+        return Ok(None);
+    }
+    let run = job.parts.store.blobs().whole((*job.run).clone()).await?;
+    Ok(Some(Job::new(&job.parts, run.into(), job.claim.clone())))
 }
 
 /// What a write under a claim that is void any more fails with: another engine has the run.

@@ -202,7 +202,7 @@ impl Engine {
         let signal = PendingSignal {
             id: self.parts.env().id::<connectus_core::EventId>().to_string(),
             name: name.to_owned(),
-            value,
+            value: value.into(),
         };
         let (owner, id) = (ctx.clone(), run.clone());
         self.parts

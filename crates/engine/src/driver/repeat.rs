@@ -105,7 +105,7 @@ impl Engine {
                 (new, Some(Past { continued: history.continued, replica }))
             }
             Rerun::WithInput { input, current } => {
-                let new = NewRun { input, ..again(run, "rerun", None) };
+                let new = NewRun { input: input.into(), ..again(run, "rerun", None) };
                 (self.defined(ctx, run, new, current).await?, None)
             }
         };
@@ -142,7 +142,7 @@ impl Engine {
             return Err(Error::new(Code::Conflict, detail));
         }
         let NewRun { queue, priority, definition_hash, interp_version, turnstile, .. } =
-            workflows::new_run(&workflow, "rerun", new.input.clone());
+            workflows::new_run(&workflow, "rerun", new.input.here()?.clone());
         Ok(NewRun { queue, priority, definition_hash, interp_version, turnstile, ..new })
     }
 
@@ -259,7 +259,7 @@ async fn take_over(
                 let signal = PendingSignal {
                     id: format!("stopped:{id}"),
                     name: format!("{CHILD_SIGNAL}{id}"),
-                    value: json!({ "error": Failure::cancelled() }),
+                    value: json!({ "error": Failure::cancelled() }).into(),
                 };
                 tx.put_signal(ctx, &run.id, &signal).await?;
             }

@@ -91,6 +91,8 @@ struct Session {
     /// Whether the run is marked as begun.
     begun: bool,
     cancelled: bool,
+    /// Whether it knows a value that is too large for a row.
+    has_large: bool,
     /// Steps that were commanded and have no answer yet.
     steps: BTreeMap<String, OpenStep>,
     /// Timers and deadlines by step. The journal is where they come from after a restart; the run's

@@ -185,7 +185,8 @@ fn took_ms(job: &Job) -> i64 {
 pub const CHILD_SIGNAL: &str = "child:";
 
 fn child_signal(child: &RunId, step: &str, value: Value) -> PendingSignal {
-    PendingSignal { id: child.to_string(), name: format!("{CHILD_SIGNAL}{step}"), value }
+    let name = format!("{CHILD_SIGNAL}{step}");
+    PendingSignal { id: child.to_string(), name, value: value.into() }
 }
 
 /// Ends a run in a transaction of its own.

@@ -34,6 +34,8 @@ pub(super) struct Turn {
     pub note: RunNote,
     /// Whether the run is marked as begun by it.
     pub begins: bool,
+    /// Whether the run knows a value that is too large for a row.
+    pub has_large: bool,
     /// The run is put to rest, unless something has come in.
     pub rest: Option<Rest>,
 }
@@ -213,7 +215,7 @@ pub(super) async fn start_child(
             let signal = PendingSignal {
                 id: format!("refused:{}", child.key_suffix),
                 name: format!("{CHILD_SIGNAL}{}", child.id),
-                value: json!({ "error": Failure::from(&error) }),
+                value: json!({ "error": Failure::from(&error) }).into(),
             };
             return Ok(tx.put_signal(ctx, run, &signal).await.map(drop)?);
         }

@@ -45,7 +45,8 @@ pub struct Moment {
     pub interp: Interp,
 }
 
-/// Part of the journal of a run: entries with their positions.
+/// Part of the journal of a run: entries with their positions. A payload that is parked is shown as
+/// its name and size.
 ///
 /// # Errors
 /// `conflict` for a run without a journal.
@@ -57,7 +58,7 @@ pub async fn page(
 ) -> Result<Listing<(u64, Entry)>> {
     has_journal(run)?;
     let found = parts.store.read().await?.journal_page(ctx, &run.id, page).await?;
-    let entry = |(place, line): (u64, String)| Ok((place, Entry::from_json(&line)?));
+    let entry = |(place, line): (u64, String)| Ok((place, Entry::shown(&line)?));
     let items = found.items.into_iter().map(entry).collect::<Result<_>>()?;
     Ok(Listing { items, total_count: found.total_count })
 }
@@ -91,11 +92,19 @@ impl History {
         let continued = conn.continued(ctx, &run.id).await?;
         let lines = conn.journal(ctx, &run.id).await?;
         drop(conn);
-        let entries: Vec<Entry> =
-            lines.iter().map(|line| Entry::from_json(line)).collect::<Result<_>>()?;
+        let blobs = parts.store.blobs();
+        let run = blobs.whole(run).await?;
+        let mut entries: Vec<Entry> = Vec::with_capacity(lines.len());
+        for line in &lines {
+            entries.push(Entry::from_json(&blobs.line(ctx.tenant(), line).await?)?);
+        }
+        let continued = match continued {
+            Some(continued) => Some(blobs.value(ctx.tenant(), continued).await?),
+            None => None,
+        };
         let (generation, input) = match continued.clone().map(Continued::read).transpose()? {
             Some(Continued { generation, input, .. }) => (generation, input),
-            None => (0, run.input.clone()),
+            None => (0, run.input.here()?.clone()),
         };
         let began = entries.first().map(|entry| &entry.event);
         if !matches!(began, None | Some(Event::Started { .. }))

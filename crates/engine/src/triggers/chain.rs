@@ -5,7 +5,7 @@ use connectus_core::{
     event::Event,
     run::{Run, RunKind},
 };
-use connectus_store::Conn;
+use connectus_store::{Blobs, Conn};
 use serde_json::Value;
 
 /// Steps back from an event that are followed at most.
@@ -28,7 +28,12 @@ pub(super) async fn run_behind(
 }
 
 /// The workflows that led to a run, oldest first, its own last.
-pub(super) async fn of_run(conn: &mut Conn, ctx: &TenantCtx, run: Run) -> Result<Vec<String>> {
+pub(super) async fn of_run(
+    conn: &mut Conn,
+    blobs: &Blobs,
+    ctx: &TenantCtx,
+    run: Run,
+) -> Result<Vec<String>> {
     let mut chain = Vec::new();
     let mut next = Some(run);
     for _ in 0..MAX_STEPS_BACK {
@@ -40,7 +45,8 @@ pub(super) async fn of_run(conn: &mut Conn, ctx: &TenantCtx, run: Run) -> Result
         if let Some((parent, _)) = &run.parent {
             next = conn.run(ctx, parent).await?;
         } else if matches!(run.trigger.as_str(), "event" | "workflow" | "retry") {
-            let earlier = run.input.get("chain").and_then(Value::as_array);
+            let input = blobs.value(ctx.tenant(), run.input).await?;
+            let earlier = input.get("chain").and_then(Value::as_array);
             let earlier = earlier.into_iter().flatten().filter_map(Value::as_str);
             chain.extend(earlier.rev().map(str::to_owned));
         }

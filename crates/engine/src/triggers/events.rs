@@ -7,7 +7,9 @@ use connectus_core::{
     run::{Run, WorkflowStatus},
     workflow::trigger::{EventWatch, MAX_CHAIN, Watch, WorkflowWatch},
 };
-use connectus_store::{Conn, runs::NewRun, workflow_watches::WatchBehind, workflows::WorkflowRow};
+use connectus_store::{
+    Blobs, Conn, runs::NewRun, workflow_watches::WatchBehind, workflows::WorkflowRow,
+};
 use serde_json::{Value, json};
 
 use super::{chain, give_up, run_of, trigger_of};
@@ -65,11 +67,15 @@ async fn follow(parts: &Parts, ctx: &TenantCtx, behind: &WatchBehind) -> Result<
     if last <= behind.seq {
         return Ok(false);
     }
-    let mut runs = Vec::new();
+    let (mut runs, blobs) = (Vec::new(), parts.store.blobs());
     for event in &events {
         let asked = match &watch {
-            Watch::Event(watch) => asked_by_event(&mut conn, ctx, &workflow, watch, event).await?,
-            Watch::Workflow(watch) => asked_by_end(&mut conn, ctx, &workflow, watch, event).await?,
+            Watch::Event(watch) => {
+                asked_by_event(&mut conn, blobs, ctx, &workflow, watch, event).await?
+            }
+            Watch::Workflow(watch) => {
+                asked_by_end(&mut conn, blobs, ctx, &workflow, watch, event).await?
+            }
             _ => None,
         };
         runs.extend(asked);
@@ -104,6 +110,7 @@ async fn start(
 
 async fn asked_by_event(
     conn: &mut Conn,
+    blobs: &Blobs,
     ctx: &TenantCtx,
     workflow: &WorkflowRow,
     watch: &EventWatch,
@@ -114,7 +121,7 @@ async fn asked_by_event(
         return Ok(None);
     }
     let chain = match chain::run_behind(conn, ctx, event).await? {
-        Some(run) => chain::of_run(conn, ctx, run).await?,
+        Some(run) => chain::of_run(conn, blobs, ctx, run).await?,
         None => Vec::new(),
     };
     if is_loop(workflow, &chain, event) {
@@ -134,6 +141,7 @@ async fn asked_by_event(
 
 async fn asked_by_end(
     conn: &mut Conn,
+    blobs: &Blobs,
     ctx: &TenantCtx,
     workflow: &WorkflowRow,
     watch: &WorkflowWatch,
@@ -150,11 +158,11 @@ async fn asked_by_end(
     if ended.id.as_str() != watch.workflow && ended.name != watch.workflow {
         return Ok(None);
     }
-    let chain = chain::of_run(conn, ctx, run.clone()).await?;
+    let chain = chain::of_run(conn, blobs, ctx, run.clone()).await?;
     if is_loop(workflow, &chain, event) {
         return Ok(None);
     }
-    let input = end_input(&ended, &run, &chain);
+    let input = end_input(&ended, &blobs.whole(run).await?, &chain);
     Ok(Some(run_of(workflow, "workflow", input, key(event, workflow))))
 }
 

@@ -1,6 +1,6 @@
 //! What an editor can offer inside the expressions of a workflow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use connectus_core::{
     Page, Result, TenantCtx,
@@ -50,11 +50,15 @@ async fn learn(
     for run in latest {
         for step in conn.steps(ctx, &run.id).await? {
             let id = step.step_id.rsplit('.').next().unwrap_or_default().to_owned();
-            if let Some(output) = step.output.filter(|_| !step.compensation) {
-                outputs.entry(id).or_insert(output);
+            if let Some(output) = step.output.filter(|_| !step.compensation)
+                && let Entry::Vacant(place) = outputs.entry(id)
+            {
+                place.insert(parts.store.blobs().value(ctx.tenant(), output).await?);
             }
         }
-        known.input.get_or_insert(run.input);
+        if known.input.is_none() {
+            known.input = Some(parts.store.blobs().value(ctx.tenant(), run.input).await?);
+        }
     }
     known.outputs = outputs;
     Ok(())

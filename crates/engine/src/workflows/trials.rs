@@ -142,7 +142,7 @@ fn stage_run(parts: &Parts, ctx: &TenantCtx, workflow: Option<&WorkflowId>, plan
         interp_version: INTERP_VERSION,
         dedupe_key: None,
         trigger: "test".to_owned(),
-        input: plan.input.clone(),
+        input: plan.input.clone().into(),
         output: None,
         error: None,
         progress: None,

@@ -12,6 +12,7 @@ mod dag;
 mod dedupe;
 mod driver;
 mod loops;
+mod payloads;
 mod policies;
 mod retries;
 mod sagas;

@@ -34,7 +34,7 @@ each_driver! {
         assert_eq!(scene.failure(&run).await, "reauth_required");
         let run = scene.state(&run).await;
         assert!(run.error.unwrap().message.contains("hubspot"));
-        assert_eq!(run.output.unwrap()["failed_step"], "bad");
+        assert_eq!(run.output.unwrap().here().unwrap()["failed_step"], "bad");
         assert_eq!(scene.record("g").await, None);
     }
 
@@ -59,7 +59,7 @@ each_driver! {
         let run = scene.state(&run).await;
         assert_eq!(run.status, RunStatus::Failed);
         assert_eq!(scene.present(&KEYS).await, ["k1"]);
-        let told = run.output.unwrap()["compensations"].to_string();
+        let told = run.output.unwrap().here().unwrap()["compensations"].to_string();
         assert!(told.contains("p1"), "people are told what was not undone: {told}");
     }
 

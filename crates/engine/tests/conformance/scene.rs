@@ -155,7 +155,8 @@ impl<D: Driver> Scene<D> {
     pub async fn output(&self, run: &Run) -> Value {
         let run = self.state(run).await;
         assert_eq!(run.status, RunStatus::Completed, "{:?}", run.error);
-        run.output.unwrap_or_default()
+        let run = self.parts.store.blobs().whole(run).await.unwrap();
+        run.output.map(|output| output.shown()).unwrap_or_default()
     }
 
     /// The code with which a run failed.

@@ -100,6 +100,26 @@ both! {
         }).await;
     }
 
+    async fn large_values(db: TestStore) {
+        // Everything of more than a word is one, so that blobs are written at every turn.
+        db.park_above(24).await.unwrap();
+        drill(&db, Case {
+            steps: json!([
+                put("a"),
+                { "id": "copy", "type": "action", "action": "transform",
+                  "input": { "told": "a text of {{ trigger.k }} that is too long for a row" } },
+                { "id": "ask", "type": "wait", "signal": "answer" },
+                fakes::post("tell", "{{ steps.copy.output.told }}, {{ steps.ask.output.n }}"),
+            ]),
+            signal: Some("answer"),
+            ends: RunStatus::Completed,
+            records: &[("a", 1)],
+            posts: 1,
+            steps_ended: 3,
+            runs: 1,
+        }).await;
+    }
+
     async fn a_run_that_starts_over(db: TestStore) {
         // Three generations, a nap between each two.
         let again = json!({ "id": "again", "type": "restart",

@@ -51,7 +51,7 @@ both! {
         .await;
         let run = rig.begun(&workflow, json!({ "n": 1 })).await;
         assert_eq!(run.status, RunStatus::Completed);
-        assert_eq!(run.output, Some(json!({ "a": 2 })));
+        assert_eq!(run.output, Some(json!({ "a": 2 }).into()));
         let kept = rig.state(&run.id).await;
         assert_eq!(json!(kept), json!(run), "it is kept as it was answered");
         let whole = [

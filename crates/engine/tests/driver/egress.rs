@@ -57,7 +57,7 @@ async fn knock(rig: &Rig, method: &str, urls: &[String]) -> Vec<(String, Value)>
     let mut conn = rig.parts.store.read().await.unwrap();
     let steps = conn.steps(&rig.ctx, &run.id).await.unwrap();
     let asked = steps.into_iter().filter(|step| step.action == "http.request");
-    asked.map(|step| (step.status, step.input["url"].clone())).collect()
+    asked.map(|step| (step.status, step.input.here().unwrap()["url"].clone())).collect()
 }
 
 both! {

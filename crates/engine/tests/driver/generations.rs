@@ -30,7 +30,7 @@ both! {
         rig.settle().await;
         let run = rig.state(&run.id).await;
         assert_eq!(run.status, RunStatus::Completed, "{:?}", run.error);
-        assert_eq!(run.output.unwrap(), json!(3));
+        assert_eq!(run.output.unwrap(), json!(3).into());
         let mut conn = rig.parts.store.read().await.unwrap();
         let journal = conn.journal(&rig.ctx, &run.id).await.unwrap();
         assert!(journal.len() < 6, "only the last generation is kept: {journal:?}");
@@ -42,7 +42,7 @@ both! {
         let rig = Rig::new(&db).await;
         let run = rig.start("spin", times(500, vec![]), json!({})).await;
         rig.settle().await;
-        assert_eq!(rig.state(&run.id).await.output.unwrap(), json!(500));
+        assert_eq!(rig.state(&run.id).await.output.unwrap(), json!(500).into());
     }
 
     async fn signals_nobody_asked_for_go_on_to_the_next_generation(db: TestStore) {

@@ -1,6 +1,7 @@
 //! What this program's driver does beyond what every driver must, on both databases.
 #![cfg(test)]
 
+mod blobs;
 mod bulk;
 mod bus;
 mod door;

@@ -267,7 +267,7 @@ both! {
         let first = rig.start("one", json!([step("tell", false)]), json!({"name": "Ann"})).await;
         rig.settle().await;
         let done = rig.state(&first.id).await;
-        assert_eq!(done.output.unwrap()["receivers"], 1);
+        assert_eq!(done.output.unwrap().here().unwrap()["receivers"], 1);
         assert_eq!(post.letters()[0].header("Subject"), Some("Hello Ann"));
 
         // The server took the second one, perhaps: a person looks.

@@ -140,7 +140,7 @@ both! {
             assert_eq!(shop.fake.handle.count(ObjectType::Contacts), number);
             assert_eq!(shop.fake.handle.calls_of("POST", "/crm/v3/objects/contacts"), posts);
             assert_eq!(shop.step(&run, "make").await.attempts, 2);
-            let made = &run.output.unwrap()["records"][0]["properties"]["email"];
+            let made = &run.output.unwrap().shown()["records"][0]["properties"]["email"];
             assert_eq!(made, &json!(email));
         }
     }

@@ -144,7 +144,7 @@ impl Case {
         let mut conn = process.parts.store.read().await.unwrap();
         let journal = conn.journal(&process.ctx, &run.id).await.unwrap();
         drop(conn);
-        let done = journal.iter().filter_map(|line| match Entry::from_json(line).unwrap().event {
+        let done = journal.iter().filter_map(|line| match Entry::shown(line).unwrap().event {
             Event::Done { id, .. } => Some(id),
             _ => None,
         });
@@ -159,7 +159,7 @@ impl Case {
                 }
                 other => left.push(format!("{id}: {other:?}")),
             }
-            let input = &rows[&id].input;
+            let input = rows[&id].input.here().unwrap();
             let place = |member: &str| input[member].as_str().unwrap().to_owned();
             if process.record(&place("collection"), &place("key")).await.is_some() {
                 left.push(format!("the record of {id}"));

@@ -255,7 +255,7 @@ async fn check(world: &World, process: &Process, at: &str) {
     }
     let hourly = of(process, "hourly").await;
     let slots: BTreeSet<_> =
-        hourly.iter().map(|run| run.input["scheduled_at"].to_string()).collect();
+        hourly.iter().map(|run| run.input.here().unwrap()["scheduled_at"].to_string()).collect();
     assert!(!hourly.is_empty() && slots.len() == hourly.len(), "{at}: {slots:?}");
     let syncs: Vec<_> = runs.iter().filter(|run| run.kind == RunKind::Sync).collect();
     assert!(!syncs.is_empty(), "{at}: no sync");
@@ -264,7 +264,7 @@ async fn check(world: &World, process: &Process, at: &str) {
     }
     let mut wanted: Vec<String> = hourly
         .iter()
-        .map(|run| format!("tick {}", run.input["scheduled_at"].as_str().unwrap()))
+        .map(|run| format!("tick {}", run.input.here().unwrap()["scheduled_at"].as_str().unwrap()))
         .chain(["one k", "two k", "heard", "after"].map(str::to_owned))
         .collect();
     wanted.sort();

@@ -89,7 +89,7 @@ impl<'r> Seen<'r> {
             let Cmd::Step { id, action, input, compensation, .. } = command else { continue };
             commanded.insert(id.as_str());
             if let Some(row) = self.rows.get(id) {
-                let told = (&row.action, &row.input, row.compensation);
+                let told = (&row.action, row.input.here().unwrap(), row.compensation);
                 assert_eq!(told, (action, input, *compensation), "run {}: {id}", self.run.id);
             }
         }
@@ -103,7 +103,7 @@ impl<'r> Seen<'r> {
     }
 
     fn done(&self) -> BTreeSet<String> {
-        let learnt = self.journal.iter().map(|line| Entry::from_json(line).unwrap().event);
+        let learnt = self.journal.iter().map(|line| Entry::shown(line).unwrap().event);
         learnt
             .filter_map(|event| match event {
                 Learnt::Done { id, .. } => Some(id),
@@ -123,7 +123,7 @@ impl<'r> Seen<'r> {
             .filter(|row| last(&row.step_id).starts_with(PUT) && !row.compensation);
         for row in puts {
             let was_done = done.contains(&row.step_id);
-            let key = row.input["key"].as_str().unwrap();
+            let key = row.input.here().unwrap()["key"].as_str().unwrap();
             let there = process.record("digisol_crm/contacts", key).await.is_some();
             let about = format!(
                 "run {} ({:?}): {row:?} in {}",
@@ -182,10 +182,11 @@ async fn started_once(process: &Process, runs: &[Run], acknowledged: &BTreeMap<S
     let mut by_key: BTreeMap<&str, Vec<&RunId>> = BTreeMap::new();
     let mut slots = BTreeSet::new();
     for run in runs {
-        if let Some(slot) = run.input.get("scheduled_at") {
+        if let Some(slot) = run.input.here().unwrap().get("scheduled_at") {
             assert!(slots.insert((&run.subject_id, slot.to_string())), "slot {slot} came twice");
         } else if run.parent.is_none() {
-            by_key.entry(run.input["k"].as_str().unwrap()).or_default().push(&run.id);
+            let key = run.input.here().unwrap()["k"].as_str().unwrap();
+            by_key.entry(key).or_default().push(&run.id);
         }
     }
     for (key, run) in acknowledged {

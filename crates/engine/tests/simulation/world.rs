@@ -27,7 +27,7 @@ use connectus_engine::{
 };
 use connectus_sandbox::{Handle, InProcess, Limits, Provider, SandboxConfig};
 use connectus_store::{
-    Database, Store, StoreConfig,
+    Blobs, Database, Store, StoreConfig,
     analytics::Span,
     deliveries::DeliveryFilter,
     seal::{Key, Sealer},
@@ -51,6 +51,9 @@ pub const SLACK: &str = "http://127.0.0.1:1002";
 /// Where a subscriber is.
 pub const SUBSCRIBER: &str = "http://127.0.0.1:1003";
 
+/// Bytes above which a value of a run is a large one.
+const LARGE: usize = 100;
+
 /// What outlives processes.
 pub struct World {
     folder: TempDir,
@@ -60,6 +63,8 @@ pub struct World {
     received: Arc<Mutex<Vec<String>>>,
     pub ctx: TenantCtx,
     has_open_door: bool,
+    /// Values of more than a line are among them, so that every world has some.
+    blobs: Blobs,
 }
 
 /// One that works.
@@ -119,7 +124,8 @@ impl World {
             ..SandboxConfig::new(env.clone())
         };
         let (fakes, received) = (InProcess::new(config), Arc::default());
-        Self { folder: folder(), clock, env, fakes, received, ctx, has_open_door: false }
+        let (blobs, has_open_door) = (Blobs::in_memory(LARGE), false);
+        Self { folder: folder(), clock, env, fakes, received, ctx, has_open_door, blobs }
     }
 
     fn path(&self) -> PathBuf {
@@ -177,7 +183,9 @@ impl World {
     async fn process(&self, env: Env) -> Process {
         let database = Database::Sqlite(self.path());
         let sealer = Sealer::new(Key::new(MASTER_KEY), env.clone());
-        let store = Store::open(StoreConfig { database, env, sealer }).await.unwrap();
+        let store = Store::open(StoreConfig { database, env, sealer, blobs: self.blobs.clone() })
+            .await
+            .unwrap();
         let all = ["127.0.0.1:1001", "127.0.0.1:1002", "127.0.0.1:1003"];
         let policy = EgressPolicy::allowing(all).unwrap();
         let wire = InWorld { fakes: self.fakes.clone(), received: self.received.clone() };
@@ -291,7 +299,13 @@ impl Process {
     pub async fn runs(&self) -> Vec<Run> {
         let page = Page { limit: 500, offset: 0 };
         let mut conn = self.parts.store.read().await.unwrap();
-        conn.runs(&self.ctx, &Default::default(), page).await.unwrap().items
+        let runs = conn.runs(&self.ctx, &Default::default(), page).await.unwrap().items;
+        drop(conn);
+        let mut whole = Vec::with_capacity(runs.len());
+        for run in runs {
+            whole.push(self.parts.store.blobs().whole(run).await.unwrap());
+        }
+        whole
     }
 
     /// Whether a subscriber is still to be told of something.
@@ -331,7 +345,17 @@ impl Process {
     /// The steps of a run, in the order in which they began.
     pub async fn rows(&self, run: &Run) -> Vec<StepRow> {
         let mut conn = self.parts.store.read().await.unwrap();
-        conn.steps(&self.ctx, &run.id).await.unwrap()
+        let mut rows = conn.steps(&self.ctx, &run.id).await.unwrap();
+        drop(conn);
+        for row in &mut rows {
+            let blobs = self.parts.store.blobs();
+            let whole = async |payload| blobs.value(self.ctx.tenant(), payload).await.unwrap();
+            row.input = whole(row.input.clone()).await.into();
+            if let Some(output) = row.output.take() {
+                row.output = Some(whole(output).await.into());
+            }
+        }
+        rows
     }
 
     /// The event log, from its beginning.

@@ -41,6 +41,7 @@ both! {
         rig.engine.run_until_idle().await.unwrap();
         let run = rig.run(&run).await;
         let output = run.output.unwrap();
+        let output = output.here().unwrap();
         assert_eq!((&output["created"], &output["read"]), (&500.into(), &500.into()));
         assert_eq!(rig.records().await, 500);
     }

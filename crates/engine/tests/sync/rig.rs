@@ -120,7 +120,7 @@ impl Rig {
     pub async fn counts(&self, flow: &FlowId) -> Counts {
         let run = self.sync(flow).await;
         assert_eq!(run.status, RunStatus::Completed, "{:?}", run.error);
-        serde_json::from_value(run.output.unwrap()).unwrap()
+        serde_json::from_value(run.output.unwrap().shown()).unwrap()
     }
 
     /// One attempt at a run, outside the engine.

@@ -4,13 +4,14 @@
 use std::collections::HashSet;
 
 use connectus_core::{
-    Result, RunId, TenantCtx,
+    Payload, Result, RunId, TenantCtx,
     run::{Run, RunStatus},
 };
 use serde_json::Value;
 
 use super::{NewRun, Row, columns};
 use crate::{
+    blobs::Part,
     conn::{Conn, Tx},
     error::StoreResult,
     rows::{Cell, json},
@@ -53,6 +54,10 @@ fn text(text: Option<&str>) -> Cell<'_> {
     text.map_or(Cell::MaybeText(None), Cell::Text)
 }
 
+fn payload<'c>(payload: &Payload) -> Cell<'c> {
+    Cell::Payload(payload.stored())
+}
+
 impl Accepted<'_> {
     fn cells(&self) -> StoreResult<[Cell<'_>; TYPES.len()]> {
         let run = self.run;
@@ -73,8 +78,8 @@ impl Accepted<'_> {
             Cell::Int(i64::from(run.interp_version)),
             text(run.dedupe_key.as_deref()),
             Cell::Text(&run.trigger),
-            Cell::Owned(json(&run.input)),
-            maybe(run.output.as_ref()),
+            Cell::Payload(run.input.stored()),
+            run.output.as_ref().map_or(Cell::MaybeText(None), payload),
             Cell::MaybeText(error),
             maybe(run.progress.as_ref()),
             Cell::Text(&run.started_by),
@@ -125,9 +130,12 @@ impl Tx {
                 accepted.insert(one.run.id.clone());
             }
         }
+        self.park(&mut free, TYPES.len(), Part::Run).await?;
+        self.park(&mut keyed, TYPES.len(), Part::Run).await?;
         self.with_rows(&PUT, &free).await?;
         let new: Vec<(String,)> = self.rows_returned(&PUT_ONCE, &keyed).await?;
         accepted.extend(new.into_iter().map(|(id,)| RunId::trusted(id)));
+        self.referring.keep_of(runs, &accepted);
         for Accepted { run, .. } in runs {
             let waits = matches!(run.status, RunStatus::Queued | RunStatus::Waiting);
             if waits && accepted.contains(&run.id) {

@@ -49,6 +49,7 @@ impl Tx {
             .iter()
             .flat_map(|step| [tenant, from.as_str(), to.as_str(), step].map(Cell::Text))
             .collect();
+        self.take_over_blobs(ctx, from, to).await?;
         self.with_rows(&STEPS, &cells).await?;
         self.with_rows(&ATTEMPTS, &cells).await
     }

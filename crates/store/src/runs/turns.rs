@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{RunClaim, RunNote};
 use crate::{
+    blobs::Part,
     conn::Tx,
     error::StoreResult,
     rows::{Cell, json},
@@ -126,12 +127,13 @@ impl Tx {
             cells.extend(claimed(claim));
             cells.extend([
                 Cell::Text(status.name()),
-                Cell::MaybeText(output.map(json)),
+                output.map_or(Cell::MaybeText(None), |output| Cell::Payload(json(output))),
                 Cell::MaybeText(error.as_ref().map(serde_json::to_string).transpose()?),
                 Cell::Int(now),
                 Cell::MaybeText(progress.map(json)),
             ]);
         }
+        self.park(&mut cells, 8, Part::Run).await?;
         let ended: Vec<(String, String, Option<String>)> =
             self.rows_returned(&FINISH, &cells).await?;
         let keyed: Vec<_> = ended

@@ -4,12 +4,13 @@ use axum::{
     Json,
     extract::{Path, State},
 };
+use connectus_core::RunId;
 use connectus_store::steps::{AttemptRow, StepRow};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{FailureView, RunView};
+use super::{FailureView, RunView, seen};
 use crate::{
     app::App,
     http::{ApiResult, Caller},
@@ -74,15 +75,15 @@ pub struct AttemptView {
 }
 
 impl StepView {
-    fn of(step: StepRow, attempts: Vec<AttemptView>) -> Self {
+    fn of(run: &RunId, step: StepRow, attempts: Vec<AttemptView>) -> Self {
         let duration = step.finished_at.map(|end| (end.0 - step.started_at.0) / 1_000);
         Self {
             id: step.step_id,
             name: step.name,
             action: step.action,
             status: step.status,
-            input: step.input,
-            output: step.output,
+            input: seen(run, step.input),
+            output: step.output.map(|output| seen(run, output)),
             error: step.error.map(FailureView::of),
             compensation: step.compensation,
             reused: step.reused,
@@ -123,7 +124,7 @@ pub async fn handle(
         .map(|step| {
             let own = attempts.iter().filter(|attempt| attempt.step_id == step.step_id);
             let own = own.map(AttemptView::of).collect();
-            StepView::of(step, own)
+            StepView::of(&run.id, step, own)
         })
         .collect();
     Ok(Json(RunDetail { run: RunView::of(run), steps }))

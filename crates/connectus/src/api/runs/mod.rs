@@ -11,6 +11,7 @@ pub mod get;
 pub mod journal;
 pub mod list;
 pub mod many;
+pub mod payload;
 pub mod release;
 pub mod release_many;
 pub mod rerun;
@@ -25,12 +26,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use connectus_core::{
-    Error, Result, RunId, TenantCtx,
+    Error, Parked, Payload, Result, RunId, TenantCtx,
     access::Permission::{WorkflowsRead, WorkflowsRun},
     run::{Failure, Origin, Run, RunStatus},
 };
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::{
@@ -46,6 +47,8 @@ pub(super) fn operations() -> Vec<Operation> {
             aliases ["/integrations/executions/{id}/journal"];
         "runs.state" = state, Needs(WorkflowsRead),
             aliases ["/integrations/executions/{id}/state"];
+        "runs.payload" = payload, Needs(WorkflowsRead),
+            aliases ["/integrations/executions/{id}/payloads/{blob}"];
         "runs.cancel" = cancel, Needs(WorkflowsRun),
             aliases ["/integrations/executions/{id}/cancel"];
         "runs.release" = release, Needs(WorkflowsRun),
@@ -116,7 +119,8 @@ pub struct RunView {
     trigger: String,
     /// Who started it.
     started_by: String,
-    /// What it was given.
+    /// What it was given. A large value is shown as `{"parked": {"blob", "bytes", "href"}}`: get it
+    /// whole at `href`.
     #[schema(value_type = Object)]
     input: Value,
     /// What it made; of a failed run, what there is to say about the failure.
@@ -163,8 +167,8 @@ impl RunView {
             subject_id: run.subject_id,
             trigger: run.trigger,
             started_by: run.started_by,
-            input: run.input,
-            output: run.output,
+            input: seen(&run.id, run.input),
+            output: run.output.map(|output| seen(&run.id, output)),
             error: run.error.map(FailureView::of),
             progress: run.progress,
             queue: run.queue,
@@ -178,6 +182,17 @@ impl RunView {
             started_at: run.started_at.map(|at| at.to_string()),
             finished_at: run.finished_at.map(|at| at.to_string()),
             duration_ms: duration,
+        }
+    }
+}
+
+/// A value for callers: a large one as its size, and where to get it.
+fn seen(run: &RunId, payload: Payload) -> Value {
+    match payload {
+        Payload::Here(value) => value,
+        Payload::Parked(Parked { blob, bytes }) => {
+            let href = format!("/api/v1/runs/{run}/payloads/{blob}");
+            json!({ "parked": { "blob": blob, "bytes": bytes, "href": href } })
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use connectus_core::{Error, Result};
+use connectus_core::{Error, Result, payload::USUAL_THRESHOLD};
 use connectus_store::{
-    Database, Store, StoreConfig,
+    Blobs, Database, Store, StoreConfig,
     seal::{Key, Sealer},
 };
 use serde_json::Value;
@@ -25,7 +25,8 @@ impl Folder {
         let env = connectus_store::system::env();
         let database = Database::Sqlite(self.0.join("bench.db"));
         let sealer = Sealer::new(Key::new(env.random()), env.clone());
-        Store::open(StoreConfig { database, sealer, env }).await
+        let blobs = Blobs::in_folder(&self.0.join("blobs"), USUAL_THRESHOLD)?;
+        Store::open(StoreConfig { database, sealer, env, blobs }).await
     }
 }
 

@@ -16,6 +16,7 @@ mod again;
 mod compare;
 mod history;
 mod many;
+mod payload;
 mod search;
 
 #[derive(Debug, Args)]
@@ -48,6 +49,8 @@ enum Action {
     Journal(history::Journal),
     /// A run as it was at a position of its journal.
     State(history::State),
+    /// A large value of a run, which is shown as its size elsewhere.
+    Payload(payload::Payload),
     /// Ask a run to stop, or many of them.
     Cancel(Box<many::OneOrMany>),
     /// Run it again with the same input, or many that failed.
@@ -67,6 +70,7 @@ pub async fn run(mut command: Runs, global: Global) -> Result<ExitCode> {
         return match action {
             Action::Journal(command) => history::journal(command, global).await,
             Action::State(command) => history::state(command, global).await,
+            Action::Payload(command) => payload::run(command, global).await,
             Action::Cancel(command) => many::cancel(*command, global).await,
             Action::Retry(command) => many::retry(*command, global).await,
             Action::Release(command) => many::release(*command, global).await,

@@ -60,14 +60,20 @@ both! {
     }
 }
 
-/// The files of an SQLite database, the log of writes included.
+/// The files of an SQLite database, the log of writes and large values included.
 fn files(db: &TestStore) -> Vec<(String, Vec<u8>)> {
     let Database::Sqlite(path) = &db.database else { return Vec::new() };
-    let folder = std::fs::read_dir(path.parent().unwrap()).unwrap();
-    let files: Vec<_> = folder
-        .map(|file| file.unwrap().path())
-        .map(|path| (path.display().to_string(), std::fs::read(&path).unwrap()))
-        .collect();
+    let (mut folders, mut files) = (vec![path.parent().unwrap().to_path_buf()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+            }
+        }
+    }
     assert!(files.iter().any(|(path, _)| path.ends_with("-wal")), "{files:?}");
     files
 }

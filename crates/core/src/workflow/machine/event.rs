@@ -8,6 +8,8 @@ use crate::{Error, Result, Timestamp, run::Failure};
 
 /// The version of journal entries written now.
 pub const JOURNAL_VERSION: u32 = 1;
+/// The version of entries whose payload is parked: where the payload was, a reference is.
+pub const PARKED_VERSION: u32 = 2;
 
 /// Something a run learns. The order of events is part of a run's history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -128,6 +130,9 @@ impl Entry {
                 let VersionOne { at, event } = serde_json::from_str(text).map_err(broken)?;
                 Ok(Self { at, event })
             }
+            PARKED_VERSION => Err(Error::internal(
+                "a journal entry was read before its parked payload was put back",
+            )),
             later => Err(Error::internal(format!(
                 "journal entry of version {later}; this program reads up to {JOURNAL_VERSION}"
             ))),

@@ -8,6 +8,7 @@ mod end;
 mod event;
 mod finish;
 mod frame;
+mod parked;
 mod rehearsal;
 mod snapshot;
 mod waits;
@@ -29,7 +30,7 @@ use self::{
 pub use self::{
     attempts::without_attempts,
     command::{Cmd, Compensation, Policy, RunError},
-    event::{ChildOutcome, Entry, Event, JOURNAL_VERSION},
+    event::{ChildOutcome, Entry, Event, JOURNAL_VERSION, PARKED_VERSION},
     frame::Ask,
     rehearsal::{Fate, Iteration, Pin, PinnedError},
     snapshot::{Pending, Snapshot},

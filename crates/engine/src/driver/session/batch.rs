@@ -66,6 +66,18 @@ impl Batch {
         self.begins.iter().map(|begin| (begin.step.step_id.clone(), begin.kind)).collect()
     }
 
+    /// The values that are written besides the journal.
+    pub fn values(&self) -> impl Iterator<Item = &Value> {
+        let begun = self.begins.iter().map(|begin| &begin.step);
+        let begun = begun.chain(self.ends.iter().filter_map(|ended| ended.begin.as_ref()));
+        let made = self.outcome.as_ref().and_then(|outcome| outcome.parts().0);
+        begun
+            .map(|step| &step.input)
+            .chain(self.children.iter().map(|child| &child.input))
+            .chain(self.continued.iter().map(|continued| &continued.input))
+            .chain(made)
+    }
+
     /// Whether there is nothing to write. Everything else is a consequence of these.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty() && self.begins.is_empty() && self.ends.is_empty()
@@ -85,6 +97,9 @@ impl Session {
         let note =
             RunNote { progress: batch.progress.clone(), advanced: !batch.entries.is_empty() };
         let rest = rest.map(|due| Rest { due, cancelled: self.cancelled });
-        Turn { job: self.job.clone(), batch, note, begins, rest }
+        let longest = self.job.parts.store.blobs().threshold();
+        self.has_large |= batch.entries.iter().any(|(_, line)| line.len() > longest);
+        let has_large = self.has_large;
+        Turn { job: self.job.clone(), batch, note, begins, has_large, rest }
     }
 }

@@ -1,9 +1,9 @@
 //! Rebuilds a session from the database.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use connectus_core::{
-    Error, Result, Timestamp,
+    Error, Payload, Result, Timestamp, payload,
     workflow::{Cmd, Entry, Event, INTERP_VERSION, Interp},
 };
 use connectus_store::steps::StepRow;
@@ -13,7 +13,7 @@ use super::{OpenStep, Session, Unread, batch::effect_key, generation::Continued}
 use crate::{
     actions,
     driver::{
-        job::Job,
+        job::{Job, with_input},
         step::{AT_MOST_ONCE, Landed},
         work::MAX_CRASHES,
     },
@@ -21,6 +21,9 @@ use crate::{
 
 /// A session as the journal left it, and what has come in since.
 pub(super) async fn session(job: &Job) -> Result<(Session, Unread)> {
+    let is_large = is_large(job);
+    let read = with_input(job).await?;
+    let job = read.as_ref().unwrap_or(job);
     let run = &job.run;
     if !Interp::speaks(run.interp_version) {
         let message = format!(
@@ -32,13 +35,14 @@ pub(super) async fn session(job: &Job) -> Result<(Session, Unread)> {
     let program = job.parts.programs.get(&job.parts, &job.ctx, &run.definition_hash).await?;
     let mut session = Session {
         job: job.clone(),
-        interp: Interp::of_version(run.interp_version, program.clone(), run.input.clone()),
+        interp: Interp::of_version(run.interp_version, program.clone(), run.input.here()?.clone()),
         program,
         generation: 0,
         seq: 0,
         position: 0,
         begun: run.started_at.is_some(),
         cancelled: false,
+        has_large: is_large,
         steps: BTreeMap::new(),
         timers: BTreeMap::new(),
         flying: FuturesUnordered::new(),
@@ -53,23 +57,38 @@ pub(super) async fn session(job: &Job) -> Result<(Session, Unread)> {
     let journal = conn.journal(&job.ctx, &run.id).await?;
     let rows = conn.steps(&job.ctx, &run.id).await?;
     drop(conn);
-    if let Some(Continued { generation, input, .. }) = continued.map(Continued::read).transpose()? {
+    if let Some(continued) = continued {
+        let continued = job.parts.store.blobs().value(job.ctx.tenant(), continued).await?;
+        let Continued { generation, input, .. } = Continued::read(continued)?;
         session.generation = generation;
         let program = session.program.clone();
         session.interp = Interp::of_version(run.interp_version, program, input);
     }
-    session.replay(&journal)?;
+    session.replay(&journal).await?;
     let landed = session.resume(&rows).await?;
     let unread = Unread { start: journal.is_empty(), landed, ..session.unread().await? };
     Ok((session, unread))
 }
 
+/// Whether a run was given a value that is too large for a row.
+fn is_large(job: &Job) -> bool {
+    match &job.run.input {
+        Payload::Parked(_) => true,
+        // It may not be written down yet.
+        Payload::Here(input) => payload::is_larger(input, job.parts.store.blobs().threshold()),
+    }
+}
+
 impl Session {
     /// Feeds the journal to the interpreter. What it commands was done with the entry, but for
-    /// steps and timers, which are open until their own entries say otherwise.
-    fn replay(&mut self, journal: &[String]) -> Result<()> {
+    /// steps and timers, which are open until their own entries say otherwise. Payloads that are
+    /// parked are read one by one: in memory is what the interpreter keeps of them.
+    async fn replay(&mut self, journal: &[String]) -> Result<()> {
+        let blobs = self.job.parts.store.blobs().clone();
         for text in journal {
-            let entry = Entry::from_json(text)?;
+            let text = blobs.line(self.job.ctx.tenant(), text).await?;
+            self.has_large |= matches!(text, Cow::Owned(_));
+            let entry = Entry::from_json(&text)?;
             self.seq += 1;
             match &entry.event {
                 Event::CancelRequested { .. } => self.cancelled = true,

@@ -244,7 +244,12 @@ impl Session {
         let job = self.job.clone();
         async move {
             let mut conn = job.parts.store.read().await?;
-            let mail = conn.mail(&job.ctx, &job.run.id).await?;
+            let mut mail = conn.mail(&job.ctx, &job.run.id).await?;
+            drop(conn);
+            for signal in mail.signals.iter_mut().filter(|one| one.value.parked().is_some()) {
+                let value = signal.value.clone();
+                signal.value = job.parts.store.blobs().value(job.ctx.tenant(), value).await?.into();
+            }
             Ok(Unread { cancel: mail.cancel, signals: mail.signals, ..Unread::default() })
         }
     }
@@ -272,11 +277,13 @@ fn next_attempt(
 }
 
 fn signal_event(signal: PendingSignal) -> Event {
+    // It was read before it came here.
+    let value = signal.value.shown();
     let Some(id) = signal.name.strip_prefix(CHILD_SIGNAL) else {
-        return Event::Signalled { name: signal.name, value: signal.value };
+        return Event::Signalled { name: signal.name, value };
     };
-    let result = match signal.value.get("error").filter(|error| !error.is_null()) {
-        None => ChildOutcome::Output(signal.value.get("output").cloned().unwrap_or_default()),
+    let result = match value.get("error").filter(|error| !error.is_null()) {
+        None => ChildOutcome::Output(value.get("output").cloned().unwrap_or_default()),
         Some(error) => {
             let failure = serde_json::from_value::<Failure>(error.clone());
             let failure = failure.unwrap_or_else(|_| Failure::cancelled());

@@ -18,7 +18,7 @@ async fn slots(rig: &Rig, of: &connectus_store::workflows::WorkflowRow) -> Vec<S
     let mut slots: Vec<String> = runs(rig, of)
         .await
         .iter()
-        .map(|run| run.input["scheduled_at"].as_str().unwrap().to_owned())
+        .map(|run| run.input.here().unwrap()["scheduled_at"].as_str().unwrap().to_owned())
         .collect();
     slots.sort();
     let distinct: BTreeSet<&String> = slots.iter().collect();

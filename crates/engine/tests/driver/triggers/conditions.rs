@@ -30,7 +30,9 @@ async fn contact(rig: &Rig, key: &str, score: i64) {
 /// Whose records started runs, in order.
 async fn fired(rig: &Rig, of: &connectus_store::workflows::WorkflowRow) -> Vec<String> {
     let runs = runs(rig, of).await;
-    runs.iter().map(|run| run.input["key"].as_str().unwrap_or("all").to_owned()).collect()
+    runs.iter()
+        .map(|run| run.input.here().unwrap()["key"].as_str().unwrap_or("all").to_owned())
+        .collect()
 }
 
 both! {
@@ -50,7 +52,7 @@ both! {
             assert_eq!(fired(&rig, &hot).await, ["ada"]);
         }
         let run = &runs(&rig, &hot).await[0];
-        let score = &run.input["record"]["score"];
+        let score = &run.input.here().unwrap()["record"]["score"];
         assert_eq!((run.trigger.as_str(), score), ("condition", &json!(85)));
         // It has to turn false before it can turn true again.
         contact(&rig, "ada", 1).await;
@@ -155,7 +157,8 @@ both! {
         rig.settle().await;
         let started = runs(&rig, &won).await;
         assert_eq!(started.len(), 1);
-        assert_eq!(started[0].input["record"]["properties"]["email"], "ada@example.com");
+        let input = started[0].input.here().unwrap();
+        assert_eq!(input["record"]["properties"]["email"], "ada@example.com");
         // A provider that cannot be reached changes nothing that was seen.
         drop(sandbox);
         db.sim.clock.advance_secs(900);

@@ -20,7 +20,7 @@ both! {
         rig.settle().await;
         let started = runs(&rig, &alarm).await;
         assert_eq!(started.len(), 1);
-        let input = &started[0].input;
+        let input = started[0].input.here().unwrap();
         assert_eq!((&input["event"], &input["subject"]), (&json!("run.failed"), &json!(failed.id)));
         assert_eq!(input["data"]["error"]["message"], "on purpose");
         let how = (started[0].trigger.as_str(), started[0].status);
@@ -63,7 +63,7 @@ both! {
         rig.settle().await;
         let started = runs(&rig, &second).await;
         assert_eq!(started.len(), 1);
-        let input = &started[0].input;
+        let input = started[0].input.here().unwrap();
         assert_eq!((&input["run_id"], &input["status"]), (&json!(run.id), &json!("completed")));
         assert_eq!((&input["output"]["n"], &input["input"]["n"]), (&json!(7), &json!(7)));
         assert!(runs(&rig, &sweeper).await.is_empty());
@@ -83,7 +83,7 @@ both! {
         let about: Vec<String> = runs(&rig, &nosy)
             .await
             .iter()
-            .map(|run| run.input["subject"].as_str().unwrap().to_owned())
+            .map(|run| run.input.here().unwrap()["subject"].as_str().unwrap().to_owned())
             .collect();
         let own = runs(&rig, &nosy).await;
         assert!(!about.is_empty() && about.len() < 20, "{about:?}");
