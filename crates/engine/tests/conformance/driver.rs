@@ -28,6 +28,10 @@ pub trait Driver {
     /// Works until nothing is due at the time the clock shows.
     async fn settle(&self);
 
+    /// A process takes up what is due and dies before anything of it is done. Not one that has
+    /// worked before.
+    async fn die(&self);
+
     /// Ends in good order.
     async fn drain(self);
 }
@@ -61,6 +65,23 @@ impl Driver for Embedded {
 
     async fn settle(&self) {
         self.engine.run_until_idle().await.unwrap();
+    }
+
+    async fn die(&self) {
+        let store = &self.parts.store;
+        let taken = store.write(|tx| {
+            Box::pin(async move {
+                tx.runs_come_due(tx.env().now(), 10).await?;
+                let mut runs = Vec::new();
+                for tenant in tx.lines("workflow").await? {
+                    runs.extend(tx.line("workflow", &tenant, 10).await?);
+                }
+                Ok(tx.claim_runs(&runs).await?.len())
+            })
+        });
+        assert!(taken.await.unwrap() > 0, "nothing is due");
+        let found = store.write(|tx| Box::pin(async move { Ok(tx.requeue_orphans().await?) }));
+        found.await.unwrap();
     }
 
     async fn drain(self) {

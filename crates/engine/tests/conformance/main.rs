@@ -13,6 +13,7 @@ mod dedupe;
 mod driver;
 mod loops;
 mod payloads;
+mod poison;
 mod policies;
 mod retries;
 mod sagas;
