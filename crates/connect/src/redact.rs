@@ -8,6 +8,7 @@ use base64::{
 use connectus_core::Error;
 use secrecy::ExposeSecret;
 use serde_json::Value;
+use url::Url;
 
 use crate::Secrets;
 
@@ -15,6 +16,8 @@ use crate::Secrets;
 const REDACTED: &str = "[redacted]";
 /// Shorter texts are client ids and words, not secrets worth a blunt replacement.
 const MIN_BYTES: usize = 8;
+/// Shorter parts of an address that is secret are words.
+const MIN_SEGMENT_BYTES: usize = 16;
 
 /// The text without the secrets, however a request wrote them: as they are, percent-encoded, and
 /// within base64 as HTTP Basic has it. Do this before a text is cut to length: what is left of a
@@ -50,6 +53,7 @@ pub fn error(mut error: Error, secrets: &Secrets) -> Error {
 /// A secret as it may be written.
 fn forms(secret: &str) -> Vec<String> {
     let mut forms = vec![secret.to_owned()];
+    forms.extend(parts_of_address(secret));
     let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
     forms.extend(Some(encoded).filter(|encoded| encoded != secret));
     for offset in 0..3 {
@@ -64,6 +68,21 @@ fn forms(secret: &str) -> Vec<String> {
     forms
 }
 
+/// What is secret about an address that nobody else may know, as services repeat it: the path they
+/// were asked for, or what tells it from others.
+fn parts_of_address(secret: &str) -> Vec<String> {
+    let Ok(url) = Url::parse(secret) else { return Vec::new() };
+    if !matches!(url.scheme(), "http" | "https") {
+        return Vec::new();
+    }
+    let path = url.path().trim_end_matches('/');
+    let segments = path.split('/').filter(|segment| segment.len() >= MIN_SEGMENT_BYTES);
+    let values = url.query_pairs().map(|(_, value)| value.into_owned());
+    let values = values.filter(|value| value.len() >= MIN_SEGMENT_BYTES);
+    let whole = (path.len() >= MIN_BYTES).then(|| path.to_owned());
+    whole.into_iter().chain(segments.map(str::to_owned)).chain(values).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use connectus_core::Code;
@@ -76,6 +95,25 @@ mod tests {
         secrets.set("access_token", SecretString::from("pat-na1/1234?5678"));
         secrets.set("client_id", SecretString::from("an-app"));
         secrets
+    }
+
+    #[test]
+    fn of_a_secret_address_the_path_goes_too() {
+        let mut secrets = Secrets::new();
+        let address = "https://hooks.example.com/hooks/catch/1234567/abcdef0123456789/?key=\
+                       0123456789abcdef";
+        secrets.set("webhook_url", SecretString::from(address));
+        for said in [
+            format!("no hook at {address}"),
+            "no hook at /hooks/catch/1234567/abcdef0123456789/".to_owned(),
+            "no hook abcdef0123456789".to_owned(),
+            "the key 0123456789abcdef is unknown".to_owned(),
+        ] {
+            let clean = text(&said, &secrets);
+            assert!(clean.contains(REDACTED), "{said}");
+            assert!(!clean.contains("abcdef"), "{clean}");
+        }
+        assert_eq!(text("hooks of zapier", &secrets), "hooks of zapier");
     }
 
     #[test]

@@ -53,8 +53,22 @@ pub async fn sweep(store: &Store, keep: Retention) -> Result<Forgotten> {
     let before = |days: u32| now.plus_secs(-DAY_SECS * i64::from(days));
     // First: what only the runs of this sweep referred to stays until the next one, so that those
     // who are reading it can end.
-    let swept = store.sweep_blobs().await?;
-    let mut forgotten = Forgotten { blobs: swept.blobs, ..Forgotten::default() };
+    let blobs = match store.sweep_blobs().await {
+        Ok(swept) => swept.blobs,
+        // A folder that cannot be read must not keep the database from being swept.
+        Err(error) => {
+            tracing::warn!(
+                action = "retention.sweep",
+                service = "engine",
+                status = "failure",
+                error = %error,
+                cause = error.cause.as_deref(),
+                "cannot forget large values that nothing refers to; trying again later"
+            );
+            0
+        }
+    };
+    let mut forgotten = Forgotten { blobs, ..Forgotten::default() };
     if keep.run_days > 0 {
         forgotten.runs = all(store, before(keep.run_days), Kind::Runs).await?;
     }

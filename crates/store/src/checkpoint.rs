@@ -14,6 +14,9 @@ use connectus_sqlite::{Connection, Options};
 /// Pages added to the log before it is copied. Hot pages are written to the log with each commit
 /// and to the file once for each copy: the fewer of these the better.
 const COPIED_AFTER: u32 = 4_000;
+/// Pages after which a log is copied again that could not begin anew, because somebody was reading
+/// an older state of it: it can do so only when it was copied to its end.
+const COPIED_AGAIN_AFTER: u32 = 100;
 /// Pages in a log that the writer waits with, so that it stays below a hundred megabytes.
 const MOST: u32 = 20_000;
 
@@ -54,9 +57,13 @@ impl Checkpoints {
                 _ => self.finish(writer, pages),
             };
         }
-        // The log has begun anew, unless someone reads an older state of it.
+        // The log has begun anew.
         self.copied_at = if pages < self.copied_at { 0 } else { self.copied_at };
-        if pages >= self.copied_at + COPIED_AFTER {
+        if self.copied_at > 0 {
+            if pages >= self.copied_at + COPIED_AGAIN_AFTER {
+                self.finish(writer, pages);
+            }
+        } else if pages >= COPIED_AFTER {
             self.is_copying = self.ask.send(()).is_ok();
             if !self.is_copying {
                 self.finish(writer, pages);
@@ -129,6 +136,32 @@ mod tests {
         // A hundred pages each.
         let most = filled(&mut conn, &mut checkpoints, 2 * MOST / 100);
         assert!((COPIED_AFTER..=MOST + 200).contains(&most), "{most}");
+        checkpoints.stop();
+    }
+
+    #[test]
+    fn a_log_that_is_read_begins_anew_soon_after() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options::new(folder.path().join("database"));
+        let mut conn = options.open().unwrap();
+        conn.batch("CREATE TABLE t (data BLOB)").unwrap();
+        let mut checkpoints = Checkpoints::start(&mut conn, options.clone()).unwrap();
+        filled(&mut conn, &mut checkpoints, 1);
+        let mut reader = options.read_only().open().unwrap();
+        reader.batch("BEGIN; SELECT count(*) FROM t").unwrap();
+        let most = filled(&mut conn, &mut checkpoints, COPIED_AFTER / 100 + 20);
+        assert!(most > COPIED_AFTER);
+        // Whether the thread is done by now or not.
+        while checkpoints.is_copying {
+            filled(&mut conn, &mut checkpoints, 1);
+        }
+        reader.batch("COMMIT").unwrap();
+        let before = conn.logged();
+        let begins_anew = (0..5).any(|_| {
+            filled(&mut conn, &mut checkpoints, 1);
+            conn.logged() < before
+        });
+        assert!(begins_anew, "{before} pages");
         checkpoints.stop();
     }
 

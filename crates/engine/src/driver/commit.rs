@@ -69,6 +69,10 @@ async fn ahead(store: &Store, turn: &Turn) -> Result<()> {
         for value in turn.batch.values() {
             blobs.put_value(env, tenant, value).await?;
         }
+        if let Some(continued) = &turn.batch.continued {
+            let stored = serde_json::to_value(continued).map_err(Error::internal)?;
+            blobs.put_value(env, tenant, &stored).await?;
+        }
     }
     Ok(())
 }

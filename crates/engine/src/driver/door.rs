@@ -142,6 +142,14 @@ impl Door {
         }
     }
 
+    /// Lets this engine begin on nothing more, and forgets it.
+    pub(super) fn close(&self, engine: &Engine) {
+        let mut host = lock(&self.0.engine);
+        if host.as_ref().is_some_and(|host| Arc::ptr_eq(&host.desk, &engine.desk)) {
+            *host = None;
+        }
+    }
+
     fn host(&self) -> Option<Arc<Host>> {
         lock(&self.0.engine).as_ref().filter(|host| host.works()).cloned()
     }

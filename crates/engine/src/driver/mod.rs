@@ -277,6 +277,7 @@ impl Engine {
     /// begins. What is not at rest in time is dropped and resumed by the next start.
     pub async fn drain(&self, patience: Duration) {
         self.draining.cancel();
+        self.parts.door.close(self);
         // Begun and not gone on with: queued again with all others that are under way.
         self.born().clear();
         self.tasks.close();

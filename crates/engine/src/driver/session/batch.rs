@@ -74,7 +74,6 @@ impl Batch {
         begun
             .map(|step| &step.input)
             .chain(self.children.iter().map(|child| &child.input))
-            .chain(self.continued.iter().map(|continued| &continued.input))
             .chain(made)
     }
 
