@@ -5,7 +5,7 @@ use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
 
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::{DefaultBodyLimit, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -15,7 +15,7 @@ use connectus_store::request;
 use futures::FutureExt;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::{patience, prefer, problem::Problem, zero};
+use super::{body::MAX_BODY_BYTES, patience, prefer, problem::Problem, zero};
 use crate::app::App;
 
 /// Longest refusal of the framework that is passed on, in bytes.
@@ -26,7 +26,9 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Puts the edge around the router. Each layer of a router costs every request its boxes, so what
 /// can be one function is one.
 pub fn surround(router: Router, app: App) -> Router {
-    let guarded = router.layer(middleware::from_fn(guard));
+    // For what the framework reads by itself: forms. Other bodies have the same limit where read.
+    let limited = router.layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
+    let guarded = limited.layer(middleware::from_fn(guard));
     let guarded = match cors(&app.auth.settings().cors_origins) {
         Some(cors) => guarded.layer(cors),
         None => guarded,
