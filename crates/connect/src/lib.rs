@@ -27,6 +27,6 @@ pub use http::{EgressPolicy, Guarded};
 pub use mail::Mailer;
 pub use plan::Plan;
 pub use runtime::{
-    ActionOutcome, Connection, ConnectionReport, Connector, CursorState, RecordPage, Settings,
-    StreamInfo, StreamReader, TEST_WITHIN,
+    ActionOutcome, Connection, ConnectionReport, Connector, CursorState, RecordPage, Sending, Sent,
+    Settings, StreamInfo, StreamReader, TEST_WITHIN, WriteKind, WriteOutcome,
 };

@@ -15,6 +15,11 @@ sql! {
            VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, flow_id) \
            DO UPDATE SET cursor = excluded.cursor, updated_at = excluded.updated_at";
     CLEAR = "DELETE FROM flow_cursors WHERE tenant_id = $1 AND flow_id = $2";
+    SCAN = "SELECT cursor FROM flow_scans WHERE tenant_id = $1 AND flow_id = $2";
+    PUT_SCAN = "INSERT INTO flow_scans (tenant_id, flow_id, cursor, updated_at) \
+                VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, flow_id) \
+                DO UPDATE SET cursor = excluded.cursor, updated_at = excluded.updated_at";
+    CLEAR_SCAN = "DELETE FROM flow_scans WHERE tenant_id = $1 AND flow_id = $2";
 }
 
 impl Conn {
@@ -28,6 +33,20 @@ impl Conn {
         flow: &FlowId,
     ) -> StoreResult<Option<Value>> {
         let row: Option<(String,)> = on!(self, c => sqlx::query_as(GET)
+            .bind(ctx.tenant().as_str()).bind(flow.as_str()).fetch_optional(c).await?);
+        Ok(row.map(|(text,)| serde_json::from_str(&text)).transpose()?)
+    }
+
+    /// How far a flow has gone through the records it sends; none before its first checkpoint.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn flow_scan(
+        &mut self,
+        ctx: &TenantCtx,
+        flow: &FlowId,
+    ) -> StoreResult<Option<Value>> {
+        let row: Option<(String,)> = on!(self, c => sqlx::query_as(SCAN)
             .bind(ctx.tenant().as_str()).bind(flow.as_str()).fetch_optional(c).await?);
         Ok(row.map(|(text,)| serde_json::from_str(&text)).transpose()?)
     }
@@ -57,6 +76,32 @@ impl Tx {
     /// What the database says.
     pub async fn clear_flow_cursor(&mut self, ctx: &TenantCtx, flow: &FlowId) -> StoreResult<()> {
         on!(self, c => sqlx::query(CLEAR)
+            .bind(ctx.tenant().as_str()).bind(flow.as_str()).execute(c).await.map(drop)?);
+        Ok(())
+    }
+    /// Notes how far a flow has gone through the records it sends.
+    ///
+    /// # Errors
+    /// `not_found` when the flow is gone.
+    pub async fn put_flow_scan(
+        &mut self,
+        ctx: &TenantCtx,
+        flow: &FlowId,
+        cursor: &Value,
+    ) -> StoreResult<()> {
+        let now = self.env.now().0;
+        on!(self, c => sqlx::query(PUT_SCAN)
+            .bind(ctx.tenant().as_str()).bind(flow.as_str()).bind(cursor.to_string()).bind(now)
+            .execute(c).await.map(drop)?);
+        Ok(())
+    }
+
+    /// Forgets it: the next sync looks at every record again and sends what differs.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn clear_flow_scan(&mut self, ctx: &TenantCtx, flow: &FlowId) -> StoreResult<()> {
+        on!(self, c => sqlx::query(CLEAR_SCAN)
             .bind(ctx.tenant().as_str()).bind(flow.as_str()).execute(c).await.map(drop)?);
         Ok(())
     }

@@ -16,7 +16,7 @@ use crate::{
 macro_rules! columns {
     () => {
         "tenant_id, id, integration_id, name, direction, status, stream, destination, \
-         source_fields, target_fields, transformation_rules, conflict_policy, sync_frequency, \
+         source_fields, target_fields, transformation_rules, conflict_policy, options, sync_frequency, \
          records_processed, records_failed, last_run_id, last_synced_at, next_due_at, created_by, \
          created_at, updated_at, version"
     };
@@ -34,12 +34,14 @@ macro_rules! filter {
 sql! {
     INSERT = "INSERT INTO data_flows (tenant_id, id, integration_id, name, direction, status, \
               stream, destination, source_fields, target_fields, transformation_rules, \
-              conflict_policy, sync_frequency, next_due_at, created_by, created_at, updated_at) \
-              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16)";
+              conflict_policy, sync_frequency, next_due_at, created_by, created_at, updated_at, \
+              options) \
+              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
+              $16, $17)";
     UPDATE = "UPDATE data_flows SET integration_id = $3, name = $4, direction = $5, status = $6, \
               stream = $7, destination = $8, source_fields = $9, target_fields = $10, \
               transformation_rules = $11, conflict_policy = $12, sync_frequency = $13, \
-              next_due_at = $14, updated_at = $15, version = version + 1 \
+              next_due_at = $14, updated_at = $15, options = $17, version = version + 1 \
               WHERE tenant_id = $1 AND id = $2 AND version = $16";
     DELETE = "DELETE FROM data_flows WHERE tenant_id = $1 AND id = $2";
     GET = concat!("SELECT ", columns!(), " FROM data_flows WHERE tenant_id = $1 AND id = $2");
@@ -87,6 +89,7 @@ struct Row {
     target_fields: String,
     transformation_rules: String,
     conflict_policy: String,
+    options: String,
     sync_frequency: String,
     records_processed: i64,
     records_failed: i64,
@@ -115,6 +118,7 @@ impl Row {
             target_fields: serde_json::from_str(&self.target_fields)?,
             transformation_rules: serde_json::from_str(&self.transformation_rules)?,
             conflict_policy: self.conflict_policy.parse()?,
+            options: serde_json::from_str(&self.options)?,
             sync_frequency: self.sync_frequency,
             records_processed: count(self.records_processed),
             records_failed: count(self.records_failed),
@@ -138,6 +142,7 @@ impl Tx {
         let source_fields = serde_json::to_string(&flow.source_fields)?;
         let target_fields = serde_json::to_string(&flow.target_fields)?;
         let rules = serde_json::to_string(&flow.transformation_rules)?;
+        let options = serde_json::to_string(&flow.options)?;
         on!(self, c => sqlx::query(INSERT)
             .bind(flow.tenant.as_str())
             .bind(flow.id.as_str())
@@ -155,6 +160,7 @@ impl Tx {
             .bind(flow.next_due_at.map(|at| at.0))
             .bind(flow.created_by.as_ref().map(UserId::as_str))
             .bind(flow.created_at.0)
+            .bind(options)
             .execute(c)
             .await
             .map(drop)?);
@@ -171,6 +177,7 @@ impl Tx {
         let source_fields = serde_json::to_string(&flow.source_fields)?;
         let target_fields = serde_json::to_string(&flow.target_fields)?;
         let rules = serde_json::to_string(&flow.transformation_rules)?;
+        let options = serde_json::to_string(&flow.options)?;
         let touched = on!(self, c => sqlx::query(UPDATE)
             .bind(flow.tenant.as_str())
             .bind(flow.id.as_str())
@@ -188,6 +195,7 @@ impl Tx {
             .bind(flow.next_due_at.map(|at| at.0))
             .bind(now)
             .bind(i64::try_from(flow.version).unwrap_or_default())
+            .bind(options)
             .execute(c)
             .await?
             .rows_affected());

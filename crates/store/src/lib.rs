@@ -33,6 +33,7 @@ mod installation;
 pub mod integrations;
 mod integrity;
 pub mod journal;
+pub mod links;
 pub mod login_attempts;
 pub mod logins;
 pub mod notification_rules;

@@ -45,6 +45,9 @@ sql! {
     PUT = concat!(
         "INSERT INTO records (tenant_id, collection, key, data, hash, source, origin, created_at, \
          updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)", on_conflict!());
+    CHANGED = concat!("SELECT ", columns!(), " FROM records \
+                       WHERE tenant_id = $1 AND collection = $2 AND key > $3 \
+                       AND updated_at >= $4 ORDER BY key LIMIT $5");
     DELETE = "DELETE FROM records WHERE tenant_id = $1 AND collection = $2 AND key = $3";
 }
 
@@ -303,6 +306,24 @@ impl Conn {
                     .await?
             }
         };
+        rows.into_iter().map(Row::record).collect()
+    }
+
+    /// Records behind the key `after` that changed at `since` or later, by key.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn changed_records(
+        &mut self,
+        ctx: &TenantCtx,
+        collection: &CollectionName,
+        after: &str,
+        since: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<Record>> {
+        let rows: Vec<Row> = on!(self, c => sqlx::query_as(CHANGED)
+            .bind(ctx.tenant().as_str()).bind(collection.as_str()).bind(after).bind(since.0)
+            .bind(i64::from(limit)).fetch_all(c).await?);
         rows.into_iter().map(Row::record).collect()
     }
 

@@ -1,7 +1,8 @@
 //! Rows that a data flow could not take, kept with the reason until they are replayed.
 
 use connectus_core::{
-    FlowId, Page, RejectedRowId, RunId, TenantCtx, Timestamp, error::FieldError, page::Listing,
+    FlowId, Page, RejectedRowId, RunId, TenantCtx, Timestamp, error::FieldError, flow::Leg,
+    page::Listing,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -15,13 +16,13 @@ use crate::{
 
 macro_rules! columns {
     () => {
-        "id, flow_id, run_id, source_key, source, errors, created_at, replayed_at"
+        "id, flow_id, run_id, leg, source_key, source, errors, created_at, replayed_at"
     };
 }
 
 macro_rules! on_conflict {
     () => {
-        " ON CONFLICT (tenant_id, flow_id, source_key) DO UPDATE SET run_id = excluded.run_id, \
+        " ON CONFLICT (tenant_id, flow_id, leg, source_key) DO UPDATE SET run_id = excluded.run_id, \
          source = excluded.source, errors = excluded.errors, replayed_at = NULL"
     };
 }
@@ -44,17 +45,19 @@ sql! {
 dialects! {
     INSERT = concat!(
         "INSERT INTO rejected_rows (tenant_id, id, flow_id, run_id, source_key, source, errors, \
-         created_at) SELECT $1, value ->> 0, $2, $3, value ->> 1, value -> 2, value -> 3, $5 \
+         created_at, leg) SELECT $1, value ->> 0, $2, $3, value ->> 1, value -> 2, value -> 3, \
+         $5, $6 \
          FROM json_each($4) WHERE TRUE", on_conflict!()),
         concat!(
         "INSERT INTO rejected_rows (tenant_id, id, flow_id, run_id, source_key, source, errors, \
-         created_at) SELECT $1, value ->> 0, $2, $3, value ->> 1, value ->> 2, value ->> 3, $5 \
+         created_at, leg) SELECT $1, value ->> 0, $2, $3, value ->> 1, value ->> 2, value ->> 3, \
+         $5, $6 \
          FROM json_array_elements(CAST($4 AS JSON))", on_conflict!());
     RESOLVE =
         "UPDATE rejected_rows SET replayed_at = $4 WHERE tenant_id = $1 AND flow_id = $2 \
-         AND replayed_at IS NULL AND source_key IN (SELECT value FROM json_each($3))",
+         AND leg = $5 AND replayed_at IS NULL AND source_key IN (SELECT value FROM json_each($3))",
         "UPDATE rejected_rows SET replayed_at = $4 WHERE tenant_id = $1 AND flow_id = $2 \
-         AND replayed_at IS NULL AND source_key = ANY($3)";
+         AND leg = $5 AND replayed_at IS NULL AND source_key = ANY($3)";
 }
 
 /// A row to be kept.
@@ -79,6 +82,8 @@ pub struct RejectedRow {
     pub flow: FlowId,
     /// The run that last tried.
     pub run: RunId,
+    /// Which way it was to travel.
+    pub leg: Leg,
     /// What identifies the row in its source.
     pub source_key: String,
     /// The row as it was read; null when it was too large to keep.
@@ -96,6 +101,7 @@ struct Row {
     id: String,
     flow_id: String,
     run_id: String,
+    leg: String,
     source_key: String,
     source: String,
     errors: String,
@@ -109,6 +115,7 @@ impl Row {
             id: RejectedRowId::trusted(self.id),
             flow: FlowId::trusted(self.flow_id),
             run: RunId::trusted(self.run_id),
+            leg: self.leg.parse()?,
             source_key: self.source_key,
             source: serde_json::from_str(&self.source)?,
             errors: serde_json::from_str(&self.errors)?,
@@ -127,6 +134,7 @@ impl Tx {
         &mut self,
         ctx: &TenantCtx,
         flow: &FlowId,
+        leg: Leg,
         run: &RunId,
         rows: &[NewRejectedRow],
     ) -> StoreResult<()> {
@@ -147,6 +155,7 @@ impl Tx {
                 .bind(run.as_str())
                 .bind(list)
                 .bind(now)
+                .bind(leg.name())
                 .execute(c)
                 .await
                 .map(drop)?,
@@ -156,6 +165,7 @@ impl Tx {
                 .bind(run.as_str())
                 .bind(list)
                 .bind(now)
+                .bind(leg.name())
                 .execute(c)
                 .await
                 .map(drop)?,
@@ -171,6 +181,7 @@ impl Tx {
         &mut self,
         ctx: &TenantCtx,
         flow: &FlowId,
+        leg: Leg,
         source_keys: &[&str],
     ) -> StoreResult<u64> {
         let now = self.env.now().0;
@@ -181,6 +192,7 @@ impl Tx {
                 .bind(flow.as_str())
                 .bind(serde_json::to_string(source_keys)?)
                 .bind(now)
+                .bind(leg.name())
                 .execute(c)
                 .await?
                 .rows_affected(),
@@ -189,6 +201,7 @@ impl Tx {
                 .bind(flow.as_str())
                 .bind(source_keys)
                 .bind(now)
+                .bind(leg.name())
                 .execute(c)
                 .await?
                 .rows_affected(),

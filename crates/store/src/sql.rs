@@ -76,6 +76,7 @@ pub static MANY_ROWS: &[(&str, &[(&str, &Rows)])] = &[
 
 /// Every statement that differs between the databases, by file.
 pub const DIFFERING: &[(&str, &[(&str, Dialects)])] = &[
+    ("links", crate::links::DIALECTS),
     ("records", crate::records::DIALECTS),
     ("records/search", crate::records::SEARCH_DIALECTS),
     ("rejected", crate::rejected::DIALECTS),
@@ -104,6 +105,7 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
     ("installation", crate::installation::STATEMENTS),
     ("integrations", crate::integrations::STATEMENTS),
     ("journal", crate::journal::STATEMENTS),
+    ("links", crate::links::STATEMENTS),
     ("login_attempts", crate::login_attempts::STATEMENTS),
     ("logins", crate::logins::STATEMENTS),
     ("notification_rules", crate::notification_rules::STATEMENTS),

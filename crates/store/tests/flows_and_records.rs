@@ -12,7 +12,7 @@ use connectus_core::{
     canonical::Digest,
     collection::{CollectionName, Filter},
     error::FieldError,
-    flow::DataFlow,
+    flow::{DataFlow, Leg},
     integration::{Integration, IntegrationStatus},
 };
 use connectus_store::{
@@ -419,7 +419,7 @@ both! {
             tx.insert_flow(&made).await?;
             tx.put_flow_cursor(&who, &what, &json!({"at": 1})).await?;
             tx.put_flow_cursor(&who, &what, &json!({"at": 2})).await?;
-            tx.keep_rejected(&who, &what, &RunId::trusted("run_1"), &[refused("rej_1", "1")]).await
+            tx.keep_rejected(&who, &what, Leg::Inbound, &RunId::trusted("run_1"), &[refused("rej_1", "1")]).await
         })
         .unwrap();
         let mut conn = db.store.read().await.unwrap();
@@ -440,8 +440,8 @@ both! {
         write!(db, tx => async {
             tx.insert_flow(&made).await?;
             let first = [refused("rej_1", "1"), refused("rej_2", "2")];
-            tx.keep_rejected(&who, &what, &RunId::trusted("run_1"), &first).await?;
-            tx.keep_rejected(&who, &what, &RunId::trusted("run_2"), &[refused("rej_9", "1")]).await
+            tx.keep_rejected(&who, &what, Leg::Inbound, &RunId::trusted("run_1"), &first).await?;
+            tx.keep_rejected(&who, &what, Leg::Inbound, &RunId::trusted("run_2"), &[refused("rej_9", "1")]).await
         })
         .unwrap();
         let mut conn = db.store.read().await.unwrap();
@@ -454,7 +454,7 @@ both! {
         drop(conn);
         let (who, what) = (ctx.clone(), id.clone());
         let resolved =
-            write!(db, tx => async { tx.resolve_rejected(&who, &what, &["1", "7"]).await });
+            write!(db, tx => async { tx.resolve_rejected(&who, &what, Leg::Inbound, &["1", "7"]).await });
         assert_eq!(resolved.unwrap(), 1);
         let mut conn = db.store.read().await.unwrap();
         assert_eq!(conn.count_rejected(&ctx, &id, false).await.unwrap(), 1);

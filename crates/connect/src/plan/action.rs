@@ -2,7 +2,7 @@
 
 use connectus_core::{
     Error, Result,
-    provider::{Action, ErrorNames, Idempotency, Paths},
+    provider::{Action, Batch, ErrorNames, Idempotency, Paths},
 };
 use serde_json::Value;
 
@@ -28,6 +28,8 @@ pub struct ActionPlan {
     pub records: Vec<JsonPath>,
     /// The id within a thing.
     pub id: Option<JsonPath>,
+    /// Where a thing says which of those sent it is.
+    pub place: Option<ErrorRef>,
     /// Where the list of errors stands.
     pub errors: Option<JsonPath>,
     /// The boolean within a thing that says whether it was done.
@@ -51,7 +53,7 @@ pub struct BatchPlan {
     pub error_ref: Option<ErrorRef>,
 }
 
-/// How an error says which thing it is about: the path of a value in the error.
+/// How an error, or a thing in an answer, says which of the things sent it is about.
 #[derive(Debug)]
 pub enum ErrorRef {
     /// The thing's place in the whole list.
@@ -60,6 +62,17 @@ pub enum ErrorRef {
     Place(JsonPath),
     /// A value of the thing's own, and where the rendered thing holds it.
     Item(JsonPath, JsonPath),
+}
+
+impl ErrorRef {
+    fn of(batch: &Batch, path: &str) -> Self {
+        let path = JsonPath::new(path);
+        match (batch.error_names, &batch.item_ref) {
+            (ErrorNames::Place, _) => Self::Place(path),
+            (ErrorNames::Item, Some(own)) => Self::Item(path, JsonPath::new(own)),
+            _ => Self::Index(path),
+        }
+    }
 }
 
 impl ActionPlan {
@@ -74,16 +87,10 @@ impl ActionPlan {
                 max: batch.max as usize,
                 field: batch.field.as_str().into(),
                 item: Node::compile(&batch.item, &format!("{at}/batch/item"))?,
-                error_ref: batch.error_ref.as_deref().map(|path| {
-                    let path = JsonPath::new(path);
-                    match (batch.error_names, &batch.item_ref) {
-                        (ErrorNames::Place, _) => ErrorRef::Place(path),
-                        (ErrorNames::Item, Some(own)) => ErrorRef::Item(path, JsonPath::new(own)),
-                        _ => ErrorRef::Index(path),
-                    }
-                }),
+                error_ref: batch.error_ref.as_deref().map(|path| ErrorRef::of(batch, path)),
             }),
         };
+        let place = action.batch.as_ref().zip(action.result.place.as_deref());
         let names = |value: Option<&Value>| -> Vec<Box<str>> {
             let items = value.and_then(Value::as_array).into_iter().flatten();
             items.filter_map(Value::as_str).map(Box::from).collect()
@@ -100,6 +107,7 @@ impl ActionPlan {
             idempotency: action.idempotency.clone(),
             records: action.result.records.iter().flat_map(Paths::all).map(JsonPath::new).collect(),
             id: path(&action.result.id),
+            place: place.map(|(batch, path)| ErrorRef::of(batch, path)),
             errors: path(&action.result.errors),
             ok: path(&action.result.ok),
             error: path(&action.result.error),

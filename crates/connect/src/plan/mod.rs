@@ -6,6 +6,7 @@ mod derive;
 mod errors;
 mod stream;
 mod times;
+mod write;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,6 +19,7 @@ pub use derive::DerivedPlan;
 pub use errors::{ErrorPlan, OUTCOME, OUTCOME_UNKNOWN, outcome_unknown};
 pub use stream::{CapPlan, CursorPlan, JobPlan, Next, Pages, Paging, PartPlan, StreamPlan};
 pub use times::{TimeFormat, duration_micros};
+pub use write::{WriteCallPlan, WritePlan};
 
 use crate::template::Node;
 
@@ -76,6 +78,11 @@ impl Plan {
             pack.check.as_ref().map(|call| CallPlan::compile(call, "/check")).transpose()?;
         let errors = ErrorPlan::compile(&pack.errors);
         Ok(Self { pack, base_url, streams, actions, check, errors })
+    }
+
+    /// A stream by its name.
+    pub fn stream(&self, name: &str) -> Option<&Arc<StreamPlan>> {
+        self.streams.get(name)
     }
 
     /// The settings as templates see them: what is given, over the pack's defaults.

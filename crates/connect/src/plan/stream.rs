@@ -11,7 +11,7 @@ use connectus_core::{
 };
 use serde_json::Value;
 
-use super::{CallPlan, times::TimeFormat};
+use super::{CallPlan, WritePlan, times::TimeFormat};
 use crate::{path::JsonPath, template::Node};
 
 /// A stream, compiled.
@@ -25,6 +25,8 @@ pub struct StreamPlan {
     pub full: PartPlan,
     /// Reads what changed; `None` when the stream cannot, or when `full` does it too.
     pub delta: Option<PartPlan>,
+    /// How it is written; `None` when it cannot.
+    pub write: Option<WritePlan>,
 }
 
 /// One way of reading a stream.
@@ -156,6 +158,12 @@ impl StreamPlan {
             key: full.primary_key.fields().into_iter().map(JsonPath::new).collect(),
             full: PartPlan::compile(full, at)?,
             delta: delta.map(|part| PartPlan::compile(part, at)).transpose()?,
+            write: full
+                .hints
+                .write
+                .as_ref()
+                .map(|write| WritePlan::compile(write, &format!("{at}/x-connectus/write")))
+                .transpose()?,
         })
     }
 

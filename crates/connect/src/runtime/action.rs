@@ -25,6 +25,9 @@ pub struct ActionOutcome {
     pub ids: Vec<String>,
     /// Items of a batch that the provider refused. The others were done.
     pub failed: Vec<ItemFailure>,
+    /// Which of the items sent each of `ids` is of, where the provider says so.
+    #[serde(skip)]
+    pub places: Vec<Option<usize>>,
     /// Calls made.
     pub calls: u32,
 }
@@ -174,7 +177,7 @@ fn read_answer(plan: &ActionPlan, sent: &Sent, mut answer: Answer, outcome: &mut
     let failures = plan.errors.as_ref().and_then(|path| path.take(&mut answer.body));
     if let Some(Value::Array(failures)) = failures {
         outcome.failed.extend(failures.iter().map(|failure| ItemFailure {
-            index: place_of(plan, sent, failure),
+            index: place_of(plan.batch.as_ref().and_then(|b| b.error_ref.as_ref()), sent, failure),
             message: sentence(plan, failure),
         }));
     }
@@ -189,31 +192,42 @@ fn read_answer(plan: &ActionPlan, sent: &Sent, mut answer: Answer, outcome: &mut
     if plan.records.is_empty() && !answer.body.is_null() {
         records.push(answer.body);
     }
+    let mut places = Vec::new();
     if let Some(ok) = &plan.ok {
         let mut place = sent.first;
         records.retain(|record| {
             let done = ok.get(record) != Some(&Value::Bool(false));
-            if !done {
+            if done {
+                places.push(Some(place));
+            } else {
                 let message = sentence(plan, record);
                 outcome.failed.push(ItemFailure { index: Some(place), message });
             }
             place += 1;
             done
         });
+    } else {
+        let place = |record| place_of(plan.place.as_ref(), sent, record);
+        places.extend(records.iter().map(place));
     }
     if let Some(id) = &plan.id {
-        outcome.ids.extend(records.iter().filter_map(|record| id.text(record)));
+        for (record, place) in records.iter().zip(places) {
+            if let Some(id) = id.text(record) {
+                outcome.ids.push(id);
+                outcome.places.push(place);
+            }
+        }
     }
     outcome.records.extend(records);
 }
 
-/// The place in the whole list of the thing an error is about.
-fn place_of(plan: &ActionPlan, sent: &Sent, failure: &Value) -> Option<usize> {
-    match plan.batch.as_ref()?.error_ref.as_ref()? {
-        ErrorRef::Index(path) => path.text(failure)?.parse().ok(),
-        ErrorRef::Place(path) => Some(sent.first + path.text(failure)?.parse::<usize>().ok()?),
+/// The place in the whole list of the thing that an error, or a thing in an answer, is about.
+fn place_of(said: Option<&ErrorRef>, sent: &Sent, about: &Value) -> Option<usize> {
+    match said? {
+        ErrorRef::Index(path) => path.text(about)?.parse().ok(),
+        ErrorRef::Place(path) => Some(sent.first + path.text(about)?.parse::<usize>().ok()?),
         ErrorRef::Item(path, own) => {
-            let named = path.text(failure)?;
+            let named = path.text(about)?;
             let is_it = |item: &Value| own.text(item).is_some_and(|text| text == named);
             Some(sent.first + sent.items.as_array()?.iter().position(is_it)?)
         }

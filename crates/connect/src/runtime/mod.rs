@@ -9,6 +9,7 @@ mod job;
 mod paging;
 mod reader;
 mod site;
+mod write;
 
 pub use action::{ActionOutcome, ItemFailure, MAX_BATCH_ITEMS};
 pub use attach::ACCESS_TOKEN;
@@ -17,3 +18,4 @@ pub use cursor::CursorState;
 pub(crate) use paging::LoopGuard;
 pub use reader::{MAX_PAGES, RecordPage, StreamReader};
 pub(crate) use site::Site;
+pub use write::{Sending, Sent, WriteKind, WriteOutcome};

@@ -2,12 +2,15 @@
 
 mod diff;
 pub mod mapping;
+mod options;
+pub mod pair;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use diff::{FieldChange, RowDiff, diff, row_hash};
 pub use mapping::Mapping;
+pub use options::FlowOptions;
 
 use crate::{
     Error, Result,
@@ -132,6 +135,9 @@ pub struct DataFlow {
     pub transformation_rules: Map<String, Value>,
     /// Who wins a conflict.
     pub conflict_policy: ConflictPolicy,
+    /// What it is told beyond that.
+    #[serde(default)]
+    pub options: FlowOptions,
     /// When it runs, see [`crate::schedule`].
     pub sync_frequency: String,
     /// Records taken, over all runs.
@@ -191,6 +197,7 @@ impl DataFlow {
         if let Err(error) = self.schedule("UTC") {
             wrong.extend(error.fields);
         }
+        wrong.extend(self.options.faults());
         for leg in self.direction.legs() {
             match self.mapping(*leg) {
                 Err(error) if error.fields.is_empty() => return Err(error),

@@ -24,6 +24,7 @@ fn flow() -> DataFlow {
         target_fields: ["email", "firstName", "lastName"].map(String::from).into(),
         transformation_rules: Map::new(),
         conflict_policy: ConflictPolicy::Newest,
+        options: Default::default(),
         sync_frequency: "hourly".into(),
         records_processed: 0,
         records_failed: 0,

@@ -214,6 +214,9 @@ pub struct ResultShape {
     pub records: Option<super::Paths>,
     /// The id within a thing.
     pub id: Option<String>,
+    /// In a thing: the path of the value that says which of the things sent it is, as
+    /// `batch.error_names` reads it. None: only `ok` says so, where there is one.
+    pub place: Option<String>,
     /// The list of errors of a partly successful batch.
     pub errors: Option<String>,
     /// A boolean within a thing; where it is false the thing was refused. The list then has one

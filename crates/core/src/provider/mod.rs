@@ -37,7 +37,7 @@ pub use paths::Paths;
 pub use stream::{
     DatetimeCursor, Datetimes, DeclarativeStream, DelegatingStream, Extractor, HttpRequester,
     Incremental, Job, MinMaxDatetime, PrimaryKey, RecordSelector, Requester, ResultCap, Retriever,
-    SchemaLoader, SimpleRetriever, Sorted, Stream, StreamHints,
+    SchemaLoader, SimpleRetriever, Sorted, Stream, StreamHints, StreamWrite, WriteCall,
 };
 pub use trigger::{
     Challenge, DigestEncoding, Envelope, EventInfo, NameRule, SignatureScheme, TimeUnit, Triggers,

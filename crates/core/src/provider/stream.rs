@@ -261,8 +261,8 @@ pub struct StreamHints {
     pub sorted: Sorted,
     /// The most results one query ever yields.
     pub result_cap: Option<ResultCap>,
-    /// Whether the stream may also be the destination of an outbound flow, and by which action.
-    pub write_action: Option<String>,
+    /// How flows write to the provider what this stream reads; none: they cannot.
+    pub write: Option<StreamWrite>,
     /// Whether every page is asked for anew from the newest time seen, instead of by an offset: a
     /// record that changes meanwhile moves to the end, and an offset would skip its neighbour.
     /// While the time does not move, the offset goes on. Needs `sorted: ascending`.
@@ -275,6 +275,53 @@ pub struct StreamHints {
     /// Members of an answer that leaves an empty list out: where the list is absent and there is
     /// no other member but these, there are no records. None: a list that is absent is an error.
     pub empty_members: Vec<String>,
+}
+
+/// How flows write to the provider what a stream reads.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamWrite {
+    /// The field whose value identifies a thing, where a flow names no other. None: it must.
+    #[serde(default)]
+    pub match_field: Option<String>,
+    /// Makes a thing, or changes the one whose `match_field` has the value.
+    pub upsert: WriteCall,
+    /// Changes things whose id is known; none: these are upserted, too.
+    #[serde(default)]
+    pub update: Option<WriteCall>,
+    /// Removes things whose id is known; none: they cannot be removed.
+    #[serde(default)]
+    pub delete: Option<WriteCall>,
+    /// What empties a field, where null does not.
+    #[serde(default)]
+    pub clear: Option<Value>,
+}
+
+impl StreamWrite {
+    /// All its calls, each with its name.
+    pub fn calls(&self) -> impl Iterator<Item = (&'static str, &WriteCall)> {
+        let all = [
+            ("upsert", Some(&self.upsert)),
+            ("update", self.update.as_ref()),
+            ("delete", self.delete.as_ref()),
+        ];
+        all.into_iter().filter_map(|(name, call)| Some((name, call?)))
+    }
+}
+
+/// An action that a flow calls to write. It must be harmless to repeat: a process that dies does
+/// not know what it has sent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WriteCall {
+    /// The action.
+    pub action: String,
+    /// Its input besides the things. Templates see `match_field` and `config`.
+    #[serde(default)]
+    pub input: BTreeMap<String, Value>,
+    /// One thing, as the action wants it. Templates see `id` (the provider's), `match` (the value
+    /// of `match_field`) and `row`.
+    pub item: Value,
 }
 
 /// A job that gathers the records before they can be read. The requests of the stream see its id

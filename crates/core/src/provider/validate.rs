@@ -101,11 +101,7 @@ impl Pack {
         unique(faults, "/streams", self.streams.iter().map(Stream::name));
         for (index, stream) in self.streams.iter().enumerate() {
             let at = format!("/streams/{index}");
-            if let Some(action) = &stream.full().hints.write_action
-                && self.action(action).is_none()
-            {
-                faults.add(&*at, format!("write_action: no action `{action}`"));
-            }
+            self.check_write(faults, &at, stream);
             let delta = stream.delta();
             if matches!(stream, Stream::StateDelegatingStream(_)) && delta.is_none() {
                 faults.add(&*at, "incremental_stream needs an incremental_sync");
@@ -121,6 +117,20 @@ impl Pack {
                 && cap.ties_body_json.is_some() != cap.ties_id.is_some()
             {
                 faults.add(&*at, "result_cap: ties_body_json and ties_id go together");
+            }
+        }
+    }
+
+    /// What a process that died may have sent is sent again, so it must be harmless.
+    fn check_write(&self, faults: &mut Faults, at: &str, stream: &Stream) {
+        for (name, call) in stream.full().hints.write.iter().flat_map(|write| write.calls()) {
+            let at = format!("{at}/x-connectus/write/{name}");
+            match self.action(&call.action) {
+                None => faults.add(at, format!("no action `{}`", call.action)),
+                Some(action) if action.idempotency != Idempotency::Idempotent => {
+                    faults.add(at, format!("`{}` must be idempotent", call.action));
+                }
+                Some(_) => {}
             }
         }
     }

@@ -187,6 +187,6 @@ fn stream_capability(stream: &Stream) -> StreamCapability {
         name: stream.name().to_owned(),
         primary_key: full.primary_key.fields().into_iter().map(str::to_owned).collect(),
         delta: stream.delta().is_some(),
-        write_action: full.hints.write_action.clone(),
+        write_action: full.hints.write.as_ref().map(|write| write.upsert.action.clone()),
     }
 }

@@ -5,14 +5,14 @@ use connectus_core::{
     Code, Error, FlowId, IntegrationId, Result, TenantCtx,
     collection::CollectionName,
     event::EventType,
-    flow::{ConflictPolicy, DataFlow, Direction, FlowStatus, Leg},
+    flow::{ConflictPolicy, DataFlow, Direction, FlowOptions, FlowStatus, Leg},
     provider::Stream,
     schedule,
 };
 use connectus_store::{Conn, Tx};
 use serde_json::{Map, Value, json};
 
-use crate::{parts::Parts, sync::plan::only_inbound};
+use crate::{parts::Parts, sync::outgoing::Outgoing};
 
 /// Data flows of one tenant at most.
 pub const MAX_FLOWS: u64 = 1_000;
@@ -38,6 +38,8 @@ pub struct NewFlow {
     pub transformation_rules: Map<String, Value>,
     /// Who wins a conflict.
     pub conflict_policy: ConflictPolicy,
+    /// What it is told beyond that.
+    pub options: FlowOptions,
     /// When it runs.
     pub sync_frequency: String,
     /// Whether it runs by schedule.
@@ -65,6 +67,8 @@ pub struct FlowChange {
     pub transformation_rules: Option<Map<String, Value>>,
     /// Another policy.
     pub conflict_policy: Option<ConflictPolicy>,
+    /// Other options; they replace all.
+    pub options: Option<FlowOptions>,
     /// Another schedule.
     pub sync_frequency: Option<String>,
     /// Another status.
@@ -91,6 +95,7 @@ pub async fn create(parts: &Parts, ctx: &TenantCtx, new: NewFlow) -> Result<Data
         target_fields: new.target_fields,
         transformation_rules: new.transformation_rules,
         conflict_policy: new.conflict_policy,
+        options: new.options,
         sync_frequency: new.sync_frequency,
         records_processed: 0,
         records_failed: 0,
@@ -145,18 +150,30 @@ pub async fn update(
         plan_next(&mut conn, ctx, &mut flow, now).await?;
     }
     drop(conn);
-    let reread = reads_differently(before, &flow);
+    let again = Again {
+        reread: reads_differently(before, &flow),
+        relink: pairs_differently(before, &flow),
+    };
     let (owner, changed) = (ctx.clone(), flow.clone());
     parts
         .store
-        .write(move |tx| Box::pin(async move { replace(tx, &owner, &changed, reread).await }))
+        .write(move |tx| Box::pin(async move { replace(tx, &owner, &changed, again).await }))
         .await?;
     flow.version += 1;
     flow.updated_at = now;
     Ok(flow)
 }
 
-async fn replace(tx: &mut Tx, ctx: &TenantCtx, flow: &DataFlow, reread: bool) -> Result<()> {
+/// What is to be done again after a change.
+#[derive(Clone, Copy)]
+struct Again {
+    /// Both sides are read again from the beginning.
+    reread: bool,
+    /// What is known of pairs does not hold any more.
+    relink: bool,
+}
+
+async fn replace(tx: &mut Tx, ctx: &TenantCtx, flow: &DataFlow, again: Again) -> Result<()> {
     if !tx.update_flow(flow).await? {
         return Err(Error::new(
             Code::PreconditionFailed,
@@ -164,8 +181,12 @@ async fn replace(tx: &mut Tx, ctx: &TenantCtx, flow: &DataFlow, reread: bool) ->
              your change.",
         ));
     }
-    if reread {
+    if again.reread {
         tx.clear_flow_cursor(ctx, &flow.id).await?;
+        tx.clear_flow_scan(ctx, &flow.id).await?;
+    }
+    if again.relink {
+        tx.clear_links(ctx, &flow.id).await?;
     }
     tx.emit(ctx, EventType::FlowUpdated, flow.id.as_str(), summary(flow)).await?;
     tx.audit(ctx, "flow.updated", flow.id.as_str(), definition(flow)).await
@@ -209,6 +230,7 @@ fn apply(flow: &mut DataFlow, change: FlowChange) {
     set(&mut flow.target_fields, change.target_fields);
     set(&mut flow.transformation_rules, change.transformation_rules);
     set(&mut flow.conflict_policy, change.conflict_policy);
+    set(&mut flow.options, change.options);
     set(&mut flow.sync_frequency, change.sync_frequency);
     set(&mut flow.status, change.status);
 }
@@ -221,9 +243,6 @@ pub(super) async fn check(conn: &mut Conn, ctx: &TenantCtx, flow: &mut DataFlow)
         .into_iter()
         .find_map(|(id, provider)| (id == flow.integration).then_some(provider))
         .ok_or_else(|| Error::not_found("integration"))?;
-    if flow.direction != Direction::Inbound {
-        return Err(only_inbound());
-    }
     if flow.status == FlowStatus::Error {
         return Err(Error::invalid("/status", "must be one of: draft, active, paused."));
     }
@@ -243,9 +262,17 @@ pub(super) async fn check(conn: &mut Conn, ctx: &TenantCtx, flow: &mut DataFlow)
     if flow.source_fields.is_empty() {
         return Err(Error::invalid("/source_fields", "names at least one field."));
     }
-    if let Some(salt) = flow.mapping(Leg::Inbound)?.salts().first() {
-        let message = format!("no salt is configured under the name `{salt}`; use `\"sha256\"`.");
-        return Err(Error::invalid("/transformation_rules", message));
+    for leg in flow.direction.legs() {
+        if let Some(salt) = flow.mapping(*leg)?.salts().first() {
+            let message =
+                format!("no salt is configured under the name `{salt}`; use `\"sha256\"`.");
+            return Err(Error::invalid("/transformation_rules", message));
+        }
+    }
+    if flow.direction.legs().contains(&Leg::Outbound)
+        && let Some(stream) = plan.stream(&flow.stream)
+    {
+        Outgoing::of(flow, &provider, stream)?;
     }
     Ok(())
 }
@@ -267,12 +294,19 @@ async fn plan_next(
 
 /// Whether rows already written may no longer be what the flow would write.
 fn reads_differently(before: &DataFlow, after: &DataFlow) -> bool {
-    before.integration != after.integration
-        || before.stream != after.stream
-        || before.destination != after.destination
+    pairs_differently(before, after)
+        || before.direction != after.direction
         || before.source_fields != after.source_fields
         || before.target_fields != after.target_fields
         || before.transformation_rules != after.transformation_rules
+}
+
+/// Whether records may have become other things of the provider's.
+fn pairs_differently(before: &DataFlow, after: &DataFlow) -> bool {
+    before.integration != after.integration
+        || before.stream != after.stream
+        || before.destination != after.destination
+        || before.options.match_field != after.options.match_field
 }
 
 fn summary(flow: &DataFlow) -> Value {
@@ -292,6 +326,7 @@ fn definition(flow: &DataFlow) -> Value {
         "target_fields": flow.target_fields,
         "transformation_rules": flow.transformation_rules,
         "conflict_policy": flow.conflict_policy,
+        "options": flow.options,
         "sync_frequency": flow.sync_frequency,
     })
 }

@@ -3,15 +3,21 @@
 use std::sync::Arc;
 
 use connectus_core::{
-    Code, Error, FlowId, Page, RejectedRowId, Result, TenantCtx, event::EventType,
+    Code, Error, FlowId, Page, RejectedRowId, Result, TenantCtx, event::EventType, flow::Leg,
 };
 use connectus_store::{Tx, rejected::RejectedRow};
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     parts::Parts,
-    sync::{checkpoint, intake, plan::Plan},
+    sync::{
+        checkpoint, intake,
+        plan::Plan,
+        push::{Push, Pushed},
+        settle::Settled,
+    },
 };
 
 /// Rows tried in one transaction.
@@ -97,28 +103,78 @@ async fn batch(
     replay: &mut Replay,
 ) -> Result<()> {
     let ids: Vec<RejectedRowId> = rows.iter().map(|row| row.id.clone()).collect();
+    let (sent, taken): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|row| row.leg == Leg::Outbound);
+    if !sent.is_empty() {
+        send(parts, ctx, plan, sent).await?;
+    }
     let (owner, plan) = (ctx.clone(), plan.clone());
-    let replayed = parts
+    parts
         .store
-        .write(move |tx| Box::pin(async move { take(tx, &owner, &plan, rows).await }))
+        .write(move |tx| Box::pin(async move { take(tx, &owner, &plan, taken).await }))
         .await?;
-    replay.replayed += replayed;
     let mut conn = parts.store.read().await?;
     for id in ids {
         if let Some(row) = conn.rejected_row(ctx, &id).await?
             && row.replayed_at.is_none()
         {
             replay.still_rejected.push(StillRejected { id, errors: row.errors });
+        } else {
+            replay.replayed += 1;
         }
     }
     Ok(())
 }
 
+/// Sends records again as they are now; one that is gone is refused no more.
+async fn send(
+    parts: &Parts,
+    ctx: &TenantCtx,
+    plan: &Arc<Plan>,
+    rows: Vec<RejectedRow>,
+) -> Result<()> {
+    let (Some(out), Some(run)) = (&plan.outgoing, rows.first().map(|row| row.run.clone())) else {
+        return Ok(());
+    };
+    let keys: Vec<&str> = rows.iter().map(|row| row.source_key.as_str()).collect();
+    let mut conn = parts.store.read().await?;
+    let records = conn.records_by_keys(ctx, &plan.flow.destination, &keys).await?;
+    drop(conn);
+    let here = |key: &str| records.iter().any(|record| record.key == key);
+    let gone: Vec<String> =
+        keys.iter().filter(|key| !here(key)).map(|key| (*key).to_owned()).collect();
+    let trial = parts.env().id::<RejectedRowId>().to_string();
+    let cancel = CancellationToken::new();
+    let settle = Settled::Replay(run, trial);
+    let push = Push { parts, ctx, plan, out, settle, cancel: &cancel };
+    let pushed = match push.settled(gone).await? {
+        Pushed::All => push.records(records).await?,
+        changed @ Pushed::FlowChanged => changed,
+    };
+    if let Pushed::FlowChanged = pushed {
+        return Err(changed());
+    }
+    let (ctx, flow, tried) = (ctx.clone(), plan.flow.id.clone(), rows.len());
+    let data = json!({ "flow": flow, "sent_again": tried });
+    parts
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                tx.emit(&ctx, EventType::RowsReplayed, flow.as_str(), data.clone()).await?;
+                tx.audit(&ctx, "flow.rows_replayed", flow.as_str(), data).await
+            })
+        })
+        .await
+}
+
+fn changed() -> Error {
+    Error::new(Code::Conflict, "The data flow changed meanwhile; replay again.")
+}
+
 async fn take(tx: &mut Tx, ctx: &TenantCtx, plan: &Plan, rows: Vec<RejectedRow>) -> Result<u64> {
     let flow = &plan.flow;
     if tx.lock_flow(ctx, &flow.id).await? != Some(flow.version) {
-        let detail = "The data flow changed meanwhile; replay again.";
-        return Err(Error::new(Code::Conflict, detail));
+        return Err(changed());
     }
     let Some(run) = rows.first().map(|row| row.run.clone()) else { return Ok(0) };
     let env = tx.env().clone();

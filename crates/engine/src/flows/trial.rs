@@ -1,16 +1,13 @@
 //! Trying a mapping on one record.
 
 use connectus_core::{
-    Code, Error, Result, TenantCtx,
-    flow::{DataFlow, Leg, mapping::FieldResult},
+    Code, Error, Result, TenantCtx, Timestamp,
+    flow::{DataFlow, Direction, Leg, mapping::FieldResult},
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{
-    parts::Parts,
-    sync::{fields, plan::only_inbound},
-};
+use crate::{parts::Parts, sync::fields};
 
 /// Where the record of a trial came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -18,7 +15,7 @@ use crate::{
 pub enum Sample {
     /// From the caller.
     Given,
-    /// The first record the provider returned just now.
+    /// The first record the provider returned just now; the collection's, where it is sent.
     Live,
 }
 
@@ -52,20 +49,30 @@ pub async fn test_mapping(
         .into_iter()
         .find(|(id, _)| *id == flow.integration)
         .ok_or_else(|| Error::not_found("integration"))?;
-    let (sample, record) = match sample {
-        Some(record) => (Sample::Given, record),
-        None => (Sample::Live, live(parts, ctx, flow).await?),
+    let leg = if flow.direction == Direction::Outbound { Leg::Outbound } else { Leg::Inbound };
+    let (sample, record) = match (sample, leg) {
+        (Some(record), _) => (Sample::Given, record),
+        (None, Leg::Inbound) => (Sample::Live, live(parts, ctx, flow).await?),
+        (None, Leg::Outbound) => (Sample::Live, first(parts, ctx, flow).await?),
     };
-    let mapping = fields::mapping(flow, &provider, Some(&record))?;
+    let theirs = (leg == Leg::Inbound).then_some(&record);
+    let mapping = fields::mapping(flow, &provider, leg, theirs)?;
     let row = mapping.apply(&record).ok();
     let fields = mapping.test(&record);
     Ok(MappingTrial { sample, record, accepted: row.is_some(), row, fields })
 }
 
+/// The first record of the collection.
+async fn first(parts: &Parts, ctx: &TenantCtx, flow: &DataFlow) -> Result<Value> {
+    let (mut conn, to) = (parts.store.read().await?, &flow.destination);
+    let first = conn.changed_records(ctx, to, "", Timestamp(0), 1).await?.into_iter().next();
+    first.map(|record| Value::Object(record.data)).ok_or_else(|| {
+        let detail = format!("The collection `{to}` holds no record. Send one as `sample`.");
+        Error::new(Code::Conflict, detail)
+    })
+}
+
 async fn live(parts: &Parts, ctx: &TenantCtx, flow: &DataFlow) -> Result<Value> {
-    if !flow.direction.legs().contains(&Leg::Inbound) {
-        return Err(only_inbound());
-    }
     let connection = parts.connections.open(ctx, &flow.integration).await?;
     let mut reader = connection.read(&flow.stream, None)?;
     // Some providers begin with an empty page; beyond a few there is nothing to show.

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use connectus_core::{Env, Error, Result, RunId, TenantCtx, event::EventType};
-use connectus_store::{Tx, records::NewRecord, rejected::NewRejectedRow};
+use connectus_core::{Env, Error, Result, RunId, TenantCtx, event::EventType, flow::Leg};
+use connectus_store::{Tx, links::Link, records::NewRecord, rejected::NewRejectedRow};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
     Counts, Decision, OPERATION, decide,
     intake::{Item, Taken, newest, refusal},
+    pairs::{Met, meet},
     plan::Plan,
 };
 use crate::health;
@@ -32,8 +33,8 @@ pub(super) struct Checkpoint {
 
 /// How a checkpoint ended.
 pub(super) enum Committed {
-    /// It is durable; these are the run's counts now.
-    Yes(Counts),
+    /// It is durable.
+    Yes,
     /// Nothing was written: the flow is no longer what the plan was made from.
     FlowChanged,
 }
@@ -57,7 +58,7 @@ impl Checkpoint {
         let run = tx.run(&self.ctx, &self.run).await?.ok_or_else(|| Error::not_found("run"))?;
         let counts = written.add_to(Counts::stored(run.progress.as_ref()).plus_read(&self.read));
         self.note(tx, &counts, written).await?;
-        Ok(Committed::Yes(counts))
+        Ok(Committed::Yes)
     }
 
     async fn note(&self, tx: &mut Tx, counts: &Counts, added: Written) -> Result<()> {
@@ -121,16 +122,27 @@ pub(crate) async fn write(
     if !rows.is_empty() {
         tx.ensure_collection(ctx, &flow.destination).await?;
     }
-    let decisions = decide(tx, ctx, plan, &rows, forced).await?;
     let mut settled = Vec::new();
     if plan.rejected_open > 0 {
         settled.extend(rows.iter().map(|row| row.source_key().to_owned()));
     }
-    let sorted = sort_out(tx.env(), rows, decisions, &mut refused)?;
-    let Sorted { records, filled, mut written } = sorted;
-    if !records.is_empty() || !filled.is_empty() {
+    let sorted = match &plan.outgoing {
+        None => {
+            let decisions = decide(tx, ctx, plan, &rows, forced).await?;
+            sort_out(tx.env(), rows, decisions, &mut refused)?
+        }
+        Some(out) => {
+            let met = meet(tx, ctx, plan, out, &rows, forced).await?;
+            let (sorted, links) = sort_met(tx.env(), rows, met, &mut refused)?;
+            tx.put_links(ctx, &flow.id, &links).await?;
+            sorted
+        }
+    };
+    let Sorted { records, joined, filled, mut written } = sorted;
+    if !records.is_empty() || !joined.is_empty() || !filled.is_empty() {
         let (source, origin) = (flow.id.as_str(), Some(&flow.integration));
         tx.upsert_records(ctx, &flow.destination, &records, source, origin).await?;
+        tx.upsert_records(ctx, &flow.destination, &joined, source, None).await?;
         for (keeper, record) in &filled {
             tx.put_record(ctx, &flow.destination, record, keeper, origin).await?;
         }
@@ -139,10 +151,10 @@ pub(crate) async fn write(
     written.rejected = u64::try_from(refused.len()).unwrap_or(u64::MAX);
     if !settled.is_empty() {
         let settled: Vec<&str> = settled.iter().map(String::as_str).collect();
-        tx.resolve_rejected(ctx, &flow.id, &settled).await?;
+        tx.resolve_rejected(ctx, &flow.id, Leg::Inbound, &settled).await?;
     }
     // After the resolving, so that a row refused just now is open again.
-    keep_refused(tx, ctx, plan, run, refused).await?;
+    keep_refused(tx, ctx, plan, Leg::Inbound, run, refused).await?;
     // A row that is refused again when a person tries it again has failed once, not twice.
     let failed = if forced { 0 } else { written.rejected };
     if written.processed() + failed > 0 {
@@ -151,10 +163,12 @@ pub(crate) async fn write(
     Ok(written)
 }
 
-async fn keep_refused(
+/// Keeps refused rows, as long as there is room.
+pub(super) async fn keep_refused(
     tx: &mut Tx,
     ctx: &TenantCtx,
     plan: &Plan,
+    leg: Leg,
     run: &RunId,
     mut refused: Vec<NewRejectedRow>,
 ) -> Result<()> {
@@ -165,7 +179,7 @@ async fn keep_refused(
     let kept = tx.count_rejected(ctx, flow, true).await?;
     let room = MAX_REJECTED_KEPT.saturating_sub(kept);
     refused.truncate(usize::try_from(room).unwrap_or(usize::MAX));
-    Ok(tx.keep_rejected(ctx, flow, run, &refused).await?)
+    Ok(tx.keep_rejected(ctx, flow, leg, run, &refused).await?)
 }
 
 /// What decisions come to.
@@ -173,6 +187,8 @@ async fn keep_refused(
 struct Sorted {
     /// Rows the flow answers for.
     records: Vec<NewRecord>,
+    /// Rows of records that were here under keys of their own.
+    joined: Vec<NewRecord>,
     /// Rows to which the flow only adds, each with who answers for it.
     filled: Vec<(String, NewRecord)>,
     written: Written,
@@ -186,7 +202,7 @@ fn sort_out(
     refused: &mut Vec<NewRejectedRow>,
 ) -> Result<Sorted> {
     let mut sorted = Sorted::default();
-    let Sorted { records, filled, written } = &mut sorted;
+    let Sorted { records, filled, written, .. } = &mut sorted;
     for (row, decision) in rows.into_iter().zip(decisions) {
         match decision {
             Decision::Create => {
@@ -210,4 +226,36 @@ fn sort_out(
         }
     }
     Ok(sorted)
+}
+
+/// Turns what the provider's records met into the rows and links to write.
+fn sort_met(
+    env: &Env,
+    rows: Vec<Taken>,
+    met: Vec<Met>,
+    refused: &mut Vec<NewRejectedRow>,
+) -> Result<(Sorted, Vec<Link>)> {
+    let (mut sorted, mut links) = (Sorted::default(), Vec::new());
+    for (row, met) in rows.into_iter().zip(met) {
+        let Sorted { records, joined, written, .. } = &mut sorted;
+        let to = if met.joined { joined } else { records };
+        links.extend(met.link);
+        match met.decision {
+            Decision::Create => {
+                written.created += 1;
+                to.push(NewRecord { key: met.key, data: row.json, hash: row.hash });
+            }
+            Decision::Update { merged, .. } => {
+                written.updated += 1;
+                to.push(NewRecord { hash: row.hash, ..NewRecord::of(met.key, &merged)? });
+            }
+            Decision::Unchanged => written.unchanged += 1,
+            Decision::Keep => written.kept += 1,
+            Decision::Refuse(error) => {
+                let key = row.source_key().to_owned();
+                refused.push(refusal(env, key, row.source, vec![error]));
+            }
+        }
+    }
+    Ok((sorted, links))
 }

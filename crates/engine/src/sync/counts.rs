@@ -26,6 +26,10 @@ pub struct Counts {
     pub kept: u64,
     /// Records refused, with a reason.
     pub rejected: u64,
+    /// Records sent to the provider for the first time.
+    pub sent_created: u64,
+    /// Records sent to the provider because they changed.
+    pub sent_updated: u64,
     /// Checkpoints made.
     pub checkpoints: u64,
 }
@@ -49,6 +53,25 @@ impl Counts {
         self.calls += more.calls;
         self.read += more.read;
         self
+    }
+
+    /// These counts with others.
+    pub(super) fn plus(mut self, more: &Self) -> Self {
+        self = self.plus_read(more);
+        self.created += more.created;
+        self.updated += more.updated;
+        self.unchanged += more.unchanged;
+        self.kept += more.kept;
+        self.rejected += more.rejected;
+        self.sent_created += more.sent_created;
+        self.sent_updated += more.sent_updated;
+        self.checkpoints += more.checkpoints;
+        self
+    }
+
+    /// Records sent to the provider.
+    pub const fn sent(&self) -> u64 {
+        self.sent_created + self.sent_updated
     }
 
     /// As the run's progress and output.

@@ -90,14 +90,7 @@ fn one(
 ) -> Decision {
     let Some(state) = state else { return Decision::Create };
     if let Some(origin) = state.origin.as_ref().filter(|origin| plan.others.contains(origin)) {
-        return Decision::Refuse(FieldError {
-            field: "id".into(),
-            message: format!(
-                "integration {origin} already keeps a record `{}` in {}. Let one of the two flows \
-                 write to another destination.",
-                row.key, plan.flow.destination
-            ),
-        });
+        return Decision::Refuse(claimed(plan, &row.key, origin.as_str()));
     }
     let Some(record) = record else { return Decision::Unchanged };
     let RowDiff::Update { fields: changes } = diff(Some(&record.data), &row.fields) else {
@@ -121,6 +114,18 @@ fn one(
     Decision::Update { merged, changes, keeper: None }
 }
 
+/// The refusal of a row whose record came from another integration.
+pub(super) fn claimed(plan: &Plan, key: &str, origin: &str) -> FieldError {
+    let to = &plan.flow.destination;
+    FieldError {
+        field: "id".into(),
+        message: format!(
+            "integration {origin} already keeps a record `{key}` in {to}. Let one of the two flows \
+             write to another destination."
+        ),
+    }
+}
+
 /// Adds the fields that a record written here lacks.
 fn fill(record: &Record, changes: Vec<FieldChange>, keeper: &str) -> Decision {
     let mut missing = changes;
@@ -138,7 +143,7 @@ fn winner(policy: ConflictPolicy, source: Option<Timestamp>, target: Timestamp) 
     policy.decide(source.unwrap_or(Timestamp(i64::MAX)), target)
 }
 
-fn undecided(changes: &[&FieldChange]) -> FieldError {
+pub(super) fn undecided(changes: &[&FieldChange]) -> FieldError {
     let fields: Vec<&str> = changes.iter().map(|change| change.field.as_str()).collect();
     FieldError {
         field: fields.join(", "),

@@ -3,32 +3,85 @@
 use connectus_connect::{Plan as Pack, packs};
 use connectus_core::{
     Result,
-    flow::{DataFlow, Leg, Mapping},
+    flow::{DataFlow, Direction, Leg, Mapping},
     provider::SchemaLoader,
 };
 use serde_json::{Map, Value};
 
 /// The member under which HubSpot-shaped schemas declare their fields.
 const NESTED_FIELDS: &str = "properties";
+/// The same, in front of a field.
+const NESTED_PREFIX: &str = "properties.";
 
-/// The mapping of a flow, its source fields read as the provider's stream declares them.
+/// The mapping of one way of a flow, the provider's fields read as its stream declares them.
 ///
 /// A name the stream declares, or that `sample` holds, is taken as it is. Any other stands for the
 /// one declared name that differs only in case and separators, if there is exactly one.
 ///
 /// # Errors
 /// What is wrong with the mapping.
-pub(crate) fn mapping(flow: &DataFlow, provider: &str, sample: Option<&Value>) -> Result<Mapping> {
+pub(crate) fn mapping(
+    flow: &DataFlow,
+    provider: &str,
+    leg: Leg,
+    sample: Option<&Value>,
+) -> Result<Mapping> {
     let pack = packs::find(provider)?;
     let declared = declared(&pack, &flow.stream);
     let mut flow = flow.clone();
-    for name in &mut flow.source_fields {
+    let outbound = flow.direction == Direction::Outbound;
+    let theirs = if outbound { &mut flow.target_fields } else { &mut flow.source_fields };
+    let mut renamed = Vec::new();
+    for name in theirs {
         let known = declared.contains(name) || sample.is_some_and(|sample| holds(sample, name));
-        if !known && let Some(found) = in_another_style(name, &declared) {
-            name.clone_from(found);
+        let mut usual = if known { None } else { in_another_style(name, &declared).cloned() };
+        if leg == Leg::Outbound && usual.is_none() {
+            // What is read below `properties` is written without saying so.
+            usual = name.strip_prefix(NESTED_PREFIX).map(str::to_owned);
+        }
+        if let Some(usual) = usual {
+            renamed.push((std::mem::replace(name, usual.clone()), usual));
         }
     }
-    flow.mapping(Leg::Inbound)
+    if leg == Leg::Outbound {
+        for (name, usual) in renamed {
+            rename_rules(&mut flow, outbound, &name, &usual);
+        }
+    }
+    flow.mapping(leg)
+}
+
+/// Rules of what is sent are keyed by the provider's fields.
+fn rename_rules(flow: &mut DataFlow, outbound: bool, name: &str, usual: &str) {
+    let rules = &mut flow.transformation_rules;
+    if let Some(Value::Object(own)) = rules.get_mut(Leg::Outbound.name())
+        && let Some(rule) = own.remove(name)
+    {
+        own.insert(usual.to_owned(), rule);
+    }
+    if outbound && let Some(rule) = rules.remove(name) {
+        rules.insert(usual.to_owned(), rule);
+    }
+}
+
+/// The provider's field as it is written, and the collection's field that fills it: those by which
+/// the provider's things are told apart. None where the flow maps no such field.
+pub(crate) fn matching(flow: &DataFlow, provider: &str, field: &str) -> Option<(String, String)> {
+    let pack = packs::find(provider).ok()?;
+    let declared = declared(&pack, &flow.stream);
+    let usual = |name: &String| -> String {
+        let name = name.strip_prefix(NESTED_PREFIX).unwrap_or(name);
+        let known = declared.iter().any(|other| other == name);
+        let found = if known { None } else { in_another_style(name, &declared) };
+        found.map_or_else(|| name.to_owned(), Clone::clone)
+    };
+    let (theirs, ours) = match flow.direction {
+        Direction::Outbound => (&flow.target_fields, &flow.source_fields),
+        Direction::Inbound | Direction::Bidirectional => (&flow.source_fields, &flow.target_fields),
+    };
+    let wanted = usual(&field.to_owned());
+    let place = theirs.iter().position(|name| usual(name) == wanted)?;
+    Some((wanted, ours.get(place)?.clone()))
 }
 
 fn in_another_style<'a>(name: &str, declared: &'a [String]) -> Option<&'a String> {

@@ -1,5 +1,6 @@
-//! Inbound sync: a stream is read page by page, mapped, compared with what is there, and what
-//! differs is written.
+//! Sync. Inbound, a stream is read page by page, mapped, compared with what is there, and what
+//! differs is written. Outbound, the records of a collection that changed are mapped, compared with
+//! what was last sent, and what differs is sent. Both ways, the first comes before the second.
 //!
 //! Everything durable about a sync moves in one transaction per checkpoint: rows, cursor, refused
 //! rows, counters, progress, event. A process that dies between two checkpoints loses only work
@@ -7,20 +8,28 @@
 //!
 //! - [`plan`] is a flow made ready: mapping compiled, key known, connection open.
 //! - [`pages`] reads and maps ahead while rows are written; [`intake`] makes batches of them.
-//! - [`decide`] says what a row would change; [`checkpoint`] makes it so.
+//! - [`decide`] says what a row would change; [`checkpoint`] makes it so. In a flow both ways
+//!   [`pairs`] does, by what is known of the record and the provider's thing.
+//! - [`outgoing`] says what is to be sent; [`push`] sends it, [`settle`] notes what became of it.
 
 pub(crate) mod checkpoint;
 mod counts;
 pub(crate) mod decide;
 pub(crate) mod fields;
 pub(crate) mod intake;
+pub(crate) mod outgoing;
 mod pages;
+pub(crate) mod pairs;
 pub(crate) mod plan;
+pub(crate) mod push;
+pub(crate) mod settle;
 
 use std::sync::Arc;
 
 use connectus_connect::CursorState;
-use connectus_core::{Code, Error, FlowId, Result, TenantCtx, drill::Site, run::Run};
+use connectus_core::{
+    Code, Error, FlowId, Result, TenantCtx, drill::Site, flow::Direction, run::Run,
+};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +38,8 @@ use self::{
     intake::Batch,
     pages::Pages,
     plan::Plan,
+    push::{Push, Pushed},
+    settle::Settled,
 };
 use crate::{
     health::{self, Problem},
@@ -77,8 +88,11 @@ async fn to_the_end(
     for _ in 0..MAX_REPLANS {
         let plan = Arc::new(Plan::load(parts, ctx, flow).await?);
         let attempt = Attempt { parts, ctx, run, plan, cancel };
-        match attempt.pull().await? {
-            Ended::Complete(counts) => return Ok(counts.output()),
+        match attempt.all().await? {
+            Ended::Complete => {
+                let run = parts.store.read().await?.run(ctx, &run.id).await?;
+                return Ok(Counts::stored(run.and_then(|run| run.progress).as_ref()).output());
+            }
             Ended::FlowChanged => {}
         }
     }
@@ -118,8 +132,8 @@ async fn log_problem(
 
 /// How reading a stream ended well.
 enum Ended {
-    /// Everything is read and written; these are the run's counts.
-    Complete(Counts),
+    /// Everything is read and written.
+    Complete,
     /// The flow is not what it was when the plan was made: plan again.
     FlowChanged,
 }
@@ -134,6 +148,26 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
+    /// All ways of the flow, one after the other.
+    async fn all(&self) -> Result<Ended> {
+        let Some(out) = &self.plan.outgoing else { return self.pull().await };
+        let Self { parts, ctx, cancel, .. } = *self;
+        let settle = Settled::Run(self.run.id.clone());
+        let push = Push { parts, ctx, plan: &self.plan, out, settle, cancel };
+        if let Pushed::FlowChanged = push.recover().await? {
+            return Ok(Ended::FlowChanged);
+        }
+        if self.plan.flow.direction == Direction::Bidirectional
+            && let Ended::FlowChanged = self.pull().await?
+        {
+            return Ok(Ended::FlowChanged);
+        }
+        Ok(match push.scan().await? {
+            Pushed::All => Ended::Complete,
+            Pushed::FlowChanged => Ended::FlowChanged,
+        })
+    }
+
     /// Reads, maps and writes; the next batch is gathered while the last one is written.
     async fn pull(&self) -> Result<Ended> {
         let flow = &self.plan.flow;
@@ -158,8 +192,9 @@ impl Attempt<'_> {
                 }
                 return Err(error);
             }
-            return Ok(match self.commit(batch, true).await? {
-                Committed::Yes(counts) => Ended::Complete(counts),
+            let complete = self.plan.outgoing.is_none();
+            return Ok(match self.commit(batch, complete).await? {
+                Committed::Yes => Ended::Complete,
                 Committed::FlowChanged => Ended::FlowChanged,
             });
         }

@@ -6,11 +6,11 @@ use connectus_connect::{Connection, plan::StreamPlan};
 use connectus_core::{
     Error, FlowId, IntegrationId, Result, TenantCtx, Timestamp, canonical,
     collection::MAX_KEY_BYTES,
-    flow::{ConflictPolicy, DataFlow, Direction, Mapping},
+    flow::{ConflictPolicy, DataFlow, Direction, Leg, Mapping},
 };
 use serde_json::Value;
 
-use super::fields;
+use super::{fields, outgoing::Outgoing};
 use crate::parts::Parts;
 
 /// Stands between the parts of a record's key.
@@ -20,8 +20,10 @@ const KEY_SEPARATOR: char = ':';
 pub(crate) struct Plan {
     /// The flow as it was when the plan was made.
     pub flow: DataFlow,
-    /// Its compiled mapping.
+    /// The compiled mapping of what comes in; it maps nothing where nothing does.
     pub mapping: Mapping,
+    /// How records are sent; none in a flow that sends none.
+    pub outgoing: Option<Outgoing>,
     /// The provider's name, the first part of every key.
     pub provider: String,
     /// The way to the provider.
@@ -50,9 +52,6 @@ impl Plan {
     /// # Errors
     /// As [`Plan::load`].
     pub async fn of(parts: &Parts, ctx: &TenantCtx, flow: DataFlow) -> Result<Self> {
-        if flow.direction != Direction::Inbound {
-            return Err(only_inbound());
-        }
         let connection = parts.connections.open(ctx, &flow.integration).await?;
         let stream = connection.stream(&flow.stream)?.clone();
         let mut conn = parts.store.read().await?;
@@ -62,14 +61,25 @@ impl Plan {
             .find(|(id, _)| *id == flow.integration)
             .map(|(_, provider)| provider.clone())
             .ok_or_else(|| Error::not_found("integration"))?;
-        let mapping = fields::mapping(&flow, &provider, None)?;
+        let mapping = match flow.direction {
+            Direction::Inbound | Direction::Bidirectional => {
+                fields::mapping(&flow, &provider, Leg::Inbound, None)?
+            }
+            Direction::Outbound => Mapping::default(),
+        };
+        let outgoing = match flow.direction {
+            Direction::Inbound => None,
+            Direction::Outbound | Direction::Bidirectional => {
+                Some(Outgoing::of(&flow, &provider, &stream)?)
+            }
+        };
         let others = tenant_integrations
             .into_iter()
             .filter(|(id, other)| *id != flow.integration && *other == provider)
             .map(|(id, _)| id)
             .collect();
         let rejected_open = conn.count_rejected(ctx, &flow.id, false).await?;
-        Ok(Self { flow, mapping, provider, connection, stream, others, rejected_open })
+        Ok(Self { flow, mapping, outgoing, provider, connection, stream, others, rejected_open })
     }
 
     /// The key of a record in its collection: the provider's name, which keeps apart what two
@@ -105,17 +115,13 @@ impl Plan {
 
     /// Whether a row that maps well can still be refused when it is compared with what is there.
     pub fn may_refuse(&self) -> bool {
-        self.flow.conflict_policy == ConflictPolicy::Manual || !self.others.is_empty()
+        self.flow.conflict_policy == ConflictPolicy::Manual
+            || !self.others.is_empty()
+            || self.outgoing.is_some()
     }
 }
 
 /// The key under which a provider's object is kept in a collection: `hubspot:101`.
 pub fn record_key(provider: &str, source_key: &str) -> String {
     format!("{provider}{KEY_SEPARATOR}{source_key}")
-}
-
-/// The refusal of directions this build cannot run.
-pub(crate) fn only_inbound() -> Error {
-    let message = "only `inbound` can run so far: from the provider into a collection.";
-    Error::invalid("/direction", message)
 }

@@ -116,6 +116,7 @@ async fn prepare(process: Process) {
         target_fields: texts(&["email"]),
         transformation_rules: Map::new(),
         conflict_policy: ConflictPolicy::Newest,
+        options: Default::default(),
         sync_frequency: "hourly".into(),
         status: FlowStatus::Active,
     };

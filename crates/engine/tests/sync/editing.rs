@@ -20,11 +20,14 @@ both! {
                 Code::NotFound,
                 "integration",
             ),
-            (flows::NewFlow { direction: Direction::Outbound, ..base() }, Code::Invalid, "inbound"),
             (
-                flows::NewFlow { direction: Direction::Bidirectional, ..base() },
+                flows::NewFlow {
+                    direction: Direction::Bidirectional,
+                    stream: "companies".into(),
+                    ..base()
+                },
                 Code::Invalid,
-                "inbound",
+                "match_field",
             ),
             (flows::NewFlow { stream: "unicorns".into(), ..base() }, Code::Invalid, "companies"),
             (

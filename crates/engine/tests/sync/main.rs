@@ -1,6 +1,8 @@
 //! Data flows end to end: the HubSpot fake on one side, a collection on the other.
 
 #[cfg(test)]
+mod both_ways;
+#[cfg(test)]
 mod conflicts;
 #[cfg(test)]
 mod editing;
@@ -8,6 +10,8 @@ mod editing;
 mod faults;
 #[cfg(test)]
 mod inbound;
+#[cfg(test)]
+mod outbound;
 #[cfg(test)]
 mod rejected;
 #[cfg(test)]

@@ -50,6 +50,7 @@ pub fn new_flow(integration: &IntegrationId) -> NewFlow {
             json!({"trim": true, "case": "lower", "validate": "email"}),
         )]),
         conflict_policy: ConflictPolicy::Newest,
+        options: Default::default(),
         sync_frequency: "hourly".into(),
         status: FlowStatus::Active,
     }

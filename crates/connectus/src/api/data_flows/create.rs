@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::FlowView;
+use super::{FlowView, OptionsBody};
 use crate::{
     app::App,
     http::{ApiResult, Body, Caller},
@@ -33,11 +33,12 @@ use crate::{
     "sync_frequency": "hourly"
 }))]
 pub struct NewFlow {
-    /// The integration to read from.
+    /// The integration to read from or to write to.
     integration: String,
     /// Display name, 1 to 100 characters.
     name: String,
-    /// `inbound`: from the provider into a collection.
+    /// `inbound`: from the provider into a collection; `outbound`: from the collection to the
+    /// provider; `bidirectional`: both.
     #[schema(value_type = String)]
     direction: Direction,
     /// Fields to read, by position.
@@ -54,7 +55,7 @@ pub struct NewFlow {
     /// The provider's stream; `contacts` by default.
     #[serde(default = "contacts")]
     stream: String,
-    /// The collection to write to; `digisol_crm/contacts` by default.
+    /// The collection at this end; `digisol_crm/contacts` by default.
     #[serde(default = "built_in")]
     destination: String,
     /// Who wins when a record changed here too: `source_wins`, `target_wins`, `newest` (the
@@ -62,6 +63,9 @@ pub struct NewFlow {
     #[serde(default = "newest")]
     #[schema(value_type = String)]
     conflict_policy: ConflictPolicy,
+    /// What it is told beyond that.
+    #[serde(default)]
+    options: OptionsBody,
     /// `active` (the default), `draft` or `paused`.
     #[serde(default = "active")]
     #[schema(value_type = String)]
@@ -100,6 +104,7 @@ impl NewFlow {
             target_fields: self.target_fields,
             transformation_rules: self.transformation_rules,
             conflict_policy: self.conflict_policy,
+            options: self.options.options(),
             sync_frequency: self.sync_frequency,
             status: self.status,
         })

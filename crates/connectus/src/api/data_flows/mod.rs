@@ -21,10 +21,10 @@ use connectus_core::{
     Error, FlowId, IntegrationId, Result, TenantCtx,
     access::Permission::{FlowsRead, FlowsRun, FlowsWrite},
     collection::CollectionName,
-    flow::DataFlow,
+    flow::{DataFlow, FlowOptions},
 };
 use connectus_engine::flows;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -62,13 +62,14 @@ pub struct FlowView {
     /// Identifier.
     #[schema(example = "flow_01k6t2c8x9v3f5g7h2j4m6n8p0")]
     id: String,
-    /// The integration it reads from.
+    /// The integration it reads from or writes to.
     #[schema(example = "int_01k6t2c8x9v3f5g7h2j4m6n8p0")]
     integration: String,
     /// Display name.
     #[schema(example = "Contacts Sync")]
     name: String,
-    /// `inbound`: from the provider into a collection.
+    /// `inbound`: from the provider into a collection; `outbound`: from the collection to the
+    /// provider; `bidirectional`: both.
     #[schema(example = "inbound")]
     direction: &'static str,
     /// `draft`, `active`, `paused` or `error`.
@@ -88,6 +89,8 @@ pub struct FlowView {
     transformation_rules: Value,
     /// `source_wins`, `target_wins`, `newest` or `manual`.
     conflict_policy: &'static str,
+    /// What it is told beyond that.
+    options: OptionsBody,
     /// `real-time`, `hourly`, `daily`, `weekly`, `every 15m` or a cron pattern.
     sync_frequency: String,
     /// Records taken, over all runs.
@@ -110,6 +113,28 @@ pub struct FlowView {
     version: u64,
 }
 
+/// What a flow is told beyond its mapping.
+#[derive(Default, Deserialize, Serialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schema(as = FlowOptions)]
+pub struct OptionsBody {
+    /// The provider's field whose value says which of its things a record is; by default the one
+    /// its pack names. It must be mapped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "email")]
+    match_field: Option<String>,
+}
+
+impl OptionsBody {
+    fn of(options: FlowOptions) -> Self {
+        Self { match_field: options.match_field }
+    }
+
+    fn options(self) -> FlowOptions {
+        FlowOptions { match_field: self.match_field }
+    }
+}
+
 impl FlowView {
     fn of(flow: DataFlow) -> Self {
         Self {
@@ -124,6 +149,7 @@ impl FlowView {
             target_fields: flow.target_fields,
             transformation_rules: Value::Object(flow.transformation_rules),
             conflict_policy: flow.conflict_policy.name(),
+            options: OptionsBody::of(flow.options),
             sync_frequency: flow.sync_frequency,
             records_processed: flow.records_processed,
             records_failed: flow.records_failed,

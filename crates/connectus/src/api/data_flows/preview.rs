@@ -42,6 +42,10 @@ pub struct PreviewView {
     kept: u64,
     /// Rows that would be refused.
     rejected: u64,
+    /// Records that would be sent to the provider for the first time.
+    send_creates: u64,
+    /// Records that would be sent to the provider because they changed.
+    send_updates: u64,
     /// The first rows that would be written or refused.
     rows: Vec<PreviewRowView>,
     /// Whether there is more than was read or shown.
@@ -51,8 +55,11 @@ pub struct PreviewView {
 /// A row that a sync would write or refuse.
 #[derive(Serialize, ToSchema)]
 pub struct PreviewRowView {
-    /// Its key in the collection; of a refused row, what identifies it at the provider.
+    /// Its key in the collection; of a row refused on its way in, what identifies it at the
+    /// provider.
     key: String,
+    /// `inbound`: written into the collection; `outbound`: sent to the provider.
+    leg: &'static str,
     /// `create`, `update`, `keep` or `reject`.
     #[schema(value_type = String)]
     kind: PreviewKind,
@@ -68,7 +75,7 @@ pub struct PreviewRowView {
 pub struct ChangeView {
     /// The field.
     field: String,
-    /// What is there now.
+    /// What is there now; for rows that are sent, what was last sent.
     #[schema(value_type = Option<Object>)]
     before: Value,
     /// What would be there.
@@ -85,6 +92,8 @@ impl PreviewView {
             unchanged: preview.unchanged,
             kept: preview.kept,
             rejected: preview.rejected,
+            send_creates: preview.send_creates,
+            send_updates: preview.send_updates,
             rows: preview.rows.into_iter().map(PreviewRowView::of).collect(),
             truncated: preview.truncated,
         }
@@ -96,6 +105,7 @@ impl PreviewRowView {
         let change = |FieldChange { field, before, after }| ChangeView { field, before, after };
         Self {
             key: row.key,
+            leg: row.leg.name(),
             kind: row.kind,
             changes: row.changes.into_iter().map(change).collect(),
             errors: row.errors,

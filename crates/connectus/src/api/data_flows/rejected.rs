@@ -21,7 +21,9 @@ pub struct RejectedRowView {
     id: String,
     /// The run that last tried.
     run: String,
-    /// What identifies the row at the provider.
+    /// `inbound`: it was to be written into the collection; `outbound`: sent to the provider.
+    leg: &'static str,
+    /// What identifies the row at the provider; the key of a record that was to be sent.
     source_key: String,
     /// The row as it was read; null when it was too large to keep.
     #[schema(value_type = Option<Object>)]
@@ -40,6 +42,7 @@ impl RejectedRowView {
         Self {
             id: row.id.to_string(),
             run: row.run.to_string(),
+            leg: row.leg.name(),
             source_key: row.source_key,
             source: row.source,
             errors: row.errors,

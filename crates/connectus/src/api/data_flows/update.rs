@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::FlowView;
+use super::{FlowView, OptionsBody};
 use crate::{
     app::App,
     http::{ApiResult, Body, Caller, etag},
@@ -25,11 +25,11 @@ use crate::{
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "sync_frequency": "every 15m" }))]
 pub struct FlowChange {
-    /// The integration to read from.
+    /// The integration to read from or to write to.
     integration: Option<String>,
     /// Display name.
     name: Option<String>,
-    /// `inbound`.
+    /// `inbound`, `outbound` or `bidirectional`.
     #[schema(value_type = Option<String>)]
     direction: Option<Direction>,
     /// Fields to read, by position.
@@ -43,11 +43,13 @@ pub struct FlowChange {
     sync_frequency: Option<String>,
     /// The provider's stream.
     stream: Option<String>,
-    /// The collection to write to.
+    /// The collection at this end.
     destination: Option<String>,
     /// Who wins when a record changed here too.
     #[schema(value_type = Option<String>)]
     conflict_policy: Option<ConflictPolicy>,
+    /// What it is told beyond that; it replaces all there is.
+    options: Option<OptionsBody>,
     /// `active`, `draft` or `paused`.
     #[schema(value_type = Option<String>)]
     status: Option<FlowStatus>,
@@ -65,6 +67,7 @@ impl FlowChange {
             target_fields: self.target_fields,
             transformation_rules: self.transformation_rules,
             conflict_policy: self.conflict_policy,
+            options: self.options.map(OptionsBody::options),
             sync_frequency: self.sync_frequency,
             status: self.status,
         })

@@ -58,8 +58,8 @@ pub const MAX_STEPS: usize = 20;
 /// A rule to compile: the target field, where the rule is written, the rule.
 type Chosen<'a> = (&'a str, Pointer, &'a Value);
 
-/// A compiled mapping.
-#[derive(Clone, Debug)]
+/// A compiled mapping. The default one maps nothing.
+#[derive(Clone, Debug, Default)]
 pub struct Mapping {
     fields: Vec<FieldMap>,
 }
