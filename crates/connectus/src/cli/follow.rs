@@ -15,7 +15,17 @@ use super::output::say;
 /// How often the run is looked at. Another process may be working on it, so nothing tells.
 pub const LOOK: Duration = Duration::from_millis(200);
 /// Counters worth showing, in this order.
-const SHOWN: [&str; 7] = ["read", "created", "updated", "unchanged", "kept", "rejected", "pages"];
+const SHOWN: [&str; 9] = [
+    "read",
+    "created",
+    "updated",
+    "unchanged",
+    "kept",
+    "rejected",
+    "pages",
+    "sent_created",
+    "sent_updated",
+];
 
 /// Follows a run until it ends or is set apart, or until `ctrl-c`, which leaves the run alone.
 pub async fn to_end(store: &Store, ctx: &TenantCtx, id: &RunId) -> Result<Run> {
@@ -73,6 +83,8 @@ pub fn describe(run: &Run) -> String {
 fn numbers(counts: &Value) -> String {
     let shown = SHOWN.iter().filter_map(|name| {
         let number = counts.get(name).and_then(Value::as_u64)?;
+        // Most flows send nothing.
+        let number = (number > 0 || !name.starts_with("sent_")).then_some(number)?;
         Some(format!("  {name} {number}"))
     });
     shown.collect()
@@ -104,9 +116,13 @@ mod tests {
             pages: 6,
             calls: 7,
             checkpoints: 8,
+            ..Counts::default()
         };
         let shown = numbers(&serde_json::to_value(&counts).unwrap());
         let expected = "  read 15  created 1  updated 2  unchanged 3  kept 4  rejected 5  pages 6";
         assert_eq!(shown, expected);
+        let sends = Counts { sent_created: 9, sent_updated: 10, ..Counts::default() };
+        let shown = numbers(&serde_json::to_value(&sends).unwrap());
+        assert!(shown.ends_with("  sent_created 9  sent_updated 10"), "{shown}");
     }
 }

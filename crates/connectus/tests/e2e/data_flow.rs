@@ -428,7 +428,7 @@ both! {
         };
         for (body, field) in [
             (with("direction", json!("sideways")), "direction"),
-            (with("direction", json!("outbound")), "/direction"),
+            (with("options", json!({"match_field": ""})), "/options/match_field"),
             (with("target_fields", json!(["email", "email", "lastName"])), "/target_fields/1"),
             (with("sync_frequency", json!("now and then")), "sync_frequency"),
             (with("stream", json!("tickets")), "/stream"),

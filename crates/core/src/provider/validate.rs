@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{AuthMethod, ErrorNames, Idempotency, Pack, SCHEMA_VERSION, Signal, Sorted, Stream};
+use super::{
+    AuthMethod, ErrorNames, Idempotency, Pack, SCHEMA_VERSION, Signal, Sorted, Stream, StreamWrite,
+};
 use crate::{Result, error::Error, error::FieldError};
 
 /// Most streams, actions or events of a pack.
@@ -123,7 +125,7 @@ impl Pack {
 
     /// What a process that died may have sent is sent again, so it must be harmless.
     fn check_write(&self, faults: &mut Faults, at: &str, stream: &Stream) {
-        for (name, call) in stream.full().hints.write.iter().flat_map(|write| write.calls()) {
+        for (name, call) in stream.full().hints.write.iter().flat_map(StreamWrite::calls) {
             let at = format!("{at}/x-connectus/write/{name}");
             match self.action(&call.action) {
                 None => faults.add(at, format!("no action `{}`", call.action)),
