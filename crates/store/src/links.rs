@@ -23,7 +23,8 @@ macro_rules! links {
 macro_rules! on_conflict {
     () => {
         " ON CONFLICT (tenant_id, flow_id, key) DO UPDATE SET remote_id = excluded.remote_id, \
-         matching = excluded.matching, match_key = excluded.match_key, here = excluded.here, there = excluded.there, \
+         matching = excluded.matching, match_key = excluded.match_key, \
+         here = excluded.here, there = excluded.there, \
          state = excluded.state, updated_at = excluded.updated_at"
     };
 }
@@ -44,11 +45,13 @@ dialects! {
     PUT = concat!(
         "INSERT INTO flow_links (tenant_id, flow_id, key, remote_id, matching, here, there, state, \
          match_key, updated_at) SELECT $1, $2, value ->> 0, value ->> 1, value ->> 2, \
-         value ->> 3, value ->> 4, value ->> 5, value ->> 6, $4 FROM json_each($3) WHERE TRUE", on_conflict!()),
+         value ->> 3, value ->> 4, value ->> 5, value ->> 6, $4 \
+         FROM json_each($3) WHERE TRUE", on_conflict!()),
         concat!(
         "INSERT INTO flow_links (tenant_id, flow_id, key, remote_id, matching, here, there, state, \
          match_key, updated_at) SELECT $1, $2, value ->> 0, value ->> 1, value ->> 2, \
-         value ->> 3, value ->> 4, value ->> 5, value ->> 6, $4 FROM json_array_elements(CAST($3 AS JSON))", on_conflict!());
+         value ->> 3, value ->> 4, value ->> 5, value ->> 6, $4 \
+         FROM json_array_elements(CAST($3 AS JSON))", on_conflict!());
     DROP = "DELETE FROM flow_links WHERE tenant_id = $1 AND flow_id = $2 \
             AND key IN (SELECT value FROM json_each($3))",
         "DELETE FROM flow_links WHERE tenant_id = $1 AND flow_id = $2 AND key = ANY($3)";

@@ -419,7 +419,8 @@ both! {
             tx.insert_flow(&made).await?;
             tx.put_flow_cursor(&who, &what, &json!({"at": 1})).await?;
             tx.put_flow_cursor(&who, &what, &json!({"at": 2})).await?;
-            tx.keep_rejected(&who, &what, Leg::Inbound, &RunId::trusted("run_1"), &[refused("rej_1", "1")]).await
+            let (run, rows) = (RunId::trusted("run_1"), [refused("rej_1", "1")]);
+            tx.keep_rejected(&who, &what, Leg::Inbound, &run, &rows).await
         })
         .unwrap();
         let mut conn = db.store.read().await.unwrap();
@@ -441,7 +442,8 @@ both! {
             tx.insert_flow(&made).await?;
             let first = [refused("rej_1", "1"), refused("rej_2", "2")];
             tx.keep_rejected(&who, &what, Leg::Inbound, &RunId::trusted("run_1"), &first).await?;
-            tx.keep_rejected(&who, &what, Leg::Inbound, &RunId::trusted("run_2"), &[refused("rej_9", "1")]).await
+            let (run, rows) = (RunId::trusted("run_2"), [refused("rej_9", "1")]);
+            tx.keep_rejected(&who, &what, Leg::Inbound, &run, &rows).await
         })
         .unwrap();
         let mut conn = db.store.read().await.unwrap();
@@ -454,7 +456,9 @@ both! {
         drop(conn);
         let (who, what) = (ctx.clone(), id.clone());
         let resolved =
-            write!(db, tx => async { tx.resolve_rejected(&who, &what, Leg::Inbound, &["1", "7"]).await });
+            write!(db, tx => async {
+                tx.resolve_rejected(&who, &what, Leg::Inbound, &["1", "7"]).await
+            });
         assert_eq!(resolved.unwrap(), 1);
         let mut conn = db.store.read().await.unwrap();
         assert_eq!(conn.count_rejected(&ctx, &id, false).await.unwrap(), 1);

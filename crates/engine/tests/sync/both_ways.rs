@@ -77,7 +77,8 @@ both! {
         quiet(&rig, &flow.id).await;
         assert_eq!((rig.records().await, rig.ids().len()), (1, 1));
         let record = rig.record("crm:1").await;
-        assert_eq!((&record.data["city"], &record.data["firstName"]), (&json!("London"), &json!("Ada")));
+        assert_eq!((&record.data["city"], &record.data["firstName"]),
+            (&json!("London"), &json!("Ada")));
         assert_eq!(there(&rig, id)["properties"]["firstname"], "Ada");
     }
 

@@ -210,7 +210,8 @@ both! {
         let row = &preview.rows[0];
         assert_eq!((row.key.as_str(), row.kind), ("crm:0003", PreviewKind::Update));
         assert_eq!(row.changes.len(), 1);
-        assert_eq!((&row.changes[0].before, &row.changes[0].after), (&json!("Turin"), &json!("Rome")));
+        let change = &row.changes[0];
+        assert_eq!((&change.before, &change.after), (&json!("Turin"), &json!("Rome")));
     }
 
     async fn another_mapping_sends_what_differs_by_it(db: TestStore) {
@@ -219,8 +220,9 @@ both! {
         let flow = rig.flow_from(outbound(&rig)).await;
         rig.counts(&flow.id).await;
         let rules = json!({"firstname": {"case": "upper"}});
+        let targets = ["email", "firstname", "city", "hs_lead_status"];
         let change = FlowChange {
-            target_fields: Some(["email", "firstname", "city", "hs_lead_status"].map(String::from).to_vec()),
+            target_fields: Some(targets.map(String::from).to_vec()),
             transformation_rules: Some(rules.as_object().unwrap().clone()),
             ..FlowChange::default()
         };
