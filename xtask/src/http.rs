@@ -78,6 +78,11 @@ impl Connection {
         Ok(Self { stream: BufReader::new(stream), host: host.to_owned(), prefix })
     }
 
+    /// What carries it, for whoever reads answers by other means.
+    pub fn into_stream(self) -> TcpStream {
+        self.stream.into_inner()
+    }
+
     /// Sends a request and reads its answer.
     ///
     /// # Errors

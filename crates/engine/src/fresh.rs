@@ -36,18 +36,17 @@ impl<K: Eq + Hash, V> Fresh<K, V> {
     ///
     /// # Errors
     /// What reading says; errors are not kept.
-    pub async fn get(
-        &self,
-        store: &Store,
-        key: K,
-        read: impl Future<Output = Result<V>>,
-    ) -> Result<Arc<V>> {
+    pub async fn get<R>(&self, store: &Store, key: K, read: impl FnOnce() -> R) -> Result<Arc<V>>
+    where
+        R: Future<Output = Result<V>>,
+    {
         // Before it is read: what changes meanwhile makes it stale.
         let (changes, at) = (store.changes(), store.env().now());
         if let Some(value) = self.fresh(&key, changes, at) {
             return Ok(value);
         }
-        let value = Arc::new(read.await?);
+        // Apart: it is rare, and large.
+        let value = Arc::new(Box::pin(read()).await?);
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT {
             kept.clear();

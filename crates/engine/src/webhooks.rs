@@ -106,10 +106,16 @@ struct Source {
 /// event fails stays taken: the provider sends all of them again.
 async fn take_all(parts: &Parts, source: &Source, events: Vec<InboundEvent>) -> Result<Received> {
     let (store, tenant) = (&parts.store, source.ctx.tenant().clone());
-    let read = async { Ok(store.read().await?.triggered_workflows(&source.ctx, "webhook").await?) };
+    let read = async || Ok(store.read().await?.triggered_workflows(&source.ctx, "webhook").await?);
     let workflows = parts.triggered.by_providers.get(store, tenant, read).await?;
-    let arrivals = events.iter().map(|event| arrival(source, &workflows, event));
-    let arrived = join_all(arrivals.map(|arrival| parts.door.take(parts, arrival))).await;
+    let mut arrivals = events.iter().map(|event| arrival(source, &workflows, event));
+    let arrived = match (arrivals.next(), events.len()) {
+        (Some(only), 1) => vec![parts.door.take(parts, only).await],
+        (first, _) => {
+            let all = first.into_iter().chain(arrivals);
+            join_all(all.map(|arrival| Box::pin(parts.door.take(parts, arrival)))).await
+        }
+    };
     let (mut taken, mut runs) = (0, 0);
     for arrived in arrived {
         if let Arrived::Taken(started) = arrived? {

@@ -194,7 +194,8 @@ impl Blobs {
         match payload {
             Payload::Here(value) => Ok(value),
             Payload::Parked(parked) => {
-                let text = self.get(tenant, &parked).await?;
+                // Apart: it is rare, and large.
+                let text = Box::pin(self.get(tenant, &parked)).await?;
                 serde_json::from_str(&text).map_err(Error::internal)
             }
         }
@@ -220,7 +221,7 @@ impl Blobs {
         match Entry::parked(line)? {
             None => Ok(Cow::Borrowed(line)),
             Some(parked) => {
-                let payload = self.get(tenant, &parked).await?;
+                let payload = Box::pin(self.get(tenant, &parked)).await?;
                 Entry::unpark(line, &payload).map(Cow::Owned)
             }
         }

@@ -44,7 +44,7 @@ impl Readers {
             Ok(place) => place,
             Err(_) => {
                 let place = tokio::time::timeout(PATIENCE, self.places.clone().acquire_owned());
-                place.await.map_err(|_| busy())?.map_err(|_| closed())?
+                Box::pin(place).await.map_err(|_| busy())?.map_err(|_| closed())?
             }
         };
         // The first free one, so that no more are opened than are wanted at once.

@@ -100,7 +100,8 @@ impl Store {
         match &self.0.backend {
             Backend::Sqlite { readers, .. } => readers.take().await.map(Conn::Sqlite),
             Backend::Postgres(pool) => {
-                let conn = pool.acquire().await.map_err(StoreError::from)?;
+                // Apart: what waits for a connection is large, and part of whatever reads.
+                let conn = Box::pin(pool.acquire()).await.map_err(StoreError::from)?;
                 Ok(Conn::Postgres(conn))
             }
         }
@@ -141,7 +142,7 @@ impl Store {
                 // must not leave row locks behind that others wait for.
                 let (pool, env, announcer) =
                     (pool.clone(), self.0.env.clone(), self.0.announcer.clone());
-                let transaction = postgres_transaction(pool, env, announcer, work);
+                let transaction = Box::pin(postgres_transaction(pool, env, announcer, work));
                 tokio::spawn(transaction).await.map_err(Error::internal)??
             }
         };

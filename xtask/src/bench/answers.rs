@@ -23,7 +23,7 @@ pub fn measure(programs: &Programs) -> Outcome<Vec<Figure>> {
     for (name, callers) in [("api.get_1", 1), ("api.get_32", MANY)] {
         let meter = Meter::start(world.server.pid())?;
         let until = Instant::now() + FOR;
-        let answers = drive(&world.server.base_url, callers, 200, || {
+        let answers = drive(&world.server.base_url, (callers, None), 200, || {
             (Instant::now() < until).then_some(bytes.as_slice())
         })?;
         let spent = meter.read()?;

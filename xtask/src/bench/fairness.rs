@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{command::Outcome, programs::Programs};
 
-/// Members of the program's answer that stand beside the figure.
+/// Members of the program's answer that stand beside the figures.
 const BESIDE: [&str; 11] = [
     "idle_queued_p95_ms",
     "flooded_queued_p50_ms",
@@ -27,7 +27,8 @@ const BESIDE: [&str; 11] = [
     "capacity_per_s",
 ];
 
-/// The wait of the others under the flood, as a multiple of their wait without it.
+/// The waits of the others under the flood, as multiples of their waits without it: for a place in
+/// the queue alone, and from being asked for on, which holds what the busy processors cost.
 pub fn measure(programs: &Programs) -> Outcome<Vec<Figure>> {
     let answer = engine::asked(programs, &["fairness"], &[])?;
     let number = |member: &str| answer.get(member).and_then(Value::as_f64).unwrap_or(f64::NAN);
@@ -36,9 +37,15 @@ pub fn measure(programs: &Programs) -> Outcome<Vec<Figure>> {
         wall: Duration::try_from_secs_f64(number("wall_s")).unwrap_or_default(),
         cpu: Duration::try_from_secs_f64(number("cpu_s")).unwrap_or_default(),
     };
-    let ratio = Figure::new("fairness.others", number("ratio_p95"), "of the idle p95", spent);
-    let ratio = BESIDE.iter().fold(ratio, |figure, member| {
-        figure.beside(member, answer.get(*member).cloned().unwrap_or_default())
-    });
-    Ok(vec![ratio.target(Target::Below(2.0))])
+    let queued = number("flooded_queued_p95_ms") / number("idle_queued_p95_ms");
+    let figure = |name, ratio| {
+        let ratio = Figure::new(name, ratio, "of the idle p95", spent);
+        BESIDE.iter().fold(ratio, |figure, member| {
+            figure.beside(member, answer.get(*member).cloned().unwrap_or_default())
+        })
+    };
+    Ok(vec![
+        figure("fairness.queued", queued).target(Target::Below(2.0)),
+        figure("fairness.others", number("ratio_p95")),
+    ])
 }

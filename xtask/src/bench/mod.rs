@@ -10,7 +10,9 @@ mod fairness;
 mod figure;
 mod footprint;
 mod latency;
+mod limits;
 mod load;
+mod message;
 mod meter;
 mod queue;
 mod respond;
@@ -35,6 +37,8 @@ use figure::Figure;
 /// What can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Subject {
+    /// What the machine itself can do right now.
+    Limits,
     /// From the start of the process until it is ready.
     Start,
     /// Memory of a server that does nothing.
@@ -103,6 +107,9 @@ pub fn run(bench: &Bench) -> Outcome {
             println!("{}", if bench.json { figure.json() } else { figure.text() });
         }
     };
+    if wanted(Subject::Limits) {
+        say(limits::measure()?);
+    }
     if wanted(Subject::Size) {
         say(vec![footprint::size(&programs)?]);
     }

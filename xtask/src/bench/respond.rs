@@ -1,10 +1,7 @@
 //! Webhooks that are answered with what their run made: four fields are edited, a branch taken, a
 //! service called, and its answer is the answer. Each step is on disk before the next one.
 
-use std::{
-    sync::atomic::{AtomicUsize, Ordering},
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -163,11 +160,9 @@ impl Stage<'_> {
         let rendered = (0..calls).zip(self.addresses.iter().cycle()).map(one);
         let rendered: Vec<Vec<u8>> = rendered.collect::<Outcome<_>>()?;
         drop(connection);
-        let given = AtomicUsize::new(0);
+        let mut rendered = rendered.iter().map(Vec::as_slice);
         let meter = Meter::start(self.server.pid())?;
-        let answers = drive(url, CALLERS, 200, || {
-            rendered.get(given.fetch_add(1, Ordering::Relaxed)).map(Vec::as_slice)
-        })?;
+        let answers = drive(url, (CALLERS, None), 200, || rendered.next())?;
         Ok((answers, meter.read()?))
     }
 }

@@ -1,8 +1,8 @@
 //! A service on this machine that workflows call: it answers at once, and counts.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
+    collections::HashMap,
+    io::{self, Read, Write},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -10,13 +10,23 @@ use std::{
     thread,
 };
 
+use mio::{
+    Events, Interest, Poll, Token,
+    net::{TcpListener, TcpStream},
+};
+
+use super::message::whole;
 use crate::command::Outcome;
 
 /// What it says.
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\
                         content-length: 29\r\n\r\n{\"ok\":true,\"id\":\"contact-17\"}";
-/// Largest body it takes, in bytes.
-const MAX_BODY_BYTES: u64 = 64 * 1024;
+/// Largest request it takes, in bytes.
+const MAX_BYTES: usize = 64 * 1024;
+/// Bytes read at once.
+const READ: usize = 16 * 1024;
+/// What the door is called among connections.
+const DOOR: Token = Token(usize::MAX);
 
 /// The service.
 #[derive(Debug)]
@@ -32,18 +42,16 @@ impl Upstream {
     /// # Errors
     /// When the system has no port.
     pub fn start() -> Outcome<Self> {
-        let said = |error| format!("the service cannot listen: {error}");
-        let listener = TcpListener::bind("127.0.0.1:0").map_err(said)?;
+        let said = |error: io::Error| format!("the service cannot listen: {error}");
+        let anywhere = ([127, 0, 0, 1], 0).into();
+        let mut listener = TcpListener::bind(anywhere).map_err(said)?;
         let address = listener.local_addr().map_err(said)?.to_string();
+        let poll = Poll::new().map_err(said)?;
+        poll.registry().register(&mut listener, DOOR, Interest::READABLE).map_err(said)?;
         let answered = Arc::<AtomicU64>::default();
-        let count = answered.clone();
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let count = count.clone();
-                // A caller that breaks off is done.
-                thread::spawn(move || drop(answer(stream, &count)));
-            }
-        });
+        let hall = Hall { poll, listener, callers: HashMap::new(), answered: answered.clone() };
+        // One thread for all callers: more would take more of the machine than the server does.
+        thread::spawn(move || hall.serve());
         Ok(Self { address, answered })
     }
 
@@ -53,30 +61,68 @@ impl Upstream {
     }
 }
 
-/// Answers the requests of one connection.
-fn answer(stream: TcpStream, count: &AtomicU64) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    let mut stream = BufReader::new(stream);
-    loop {
-        let mut length = 0;
+/// All connections.
+struct Hall {
+    poll: Poll,
+    listener: TcpListener,
+    callers: HashMap<Token, Caller>,
+    answered: Arc<AtomicU64>,
+}
+
+struct Caller {
+    stream: TcpStream,
+    unread: Vec<u8>,
+}
+
+impl Hall {
+    fn serve(mut self) -> io::Result<()> {
+        let (mut events, mut next) = (Events::with_capacity(256), 0);
         loop {
-            let mut line = String::new();
-            if stream.read_line(&mut line)? == 0 {
-                return Ok(());
-            }
-            let line = line.trim_end();
-            if line.is_empty() {
-                break;
-            }
-            if let Some((name, value)) = line.split_once(": ")
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.parse().unwrap_or(0);
+            self.poll.poll(&mut events, None)?;
+            for event in &events {
+                if event.token() == DOOR {
+                    self.let_in(&mut next)?;
+                } else if let Some(caller) = self.callers.get_mut(&event.token())
+                    && caller.answer(&self.answered).is_err()
+                {
+                    // A caller that breaks off is done.
+                    self.callers.remove(&event.token());
+                }
             }
         }
-        std::io::copy(&mut stream.by_ref().take(length.min(MAX_BODY_BYTES)), &mut std::io::sink())?;
-        count.fetch_add(1, Ordering::Relaxed);
-        stream.get_mut().write_all(ANSWER)?;
+    }
+
+    fn let_in(&mut self, next: &mut usize) -> io::Result<()> {
+        while let Ok((mut stream, _)) = self.listener.accept() {
+            stream.set_nodelay(true)?;
+            *next += 1;
+            self.poll.registry().register(&mut stream, Token(*next), Interest::READABLE)?;
+            self.callers.insert(Token(*next), Caller { stream, unread: Vec::new() });
+        }
+        Ok(())
+    }
+}
+
+impl Caller {
+    /// Answers what has come in whole.
+    fn answer(&mut self, answered: &AtomicU64) -> io::Result<()> {
+        let mut piece = [0; READ];
+        loop {
+            match self.stream.read(&mut piece) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => self.unread.extend_from_slice(&piece[..read]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+            while let Some(len) = whole(&self.unread)?.map(|message| message.len) {
+                self.unread.drain(..len);
+                answered.fetch_add(1, Ordering::Relaxed);
+                self.stream.write_all(ANSWER)?;
+            }
+            if self.unread.len() > MAX_BYTES {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+        }
     }
 }
 

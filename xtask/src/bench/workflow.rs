@@ -1,7 +1,6 @@
 //! Webhooks that each start a workflow.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -114,18 +113,10 @@ impl Stage<'_> {
     /// their runs have ended.
     fn play(&mut self, webhooks: u64, pace: Option<u64>) -> Outcome<Played> {
         let deliveries = self.deliveries(webhooks)?;
-        let given = AtomicUsize::new(0);
+        let mut given = deliveries.iter().map(Vec::as_slice);
         let meter = Meter::start(self.world.server.pid())?;
-        let since = Instant::now();
-        let answers = drive(&self.world.server.base_url, CALLERS, 202, || {
-            let index = given.fetch_add(1, Ordering::Relaxed);
-            let bytes = deliveries.get(index)?.as_slice();
-            if let Some(pace) = pace {
-                let due = Duration::from_micros(index as u64 * 1_000_000 / pace);
-                thread::sleep(due.saturating_sub(since.elapsed()));
-            }
-            Some(bytes)
-        })?;
+        let url = &self.world.server.base_url;
+        let answers = drive(url, (CALLERS, pace), 202, || given.next())?;
         self.ended += webhooks;
         self.wait()?;
         let spent = meter.read()?;
@@ -138,11 +129,10 @@ impl Stage<'_> {
     #[expect(clippy::cast_precision_loss, reason = "no bench has 2^52 webhooks")]
     fn take_in(&mut self, webhooks: u64) -> Outcome<[Figure; 2]> {
         let deliveries = self.deliveries(webhooks)?;
-        let given = AtomicUsize::new(0);
+        let mut given = deliveries.iter().map(Vec::as_slice);
         let meter = Meter::start(self.world.server.pid())?;
-        let answers = drive(&self.world.server.base_url, CALLERS, 202, || {
-            deliveries.get(given.fetch_add(1, Ordering::Relaxed)).map(Vec::as_slice)
-        })?;
+        let url = &self.world.server.base_url;
+        let answers = drive(url, (CALLERS, None), 202, || given.next())?;
         let spent = meter.read()?;
         let each = spent.cpu.as_secs_f64() * 1e6 / webhooks as f64;
         let beside = |figure: Figure| {

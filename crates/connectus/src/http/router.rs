@@ -96,7 +96,9 @@ async fn authorise(
     }
     request.extensions_mut().insert(caller.clone());
     if idempotency::wanted(&request) {
-        return idempotency::run(gate.app, gate.operation, caller, request, next).await;
+        // Apart: few requests have a key, and all would carry what that takes.
+        let keyed = idempotency::run(gate.app, gate.operation, caller, request, next);
+        return Box::pin(keyed).await;
     }
     next.run(request).await
 }

@@ -27,7 +27,7 @@ impl Connections {
     /// `not_found` for an address that is not there.
     pub async fn webhook(&self, ctx: &TenantCtx, endpoint: &EndpointId) -> Result<Arc<Inbound>> {
         let key = (ctx.tenant().clone(), endpoint.clone());
-        let read = self.read_webhook(ctx, endpoint);
+        let read = || self.read_webhook(ctx, endpoint);
         let found = self.0.inbound.get(&self.0.store, key, read).await?;
         found.as_ref().clone().ok_or_else(|| Error::not_found("webhook address"))
     }

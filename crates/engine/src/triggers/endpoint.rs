@@ -75,7 +75,7 @@ pub(crate) async fn receive(
     incoming: &Incoming<'_>,
 ) -> Result<Option<Received>> {
     let key = (ctx.tenant().clone(), incoming.endpoint.clone());
-    let read = read(parts, ctx, &incoming.endpoint);
+    let read = || read(parts, ctx, &incoming.endpoint);
     let address = parts.triggered.addresses.get(&parts.store, key, read).await?;
     let (Some(address), "POST") = (&*address, incoming.method) else { return Ok(None) };
     let Address { workflow, endpoint, secrets } = address;

@@ -108,7 +108,8 @@ impl Delivered {
             }
             Received::Replayed => Json(Receipt::of("replayed", 0, 0)).into_response(),
             Received::Awaited { ctx, awaited, within, is_new } => {
-                let run = answer::wait(app, &self.patience, &ctx, *awaited, within).await?;
+                let waits = answer::wait(app, &self.patience, &ctx, *awaited, within);
+                let run = Box::pin(waits).await?;
                 let under_way = |run: Run| {
                     let status = if is_new { "accepted" } else { "replayed" };
                     let new = usize::from(is_new);

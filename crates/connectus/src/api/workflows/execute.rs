@@ -85,7 +85,8 @@ pub async fn handle(
     let Some(wait) = Wait::of(&headers, answer::MAX_WAIT) else { return Ok(runs::started(run)) };
     let awaited = Awaited::of(app.store(), run);
     let applied = awaited.has_place().then(|| wait.applied());
-    let run = answer::wait(&app, &patience, &caller.ctx, awaited, wait.duration()).await?;
+    let waits = answer::wait(&app, &patience, &caller.ctx, awaited, wait.duration());
+    let run = Box::pin(waits).await?;
     let mut response = answer::of(run, RunView::of, RunView::of);
     response.headers_mut().extend(applied);
     Ok(response)
