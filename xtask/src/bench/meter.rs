@@ -88,6 +88,25 @@ pub fn cpu(pid: u32) -> Outcome<Duration> {
     Ok(Duration::from_millis(ticks * 1_000 / TICKS_PER_SEC))
 }
 
+/// Processor time of all children of this process that have ended.
+///
+/// # Errors
+/// When the system does not say.
+pub fn of_children() -> Outcome<Duration> {
+    let stat = fs::read_to_string("/proc/self/stat").map_err(|error| error.to_string())?;
+    let mut fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
+    let mut ticks = || fields.next().and_then(|field| field.parse::<u64>().ok());
+    for _ in 0..13 {
+        ticks();
+    }
+    match (ticks(), ticks()) {
+        (Some(user), Some(system)) => {
+            Ok(Duration::from_millis((user + system) * 1_000 / TICKS_PER_SEC))
+        }
+        _ => Err("the system does not say what children used".into()),
+    }
+}
+
 /// User and system time in the text of `/proc/PID/stat`.
 fn ticks(stat: &str) -> Option<u64> {
     // The name, in parentheses, may hold anything; the third field comes after the last of them.

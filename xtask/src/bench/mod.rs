@@ -15,6 +15,7 @@ mod load;
 mod message;
 mod meter;
 mod queue;
+mod read;
 mod respond;
 mod start;
 mod sync;
@@ -49,6 +50,8 @@ pub enum Subject {
     Sync,
     /// Runs of a few steps within the engine, without HTTP.
     Engine,
+    /// Records of a manifest, on the command line.
+    Read,
     /// Webhooks that each start a workflow.
     Workflow,
     /// Webhooks that are answered with what their run made.
@@ -75,9 +78,12 @@ pub struct Bench {
     /// The server's program; by default the release build, which is made first.
     #[arg(long)]
     pub binary: Option<PathBuf>,
-    /// Contacts of the sync.
-    #[arg(long, default_value_t = 100_000)]
-    pub records: u64,
+    /// Contacts of the sync, 100,000 unless told; records of the manifest, 1,000,000.
+    #[arg(long)]
+    pub records: Option<u64>,
+    /// The manifest beside the Python CDK, too, which is installed for it.
+    #[arg(long)]
+    pub vs_cdk: bool,
     /// Runs of the engine.
     #[arg(long, default_value_t = 20_000)]
     pub runs: u64,
@@ -120,7 +126,10 @@ pub fn run(bench: &Bench) -> Outcome {
         say(footprint::idle(&programs)?);
     }
     if wanted(Subject::Sync) {
-        say(sync::measure(&programs, bench.records)?);
+        say(sync::measure(&programs, bench.records.unwrap_or(100_000))?);
+    }
+    if wanted(Subject::Read) {
+        say(read::measure(&programs, bench.records.unwrap_or(1_000_000), bench.vs_cdk)?);
     }
     if wanted(Subject::Engine) {
         say(engine::measure(&programs, bench.runs, bench.backlog)?);

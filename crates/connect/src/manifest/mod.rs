@@ -2,18 +2,25 @@
 //!
 //! Read it in this order: [`document`] reads the YAML, follows references, infers types and hands
 //! parameters down; [`interpolation`] evaluates texts with `{{ }}` in them; [`stream`] compiles a
-//! stream into requests ([`request`], signed by [`auth`]), pages ([`paging`]), records
-//! ([`records`]) and slices ([`slices`]); [`reader`] reads it; [`source`] is a manifest with its
+//! stream into requests ([`request`], signed by [`auth`]), pages ([`paging`]) that are made JSON
+//! ([`decode`]), records ([`records`]) and slices ([`slices`]); [`reader`] reads it; [`source`] is a manifest with its
 //! settings; [`protocol`] speaks the Airbyte protocol; [`support`] says what runs here.
 
 pub mod auth;
+pub mod decode;
 pub mod document;
+pub mod dynamic;
 pub mod interpolation;
+pub mod jobs;
+mod pages;
 pub mod paging;
+pub mod properties;
 pub mod protocol;
 pub mod reader;
 pub mod records;
 pub mod request;
+pub mod schema;
+pub mod settings;
 pub mod slices;
 pub mod source;
 pub mod stream;

@@ -3,9 +3,14 @@
 use std::io::{self, Write};
 
 use connectus_core::{Env, Error, Result};
+use futures::stream::{FuturesUnordered, StreamExt};
 use serde_json::{Map, Value, json};
 
-use super::{auth::SecretBook, reader::Event, source::Source};
+use super::{
+    auth::SecretBook,
+    reader::{Event, StreamReader},
+    source::Source,
+};
 
 /// A stream to read, and from where.
 #[derive(Clone, Debug)]
@@ -95,7 +100,8 @@ impl<W: Write> Messages<W> {
         self.write(&json!({"type": "STATE", "state": state}))
     }
 
-    /// Reads streams one after another. One that fails does not keep the others from being read.
+    /// Reads streams, as many at once as the source allows. One that fails does not keep the
+    /// others from being read.
     ///
     /// # Errors
     /// `provider_refused` naming the streams that failed, after all were read; as [`Self::write`].
@@ -106,25 +112,34 @@ impl<W: Write> Messages<W> {
         states: &Map<String, Value>,
     ) -> Result<()> {
         let mut failed = Vec::new();
-        for stream in streams {
-            let state = states.get(&stream.name).and_then(Value::as_object);
-            let state = state.filter(|_| stream.incremental);
-            self.status(&stream.name, "STARTED")?;
-            let read = self.stream(source, &stream.name, state).await?;
-            match read {
-                Ok(records) => {
-                    let message = format!("Read {records} records from {} stream", stream.name);
-                    self.log("INFO", &message)?;
-                    self.status(&stream.name, "COMPLETE")?;
-                }
-                Err(error) => {
-                    let error = source.book().clean_error(error);
-                    self.error(&error, Some(&stream.name), source.book())?;
-                    self.status(&stream.name, "INCOMPLETE")?;
-                    failed.push(format!("{}: {}", stream.name, error.detail));
+        let mut waiting = streams.iter();
+        let mut reading = FuturesUnordered::new();
+        loop {
+            while reading.len() < source.at_once()
+                && let Some(stream) = waiting.next()
+            {
+                self.status(&stream.name, "STARTED")?;
+                let state = states.get(&stream.name).and_then(Value::as_object);
+                let state = state.filter(|_| stream.incremental);
+                match source.read(&stream.name, state) {
+                    Ok(reader) => reading.push(Flow::of(&stream.name, reader).next()),
+                    Err(error) => failed.push(self.broken(source, &stream.name, error)?),
                 }
             }
-            self.flush()?;
+            let Some((mut flow, event)) = reading.next().await else { break };
+            match event {
+                Ok(Some(event)) => {
+                    self.event(&mut flow, event)?;
+                    reading.push(flow.next());
+                }
+                Ok(None) => {
+                    let message = format!("Read {} records from {} stream", flow.count, flow.name);
+                    self.log("INFO", &message)?;
+                    self.status(&flow.name, "COMPLETE")?;
+                    self.flush()?;
+                }
+                Err(error) => failed.push(self.broken(source, &flow.name, error)?),
+            }
         }
         if failed.is_empty() {
             return Ok(());
@@ -133,40 +148,56 @@ impl<W: Write> Messages<W> {
         Err(Error::new(connectus_core::Code::ProviderRefused, detail))
     }
 
-    /// The outer error is ours, the inner one the stream's.
-    async fn stream(
-        &mut self,
-        source: &Source,
-        name: &str,
-        state: Option<&Map<String, Value>>,
-    ) -> Result<Result<u64>> {
-        let mut reader = match source.read(name, state) {
-            Ok(reader) => reader,
-            Err(error) => return Ok(Err(error)),
-        };
-        let quoted = Value::from(name).to_string();
-        let before = format!("{{\"type\":\"RECORD\",\"record\":{{\"stream\":{quoted},\"data\":");
-        let (mut records, mut since) = (0_u64, 0_u64);
-        loop {
-            match reader.read().await {
-                Ok(None) => return Ok(Ok(records)),
-                Err(error) => return Ok(Err(error)),
-                Ok(Some(Event::State(state))) => {
-                    self.state(name, &state, since)?;
-                    since = 0;
+    fn broken(&mut self, source: &Source, stream: &str, error: Error) -> Result<String> {
+        let error = source.book().clean_error(error);
+        self.error(&error, Some(stream), source.book())?;
+        self.status(stream, "INCOMPLETE")?;
+        self.flush()?;
+        Ok(format!("{stream}: {}", error.detail))
+    }
+
+    fn event(&mut self, flow: &mut Flow, event: Event) -> Result<()> {
+        match event {
+            Event::State(state) => {
+                self.state(&flow.name, &state, flow.since)?;
+                flow.since = 0;
+            }
+            Event::Page { batch, .. } => {
+                if flow.count == 0 {
+                    self.status(&flow.name, "RUNNING")?;
                 }
-                Ok(Some(Event::Page { batch, .. })) => {
-                    if records == 0 {
-                        self.status(name, "RUNNING")?;
-                    }
-                    let after = format!(",\"emitted_at\":{}}}}}\n", self.env.now().millis());
-                    let out = &mut self.out;
-                    batch.write(before.as_bytes(), after.as_bytes(), out).map_err(unwritable)?;
-                    records += batch.len() as u64;
-                    since += batch.len() as u64;
-                }
+                let after = format!(",\"emitted_at\":{}}}}}\n", self.env.now().millis());
+                let (before, after) = (flow.before.as_bytes(), after.as_bytes());
+                batch.write(before, after, &mut self.out).map_err(unwritable)?;
+                flow.count += batch.len() as u64;
+                flow.since += batch.len() as u64;
             }
         }
+        Ok(())
+    }
+}
+
+/// A stream being read.
+struct Flow {
+    name: String,
+    reader: StreamReader,
+    /// What stands before each record.
+    before: String,
+    count: u64,
+    /// Records since the last state.
+    since: u64,
+}
+
+impl Flow {
+    fn of(name: &str, reader: StreamReader) -> Self {
+        let quoted = Value::from(name).to_string();
+        let before = format!("{{\"type\":\"RECORD\",\"record\":{{\"stream\":{quoted},\"data\":");
+        Self { name: name.to_owned(), reader, before, count: 0, since: 0 }
+    }
+
+    async fn next(mut self) -> (Self, Result<Option<Event>>) {
+        let event = self.reader.read().await;
+        (self, event)
     }
 }
 

@@ -6,15 +6,13 @@ use connectus_core::{Code, Error, Result};
 use serde_json::{Map, Value};
 
 use super::{
-    paging::{Page, Runaway},
-    records::{Batch, For, IsNew},
-    request::{Answer, Ask, Outcome, Site, token_value},
-    slices::{Cursor, Partitions, Slice},
+    pages,
+    paging::Runaway,
+    records::Batch,
+    request::Site,
+    slices::{Cursor, FIRST_PAGE, Partitions, Slice},
     stream::StreamPlan,
 };
-
-/// How often the pages of one slice may begin anew.
-const MAX_RESTARTS: u32 = 100;
 
 /// What reading brings.
 #[derive(Debug)]
@@ -38,16 +36,26 @@ pub struct StreamReader {
     partitions: Box<Partitions>,
     pending: VecDeque<Slice>,
     now: Option<Now>,
+    /// Nothing was read before, so that what parents hold of their children is enough.
+    lazy: bool,
     ended: bool,
 }
 
 /// The slice being read.
-struct Now {
-    slice: Slice,
-    token: Option<Value>,
-    runaway: Runaway,
-    restarts: u32,
-    ended: bool,
+pub(super) struct Now {
+    pub(super) slice: Slice,
+    /// With what its pages are asked for.
+    pub(super) asked: Slice,
+    /// Other places its pages come from.
+    targets: VecDeque<Slice>,
+    /// What is to be cleared afterwards.
+    job: Option<Slice>,
+    /// Its first page, where its parent brought it.
+    pub(super) given: Option<Value>,
+    pub(super) token: Option<Value>,
+    pub(super) runaway: Runaway,
+    pub(super) restarts: u32,
+    pub(super) ended: bool,
 }
 
 impl StreamReader {
@@ -60,11 +68,11 @@ impl StreamReader {
         site: &Arc<Site>,
         state: Option<&Map<String, Value>>,
     ) -> Result<Self> {
-        let empty = Map::new();
-        let state = state.unwrap_or(&empty);
+        let state = state.map_or_else(Map::new, |state| plan.migrated(state));
+        let lazy = state.is_empty();
         let single = plan.router.is_single();
         let (env, config) = (&site.wire.env, &*site.config);
-        let cursor = Cursor::begin(plan.range.as_ref(), single, state, env, config)?;
+        let cursor = Cursor::begin(plan, single, &state, env, config)?;
         let partitions = Partitions::begin(&plan.router, site, &cursor.parent_states())?;
         Ok(Self {
             plan: plan.clone(),
@@ -73,6 +81,7 @@ impl StreamReader {
             partitions: Box::new(partitions),
             pending: VecDeque::new(),
             now: None,
+            lazy,
             ended: false,
         })
     }
@@ -94,22 +103,28 @@ impl StreamReader {
         loop {
             if let Some(now) = &mut self.now {
                 if !now.ended {
-                    let batch = page(&self.plan, &self.site, &mut self.cursor, now).await?;
+                    let batch = pages::turn(&self.plan, &self.site, &mut self.cursor, now).await?;
                     if !batch.is_empty() {
                         let slice = now.slice.clone();
                         return Ok(Some(Event::Page { slice, batch }));
                     }
                     continue;
                 }
-                let slice = now.slice.clone();
+                if let Some(target) = now.targets.pop_front() {
+                    (now.asked, now.token) = (target, self.plan.paginator.first());
+                    (now.runaway, now.ended) = (Runaway::default(), false);
+                    continue;
+                }
+                let (slice, job) = (now.slice.clone(), now.job.take());
                 self.now = None;
+                if let (Some(plan), Some(job)) = (&self.plan.job, job) {
+                    plan.clear(&self.site, &job).await;
+                }
                 if let Some(state) = self.cursor.close(&slice, &self.site.wire.env)? {
                     return Ok(Some(Event::State(state)));
                 }
             } else if let Some(slice) = self.pending.pop_front() {
-                let token = self.plan.paginator.first();
-                let runaway = Runaway::default();
-                self.now = Some(Now { slice, token, runaway, restarts: 0, ended: false });
+                self.now = Some(Now::begin(&self.plan, &self.site, slice, self.lazy).await?);
             } else if let Some(partition) = self.partitions.next().await? {
                 let (env, config) = (&self.site.wire.env, &*self.site.config);
                 let parents = self.partitions.state();
@@ -125,75 +140,50 @@ impl StreamReader {
     }
 }
 
-/// Asks for a page and turns to the next.
-async fn page(plan: &StreamPlan, site: &Site, cursor: &mut Cursor, now: &mut Now) -> Result<Batch> {
-    let token = token_value(now.token.as_ref());
-    let path = plan.paginator.path(now.token.as_ref());
-    let ask = Ask { slice: &now.slice, token: &token, path };
-    let extra = plan.options(&now.slice, now.token.as_ref())?;
-    match plan.requester.send(site, ask, extra).await? {
-        Outcome::Page(answer) => records_of(plan, site, cursor, now, &answer, &token),
-        Outcome::Nothing => {
-            now.ended = true;
-            Ok(Batch::empty())
-        }
-        Outcome::Restart => {
-            now.restarts += 1;
-            if now.restarts > MAX_RESTARTS {
-                let detail = format!("The pages of a slice began anew {MAX_RESTARTS} times.");
-                return Err(Error::new(Code::ProviderRefused, detail));
+impl Now {
+    async fn begin(plan: &StreamPlan, site: &Site, slice: Slice, lazy: bool) -> Result<Self> {
+        let mut now = Self {
+            asked: slice.clone(),
+            targets: VecDeque::new(),
+            job: None,
+            given: slice.extra().get(FIRST_PAGE).filter(|_| lazy).cloned(),
+            token: plan.paginator.first(),
+            runaway: Runaway::default(),
+            restarts: 0,
+            ended: false,
+            slice,
+        };
+        if let Some(job) = &plan.job {
+            let done = job.run(site, &now.slice).await?;
+            (now.targets, now.job) = (done.targets.into(), Some(done.job));
+            match now.targets.pop_front() {
+                Some(target) => now.asked = target,
+                None => now.ended = true,
             }
-            (now.token, now.runaway) = (plan.paginator.first(), Runaway::default());
-            Ok(Batch::empty())
         }
+        Ok(now)
     }
 }
 
-fn records_of(
-    plan: &StreamPlan,
-    site: &Site,
-    cursor: &mut Cursor,
-    now: &mut Now,
-    answer: &Answer,
-    token: &Value,
-) -> Result<Batch> {
-    let (env, config) = (&site.wire.env, &*site.config);
-    let of = For { env, config, slice: &now.slice, token };
-    let feed = plan.range.as_ref().is_some_and(|range| range.data_feed);
-    let by_client = plan.range.as_ref().is_some_and(|range| range.client_side && !feed);
-    let keep = plan.paginator.keep(plan.selector.first_step());
-    let is_new = |batch: &Batch, index: usize| cursor.is_new(&now.slice, batch, index, env, config);
-    let mut own = is_new;
-    let own: Option<&mut IsNew<'_>> = if by_client { Some(&mut own) } else { None };
-    let selected = plan.selector.select(&answer.response, keep, of, own)?;
-    let mut batch = selected.batch;
-    let last = batch.len().checked_sub(1);
-    let last_record = match last.filter(|_| plan.paginator.needs_last_record()) {
-        Some(index) => batch.read(index)?.map(Value::Object),
-        None => None,
-    };
-    let reached_old = match last.filter(|_| feed) {
-        Some(index) => !is_new(&batch, index)?,
-        None => false,
-    };
-    let page = Page {
-        answer,
-        response: selected.response,
-        last_record,
-        size: batch.len(),
-        found: selected.found,
-        slice: &now.slice,
-    };
-    let next =
-        if reached_old { None } else { plan.paginator.next(site, &page, now.token.as_ref())? };
-    if let Some(next) = &next {
-        now.runaway.check(&page, next)?;
+/// All records of a stream that is small, such as a list of names.
+///
+/// # Errors
+/// Whatever reading ends with; `provider_refused` when there are more than `most`.
+pub async fn all_records(
+    plan: &Arc<StreamPlan>,
+    site: &Arc<Site>,
+    most: usize,
+) -> Result<Vec<Map<String, Value>>> {
+    let mut records = Vec::new();
+    let mut reader = StreamReader::begin(plan, site, None)?;
+    while let Some(event) = reader.read().await? {
+        if let Event::Page { batch, .. } = event {
+            records.extend(batch.into_built()?);
+        }
+        if records.len() > most {
+            let detail = format!("A list the manifest asks for has more than {most} records.");
+            return Err(Error::new(Code::ProviderRefused, detail));
+        }
     }
-    if feed {
-        batch.retain(is_new)?;
-    }
-    now.ended = next.is_none();
-    now.token = next;
-    cursor.observe(&now.slice, &batch);
-    Ok(batch)
+    Ok(records)
 }

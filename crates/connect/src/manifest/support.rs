@@ -6,22 +6,32 @@ use serde::Serialize;
 
 use super::{
     document::{Component, Document, Member, Node},
+    dynamic,
     stream::name_of,
 };
 
 /// Types of components that run here.
 const NATIVE: &[&str] = &[
     "AddFields",
-    "ApiKey",
-    "Bearer",
-    "SessionTokenAuthenticator",
     "AddedFieldDefinition",
+    "ApiKey",
     "ApiKeyAuthenticator",
+    "AsyncJobStatusMap",
+    "AsyncRetriever",
     "BasicHttpAuthenticator",
+    "Bearer",
     "BearerAuthenticator",
+    "CheckDynamicStream",
     "CheckStream",
+    "ComplexFieldType",
+    "ComponentMappingDefinition",
     "CompositeErrorHandler",
+    "CompositeRawDecoder",
+    "ConditionalStreams",
+    "ConfigComponentsResolver",
     "ConstantBackoffStrategy",
+    "CsvDecoder",
+    "CsvParser",
     "CursorPagination",
     "DatetimeBasedCursor",
     "DeclarativeSource",
@@ -30,15 +40,34 @@ const NATIVE: &[&str] = &[
     "DefaultPaginator",
     "DpathExtractor",
     "DpathFlattenFields",
+    "DynamicDeclarativeStream",
+    "DynamicSchemaLoader",
     "ExponentialBackoffStrategy",
+    "FlattenFields",
+    "GroupByKeyMergeStrategy",
+    "GroupingPartitionRouter",
+    "GzipDecoder",
+    "GzipParser",
+    "HTTPAPIBudget",
+    "HttpComponentsResolver",
     "HttpRequester",
     "HttpResponseFilter",
+    "IncrementingCountCursor",
     "InlineSchemaLoader",
+    "IterableDecoder",
     "JsonDecoder",
     "JsonFileSchemaLoader",
+    "JsonItemsDecoder",
+    "JsonLineParser",
+    "JsonParser",
+    "JsonlDecoder",
+    "JwtAuthenticator",
     "KeyTransformation",
     "KeysReplace",
     "KeysToLower",
+    "KeysToSnakeCase",
+    "LegacySessionTokenAuthenticator",
+    "LegacyToPerPartitionStateMigration",
     "ListPartitionRouter",
     "MinMaxDatetime",
     "NoAuth",
@@ -46,7 +75,11 @@ const NATIVE: &[&str] = &[
     "OAuthAuthenticator",
     "OffsetIncrement",
     "PageIncrement",
+    "ParametrizedComponentsResolver",
     "ParentStreamConfig",
+    "PropertiesFromEndpoint",
+    "PropertyChunking",
+    "QueryProperties",
     "RecordFilter",
     "RecordSelector",
     "RemoveFields",
@@ -56,11 +89,20 @@ const NATIVE: &[&str] = &[
     "RequestBodyUrlEncodedForm",
     "RequestOption",
     "RequestPath",
+    "ResponseToFileExtractor",
+    "SchemaTypeIdentifier",
     "SelectiveAuthenticator",
+    "SessionTokenAuthenticator",
     "SimpleRetriever",
+    "StateDelegatingStream",
+    "StreamConfig",
+    "StreamParametersDefinition",
     "SubstreamPartitionRouter",
+    "TypesMap",
     "WaitTimeFromHeader",
     "WaitUntilTimeFromHeader",
+    "XmlDecoder",
+    "ZipfileDecoder",
 ];
 
 /// Members of components that change what they do and do not run here.
@@ -68,23 +110,24 @@ const FOREIGN_MEMBERS: &[(&str, &str)] = &[
     ("DatetimeBasedCursor", "clamping"),
     ("DpathExtractor", "record_expander"),
     ("DeclarativeStream", "file_uploader"),
-    ("DeclarativeStream", "state_migrations"),
-    ("HttpRequester", "fetch_properties_from_endpoint"),
-    ("HttpRequester", "query_properties"),
+    ("JwtAuthenticator", "passphrase"),
     ("OAuthAuthenticator", "profile_assertion"),
-    ("ParentStreamConfig", "lazy_read_pointer"),
+    ("QueryProperties", "property_selector"),
 ];
 
 /// Members that hold data, whatever their own members are called.
 const DATA: &[&str] = &[
     "schema",
     "connection_specification",
-    "request_parameters",
+    "additional_jwt_headers",
+    "additional_jwt_payload",
     "request_headers",
     "request_body_data",
     "request_body_json",
     "refresh_request_body",
     "refresh_request_headers",
+    "list_of_parameters_for_stream",
+    "default_values",
     "$parameters",
     "parameters",
     "value",
@@ -124,13 +167,14 @@ pub struct Report {
 pub fn report(document: &Document) -> Report {
     let mut streams = Vec::new();
     let mut warnings = document.warnings.clone();
-    match document.root.components("streams") {
+    match dynamic::listed(&document.root, None) {
         Ok(components) => streams.extend(components.iter().map(support)),
         Err(error) => warnings.push(error.detail),
     }
     for dynamic in document.root.components("dynamic_streams").unwrap_or_default() {
         let name = dynamic.text("name").map_or_else(|| "(dynamic)".to_owned(), |n| n.to_string());
-        streams.push(StreamSupport { name, native: false, needs: needs_of(&dynamic) });
+        let needs = needs_of(&dynamic);
+        streams.push(StreamSupport { name, native: needs.is_empty(), needs });
     }
     Report { streams, warnings }
 }
@@ -171,8 +215,23 @@ impl Walk {
             if set && FOREIGN_MEMBERS.contains(&(component.kind(), name)) {
                 let what = format!("{}.{name}", component.kind());
                 self.need(what, format!("{}/{name}", component.place()));
+            } else if name == "request_parameters" {
+                self.parameters(component.member(name));
             } else if let Some(member) = component.member(name) {
                 self.member(member);
+            }
+        }
+    }
+
+    /// Of parameters, those that are components; the others are data.
+    fn parameters(&mut self, parameters: Option<Member>) {
+        let Some(Member::Component(parameters)) = parameters else { return };
+        for name in parameters.names() {
+            match parameters.member(name) {
+                Some(Member::Component(one)) if one.kind() == "QueryProperties" => {
+                    self.component(&one);
+                }
+                _ => {}
             }
         }
     }

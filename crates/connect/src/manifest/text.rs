@@ -108,7 +108,11 @@ impl Values {
         let Some(Node::Map(map)) = component.node(name) else {
             return Ok(Text::typed(component, name, types)?.map(Self::Text));
         };
-        let members = map.iter().filter(|(name, _)| !name.starts_with('$'));
+        let is_text = |node: &Node| {
+            let kind = node.get("type").and_then(Node::as_text);
+            kind.is_none_or(|kind| **kind != *"QueryProperties")
+        };
+        let members = map.iter().filter(|(name, node)| !name.starts_with('$') && is_text(node));
         let members = members.map(|(name, node)| (name.to_string(), node.to_value()));
         let members: Map<String, Value> = members.collect();
         let mapping = Mapping::compile(&members, component.parameters().given());
@@ -162,5 +166,57 @@ pub fn plain(value: &Value) -> String {
         Value::Bool(false) => "False".to_owned(),
         Value::Null => "None".to_owned(),
         other => other.to_string(),
+    }
+}
+
+/// The members of a variable that a text names; `None` when it may read all of it.
+pub fn members_of(text: &str, variable: &str) -> Option<Vec<String>> {
+    let mut members = Vec::new();
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once(variable) {
+        rest = after;
+        let quoted = ["['", "[\"", ".get('", ".get(\""].iter().find_map(|begin| {
+            let name = after.strip_prefix(begin)?;
+            let (name, after) = name.split_once(['\'', '"'])?;
+            // What goes on is no name that is known.
+            after.trim_start().starts_with([']', ')', ',']).then_some(name)
+        });
+        let plain = after.strip_prefix('.').map(|name| {
+            let end = name.find(|c: char| !(c.is_alphanumeric() || c == '_'));
+            name.split_at(end.unwrap_or(name.len()))
+        });
+        match (quoted, plain) {
+            (Some(name), _) => members.push(name.to_owned()),
+            // A method reads all there is.
+            (None, Some((name, after))) if !name.is_empty() && !after.starts_with('(') => {
+                members.push(name.to_owned());
+            }
+            _ => return None,
+        }
+    }
+    Some(members)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_text_reads_of_an_answer_is_seen() {
+        let members = |text| members_of(text, "response");
+        assert_eq!(members("{{ response.meta.next }}"), Some(vec!["meta".into()]));
+        assert_eq!(
+            members("{{ response['a'] or response.get('b', {}).c }}"),
+            Some(vec!["a".into(), "b".into()])
+        );
+        for all in [
+            "{{ response }}",
+            "{{ response|length }}",
+            "{{ response.items() }}",
+            "{{ response[key] }}",
+            "{{ response['a' ~ key] }}",
+        ] {
+            assert_eq!(members(all), None, "{all}");
+        }
     }
 }

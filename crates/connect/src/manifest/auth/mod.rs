@@ -1,6 +1,9 @@
 //! How a source signs in. What comes out of here goes onto requests and nowhere else.
 
 mod book;
+mod jwt;
+mod key;
+mod legacy;
 mod oauth;
 mod session;
 
@@ -11,6 +14,8 @@ use connectus_core::{Error, Result};
 use serde_json::{Map, Value};
 
 pub use book::SecretBook;
+pub use jwt::Jwt;
+pub use legacy::LegacySession;
 pub use oauth::{ConfigSink, OAuth};
 pub use session::Session;
 
@@ -46,6 +51,10 @@ pub enum Authenticator {
     OAuth(Arc<OAuth>),
     /// What signing in gave.
     Session(Arc<Session>),
+    /// A token signed here.
+    Jwt(Arc<Jwt>),
+    /// A session as the first manifests had them.
+    Legacy(Arc<LegacySession>),
 }
 
 /// What authenticators of one source share.
@@ -65,11 +74,11 @@ impl Authenticator {
     pub fn compile(requester: &Component, site: &Site) -> Result<Self> {
         match requester.component("authenticator")? {
             None => Ok(Self::None),
-            Some(component) => Self::read(&component, site),
+            Some(component) => Self::read(&component, requester, site),
         }
     }
 
-    fn read(component: &Component, site: &Site) -> Result<Self> {
+    fn read(component: &Component, requester: &Component, site: &Site) -> Result<Self> {
         let Site { config, shared, .. } = site;
         let scope = &site.scope();
         match component.kind() {
@@ -95,7 +104,11 @@ impl Authenticator {
             "OAuthAuthenticator" => {
                 OAuth::compile(component, scope, config, shared).map(Arc::new).map(Self::OAuth)
             }
-            "SelectiveAuthenticator" => Self::read(&selected(component, config)?, site),
+            "SelectiveAuthenticator" => Self::read(&selected(component, config)?, requester, site),
+            "JwtAuthenticator" => Jwt::compile(component, site).map(Arc::new).map(Self::Jwt),
+            "LegacySessionTokenAuthenticator" => {
+                LegacySession::compile(component, requester).map(Arc::new).map(Self::Legacy)
+            }
             "SessionTokenAuthenticator" => {
                 Session::compile(component, site).map(Arc::new).map(Self::Session)
             }
@@ -108,7 +121,7 @@ impl Authenticator {
     /// # Errors
     /// `invalid` when a text cannot be filled in; whatever renewing a token ends with.
     pub async fn apply(&self, site: &Site) -> Result<Options> {
-        let Site { wire, config, shared } = site;
+        let Site { wire, config, shared, .. } = site;
         let mut options = Options::default();
         match self {
             Self::None => {}
@@ -134,6 +147,8 @@ impl Authenticator {
                 options.headers = header("Authorization", format!("Bearer {token}"));
             }
             Self::Session(session) => return session.apply(site).await,
+            Self::Jwt(jwt) => return jwt.apply(site),
+            Self::Legacy(session) => return session.apply(site).await,
         }
         Ok(options)
     }

@@ -96,7 +96,7 @@ impl Session {
 
     async fn sign_in(&self, site: &Site) -> Result<String> {
         let (slice, token) = (Slice::default(), Value::Null);
-        let ask = Ask { slice: &slice, token: &token, path: None };
+        let ask = Ask { slice: &slice, token: &token, path: None, home: None };
         let refused = || Error::new(Code::ReauthRequired, "Signing in gave no session token.");
         let sent = Box::pin(self.login.send(site, ask, Options::default())).await?;
         let Outcome::Page(answer) = sent else { return Err(refused()) };

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use connectus_core::{Error, Result};
-use serde_json::Map as JsonMap;
+use serde_json::{Map as JsonMap, Value};
 
 use super::{
     node::{Node, NodeMap},
@@ -190,6 +190,19 @@ impl Component {
         }
     }
 
+    /// A component that stands in for a member, such as one made of a template.
+    pub fn made(&self, name: &str, node: &Node) -> Option<Self> {
+        match self.read(node, name, &self.path.inside(name)) {
+            Member::Component(component) => Some(component),
+            _ => None,
+        }
+    }
+
+    /// All of it as it is written.
+    pub fn whole(&self) -> Value {
+        Node::Map(self.map.clone()).to_value()
+    }
+
     /// A member that is a component and must be there.
     ///
     /// # Errors
@@ -259,7 +272,7 @@ fn is_schema(map: &NodeMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

@@ -148,6 +148,13 @@ impl<'a> Scope<'a> {
     #[must_use]
     pub fn with_slice(mut self, slice: SliceView<'a>) -> Self {
         self.set(Variable::StreamSlice, Given::Slice);
+        for variable in
+            [Variable::CreationResponse, Variable::PollingResponse, Variable::DownloadTarget]
+        {
+            if let Some(value) = slice.extra.get(variable.name()) {
+                self.set(variable, Given::Json(value));
+            }
+        }
         self.slice = Some(slice);
         self
     }

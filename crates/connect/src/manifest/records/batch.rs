@@ -7,6 +7,8 @@ use connectus_core::{Error, Result};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
+use super::partial::Members;
+
 /// Records of one page.
 #[derive(Debug)]
 pub enum Batch {
@@ -70,6 +72,20 @@ impl Batch {
         }
     }
 
+    /// A record by its place, of which only some members are needed.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn some(&self, index: usize, members: &Members) -> Result<Cow<'_, Map<String, Value>>> {
+        match self {
+            Self::Built(_) => self.record(index),
+            Self::Raw { body, spans } => {
+                let span = spans.get(index).cloned().unwrap_or_default();
+                members.read(body.get(span).unwrap_or_default()).map(Cow::Owned)
+            }
+        }
+    }
+
     /// One field of a record, without reading the others.
     pub fn field(&self, index: usize, name: &str) -> Option<Cow<'_, Value>> {
         match self {
@@ -122,7 +138,7 @@ impl Batch {
         match self {
             Self::Raw { body, spans } => {
                 // Line breaks stand only between the parts of a value; a text has none.
-                let broken = body.iter().any(|byte| matches!(byte, b'\n' | b'\r'));
+                let broken = memchr::memchr2(b'\n', b'\r', body).is_some();
                 for span in spans {
                     let bytes = body.get(span.clone()).unwrap_or_default();
                     out.write_all(before)?;

@@ -96,6 +96,20 @@ fn in_tree(body: &Bytes, path: &[String], keep: Keep) -> Result<Found> {
     Ok(Found { records: Records::Values(records), response })
 }
 
+/// All values at a path, whatever they are. A list at the root counts as many answers in one.
+///
+/// # Errors
+/// `provider_unavailable` when the body is not JSON.
+pub fn values_at(body: &Bytes, path: &[String]) -> Result<Vec<Value>> {
+    let root: Value = serde_json::from_slice(body).map_err(not_json)?;
+    let mut values = Vec::new();
+    match &root {
+        Value::Array(answers) => answers.iter().for_each(|one| walk(one, path, &mut values)),
+        answer => walk(answer, path, &mut values),
+    }
+    Ok(values)
+}
+
 fn walk(value: &Value, path: &[String], into: &mut Vec<Value>) {
     let Some((step, rest)) = path.split_first() else {
         return match value {

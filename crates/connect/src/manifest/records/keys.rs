@@ -3,7 +3,7 @@
 use connectus_core::{Env, Result};
 use serde_json::{Map, Value};
 
-use super::paths;
+use super::{flat, paths};
 use crate::manifest::{
     document::{Component, Node},
     interpolation::{Scope, Variable},
@@ -18,6 +18,13 @@ pub enum Keys {
     Lower,
     /// One text by another, in nested objects, too.
     Replace(Text, Text),
+    /// All of them to `snake_case`, in nested objects, too.
+    Snake,
+    /// Every value inside becomes a field of the record.
+    Spread {
+        /// Items of lists, too.
+        lists: bool,
+    },
     /// The members of one object become fields of the record.
     Flatten {
         /// Where it is.
@@ -41,6 +48,11 @@ impl Keys {
     pub fn compile(component: &Component, scope: &Scope<'_>) -> Result<Self> {
         Ok(match component.kind() {
             "KeysToLower" => Self::Lower,
+            "KeysToSnakeCase" => Self::Snake,
+            "FlattenFields" => {
+                let kept = matches!(component.node("flatten_lists"), Some(Node::Bool(false)));
+                Self::Spread { lists: !kept }
+            }
             "KeysReplace" => {
                 Self::Replace(Text::need(component, "old")?, Text::need(component, "new")?)
             }
@@ -74,6 +86,8 @@ impl Keys {
                     record.insert(name.to_lowercase(), value);
                 }
             }
+            Self::Snake => snake_in(record),
+            Self::Spread { lists } => *record = flat::spread(std::mem::take(record), *lists),
             Self::Replace(old, new) => {
                 let scope = Scope::new(env, config).with_map(Variable::Record, record);
                 let (old, new) = (old.string(&scope)?, new.string(&scope)?);
@@ -95,6 +109,15 @@ impl Keys {
             }
         }
         Ok(())
+    }
+}
+
+fn snake_in(record: &mut Map<String, Value>) {
+    for (name, mut value) in std::mem::take(record) {
+        if let Value::Object(inner) = &mut value {
+            snake_in(inner);
+        }
+        record.insert(flat::snake(&name), value);
     }
 }
 

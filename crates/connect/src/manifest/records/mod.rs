@@ -2,12 +2,15 @@
 
 mod batch;
 mod find;
+mod flat;
 mod keys;
 mod normalise;
+mod partial;
 pub mod paths;
 mod select;
 mod transform;
 
 pub use batch::Batch;
-pub use find::Keep;
+pub use find::{Keep, values_at};
 pub use select::{For, IsNew, Selected, Selector};
+pub use transform::Transformation;

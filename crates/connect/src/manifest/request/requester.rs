@@ -16,6 +16,7 @@ use crate::manifest::{
     auth::{Authenticator, Shared},
     document::Component,
     interpolation::{Scope, Variable},
+    schema::Files,
     slices::Slice,
     text::Text,
 };
@@ -34,6 +35,8 @@ pub struct Site {
     pub config: std::sync::Arc<Value>,
     /// What authenticators share.
     pub shared: Shared,
+    /// What lies beside the manifest.
+    pub files: Option<std::sync::Arc<dyn Files>>,
 }
 
 impl Site {
@@ -76,6 +79,8 @@ pub struct Ask<'a> {
     pub token: &'a Value,
     /// The address of the page, where the paginator has one.
     pub path: Option<&'a str>,
+    /// Where the credential may go when the address comes from an answer.
+    pub home: Option<&'a Url>,
 }
 
 impl Requester {
@@ -105,6 +110,26 @@ impl Requester {
             return Err(component.wrong("url", "is missing"));
         }
         Ok(requester)
+    }
+
+    /// Where requests of this slice go.
+    ///
+    /// # Errors
+    /// `invalid` when a text cannot be filled in.
+    pub fn home(&self, site: &Site, slice: &Slice) -> Result<Url> {
+        let null = Value::Null;
+        let scope = site.scope().with_slice(slice.view());
+        self.address(None, &scope.with(Variable::NextPageToken, &null))
+    }
+
+    /// Whether an answer says where requests go.
+    fn is_led(&self) -> bool {
+        let texts = [&self.base, &self.url, &self.path].into_iter().flatten();
+        texts.map(Text::source).any(|text| {
+            ["creation_response", "polling_response", "download_target", "extra_fields"]
+                .iter()
+                .any(|name| text.contains(name))
+        })
     }
 
     /// Asks for a page until the answer is final. `extra` comes from paginator and slicer.
@@ -183,7 +208,9 @@ impl Requester {
             }
         }
         // An answer may name the next page; it may not name who gets the credential.
-        let secret = if url.origin() == own.origin() { secret } else { Options::default() };
+        let away = ask.home.is_some_and(|home| home.origin() != own.origin()) && self.is_led();
+        let kept = url.origin() == own.origin() && !away;
+        let secret = if kept { secret } else { Options::default() };
         Ok(Draft { method: self.method.clone(), url, options, secret })
     }
 

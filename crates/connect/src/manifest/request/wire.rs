@@ -12,7 +12,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::options::Options;
+use super::{
+    budget::{Budget, Seen},
+    options::Options,
+};
 use crate::{
     Guarded,
     governor::{CallRecord, CallSink, Governor},
@@ -38,6 +41,8 @@ pub struct Wire {
     pub credential: Arc<str>,
     /// The provider, for the counts.
     pub provider: Arc<str>,
+    /// How often the manifest lets its source ask.
+    pub budget: Option<Arc<Budget>>,
 }
 
 /// A request, ready but for the secrets of the authenticator.
@@ -109,6 +114,10 @@ impl Wire {
         url: &Url,
         request: GuardedRequest,
     ) -> Result<GuardedResponse> {
+        let asked = (request.method.clone(), request.headers.clone());
+        if let Some(budget) = &self.budget {
+            budget.acquire(&asked.0, url, &asked.1).await?;
+        }
         let _permit = self.governor.acquire(&self.env, url.path()).await?;
         let started = self.env.now();
         self.env.pass(Site::Call, Moment::Before).await?;
@@ -131,6 +140,10 @@ impl Wire {
             daily,
         });
         let response = sent?;
+        if let Some(budget) = &self.budget {
+            let seen = Seen { response: &response, env: &self.env };
+            budget.observe(&asked.0, url, &asked.1, &seen);
+        }
         self.env.pass(Site::Call, Moment::After).await?;
         Ok(response)
     }

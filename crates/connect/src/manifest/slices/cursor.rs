@@ -1,12 +1,12 @@
 //! How far a stream has been read, in whichever shape its manifest asks for.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use connectus_core::{Env, Result};
 use serde_json::{Map, Value};
 
-use super::{PerPartition, Range, RangePlan, Slice, slice::key_of};
-use crate::manifest::records::Batch;
+use super::{Count, PerPartition, Range, Slice, slice::key_of};
+use crate::manifest::{records::Batch, stream::StreamPlan};
 
 /// State of a stream that is read whole every time.
 const NO_CURSOR: &str = "__ab_no_cursor_state_message";
@@ -18,6 +18,8 @@ pub enum Cursor {
     None,
     /// One range of time.
     Range(Range),
+    /// A number.
+    Count(Count),
     /// A range of time for each partition.
     PerPartition(Box<PerPartition>),
 }
@@ -28,15 +30,18 @@ impl Cursor {
     /// # Errors
     /// `invalid` when state or settings hold no time.
     pub fn begin(
-        plan: Option<&Arc<RangePlan>>,
+        stream: &StreamPlan,
         single: bool,
         state: &Map<String, Value>,
         env: &Env,
         config: &Value,
     ) -> Result<Self> {
-        let Some(plan) = plan else { return Ok(Self::None) };
         let mut state = state.clone();
         state.remove(NO_CURSOR);
+        if let Some(plan) = &stream.count {
+            return Count::begin(plan, &state).map(Self::Count);
+        }
+        let Some(plan) = &stream.range else { return Ok(Self::None) };
         if single {
             return Range::begin(plan, &state, None, env, config).map(Self::Range);
         }
@@ -64,6 +69,7 @@ impl Cursor {
     ) -> Result<Vec<Slice>> {
         match self {
             Self::None => Ok(vec![partition]),
+            Self::Count(count) => Ok(vec![partition.with_cursor(count.keys())]),
             Self::Range(range) => {
                 let ranges = range.slices(env, config)?;
                 Ok(ranges.iter().map(|one| partition.with_cursor(range.keys(one))).collect())
@@ -76,6 +82,7 @@ impl Cursor {
     pub fn observe(&mut self, slice: &Slice, batch: &Batch) {
         match self {
             Self::None => {}
+            Self::Count(count) => count.observe(batch),
             Self::Range(range) => {
                 let key = key_of(slice.cursor());
                 let field = range.field().to_owned();
@@ -99,7 +106,7 @@ impl Cursor {
         config: &Value,
     ) -> Result<bool> {
         match self {
-            Self::None => Ok(true),
+            Self::None | Self::Count(_) => Ok(true),
             Self::Range(range) => {
                 range.is_new(batch.field(index, range.field()).as_deref(), env, config)
             }
@@ -114,6 +121,7 @@ impl Cursor {
     pub fn close(&mut self, slice: &Slice, env: &Env) -> Result<Option<Map<String, Value>>> {
         match self {
             Self::None => Ok(None),
+            Self::Count(count) => Ok(Some(count.state())),
             Self::Range(range) => {
                 range.close(&key_of(slice.cursor()), slice.cursor())?;
                 Ok(Some(range.state()))
@@ -134,6 +142,7 @@ impl Cursor {
         match self {
             Self::None => Map::from_iter([(NO_CURSOR.to_owned(), true.into())]),
             Self::Range(range) => range.state(),
+            Self::Count(count) => count.state(),
             Self::PerPartition(cursor) => cursor.state(),
         }
     }

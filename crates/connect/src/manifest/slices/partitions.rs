@@ -1,7 +1,10 @@
 //! The partitions of a stream, one after another. Parents are read on the way, never ahead of it
 //! by more than a page.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use connectus_core::{Error, Result};
 use serde_json::{Map, Value};
@@ -16,6 +19,9 @@ use crate::manifest::{
 /// Most partitions of one router in a product of several.
 const MAX_PRODUCT: usize = 100_000;
 
+/// Most partitions that are told apart while they are grouped.
+const MAX_DISTINCT: usize = 1_000_000;
+
 /// Partitions on their way.
 pub struct Partitions {
     site: Arc<Site>,
@@ -27,6 +33,7 @@ pub struct Partitions {
 enum Running {
     List(std::vec::IntoIter<Slice>),
     Parents { rest: std::vec::IntoIter<Arc<Parent>>, now: Option<Box<Reading>>, states: States },
+    Groups { inner: Box<Partitions>, size: usize, met: Option<HashSet<String>> },
     Product { routers: Vec<Arc<Router>>, ready: Option<Vec<Vec<Slice>>>, at: Vec<usize> },
 }
 
@@ -67,17 +74,25 @@ impl Partitions {
                 let rest = parents.clone().into_iter();
                 Running::Parents { rest, now: None, states: states.clone() }
             }
+            Router::Groups { inner, size, distinct } => Running::Groups {
+                inner: Box::new(Self::begin(inner, site, states)?),
+                size: *size,
+                met: distinct.then(HashSet::new),
+            },
             Router::Product(routers) => {
                 Running::Product { routers: routers.clone(), ready: None, at: Vec::new() }
             }
         };
-        let keeps_state = matches!(&**router, Router::Parents(_));
+        let keeps_state = matches!(&**router, Router::Parents(_) | Router::Groups { .. });
         Ok(Self { site: site.clone(), running, parent_states, keeps_state })
     }
 
     /// The states of the parents, to be kept in the state of the child.
     pub fn state(&self) -> Option<Map<String, Value>> {
-        self.keeps_state.then(|| self.parent_states.clone())
+        match &self.running {
+            Running::Groups { inner, .. } => inner.state(),
+            _ => self.keeps_state.then(|| self.parent_states.clone()),
+        }
     }
 
     /// The next partition; `None` at the end.
@@ -108,6 +123,7 @@ impl Partitions {
                     Some(Some(slice)) => return Ok(Some(slice)),
                 }
             },
+            Running::Groups { inner, size, met } => group(inner, *size, met).await,
             Running::Product { routers, ready, at } => {
                 if ready.is_none() {
                     let mut all = Vec::new();
@@ -122,6 +138,44 @@ impl Partitions {
             }
         }
     }
+}
+
+/// The next partitions of another router, as one.
+async fn group(
+    inner: &mut Partitions,
+    size: usize,
+    met: &mut Option<HashSet<String>>,
+) -> Result<Option<Slice>> {
+    let mut batch: Vec<Slice> = Vec::new();
+    while batch.len() < size {
+        let Some(slice) = Box::pin(inner.next()).await? else { break };
+        let mut keys = slice.partition().iter().filter(|(name, _)| *name != "parent_slice");
+        let (Some((_, value)), None) = (keys.next(), keys.next()) else {
+            let message = "must have one key to be grouped";
+            return Err(Error::invalid("underlying_partition_router", message));
+        };
+        if let Some(met) = met {
+            if met.len() > MAX_DISTINCT {
+                let message = format!("has more than {MAX_DISTINCT} partitions to be told apart");
+                return Err(Error::invalid("partition_router", message));
+            }
+            if !met.insert(value.to_string()) {
+                continue;
+            }
+        }
+        batch.push(slice);
+    }
+    let Some(first) = batch.first() else { return Ok(None) };
+    let all = |of: fn(&Slice) -> &Map<String, Value>| {
+        let names = of(first).keys();
+        names
+            .map(|name| {
+                let values = batch.iter().map(|one| of(one).get(name).cloned().unwrap_or_default());
+                (name.clone(), values.collect())
+            })
+            .collect()
+    };
+    Ok(Some(Slice::of_partition(all(Slice::partition), all(Slice::extra))))
 }
 
 async fn gather(router: &Arc<Router>, site: &Arc<Site>) -> Result<Vec<Slice>> {

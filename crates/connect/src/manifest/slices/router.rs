@@ -17,6 +17,11 @@ use crate::manifest::{
 /// Longest chain of parents.
 const MAX_PARENTS: usize = 16;
 
+/// Most partitions of one group.
+const MAX_GROUP: usize = 10_000;
+/// The field passed along that is the first page of a partition.
+pub const FIRST_PAGE: &str = "child_response";
+
 /// Where partitions come from.
 #[derive(Debug)]
 pub enum Router {
@@ -33,6 +38,15 @@ pub enum Router {
     },
     /// The records of other streams.
     Parents(Vec<Arc<Parent>>),
+    /// Partitions of another, some at a time.
+    Groups {
+        /// The other.
+        inner: Arc<Router>,
+        /// How many at a time.
+        size: usize,
+        /// Leaves out those that came before.
+        distinct: bool,
+    },
     /// Every combination of others.
     Product(Vec<Arc<Router>>),
 }
@@ -47,6 +61,8 @@ pub struct Parent {
     key: Vec<String>,
     field: String,
     extra: Vec<Vec<String>>,
+    /// Where a record holds the first page of the child.
+    lazy: Option<Vec<String>>,
     slot: Option<Slot>,
 }
 
@@ -83,8 +99,33 @@ impl Router {
                 let parents = parents.iter().map(|one| Parent::compile(one, site, depth + 1));
                 Ok(Self::Parents(parents.map(|one| one.map(Arc::new)).collect::<Result<_>>()?))
             }
+            "GroupingPartitionRouter" => Self::groups(component, site, depth),
             other => Err(component.wrong("type", &format!("`{other}` is not supported"))),
         }
+    }
+
+    fn groups(component: &Component, site: &Site, depth: usize) -> Result<Self> {
+        let size = component.node("group_size").and_then(|size| size.to_value().as_u64());
+        let size = size.and_then(|size| usize::try_from(size).ok());
+        let size = size.filter(|size| (1..=MAX_GROUP).contains(size));
+        let inner = component.need_component("underlying_partition_router")?;
+        let inner = Self::read(&inner, site, depth)?;
+        let asks = match &inner {
+            Self::List { slot, .. } => slot.is_some(),
+            Self::Parents(parents) => parents.iter().any(|parent| parent.slot.is_some()),
+            _ => false,
+        };
+        if asks {
+            let message = "must not have a `request_option` where its partitions are grouped";
+            return Err(component.wrong("underlying_partition_router", message));
+        }
+        Ok(Self::Groups {
+            inner: Arc::new(inner),
+            size: size.ok_or_else(|| {
+                component.wrong("group_size", &format!("must be from 1 to {MAX_GROUP}"))
+            })?,
+            distinct: !matches!(component.node("deduplicate"), Some(Node::Bool(false))),
+        })
     }
 
     fn list(component: &Component, site: &Site) -> Result<Self> {
@@ -117,7 +158,7 @@ impl Router {
             }
         };
         match self {
-            Self::Single => {}
+            Self::Single | Self::Groups { .. } => {}
             Self::List { key, slot, .. } => slot.iter().for_each(|slot| put(key, slot)),
             Self::Parents(parents) => {
                 for parent in parents {
@@ -145,8 +186,12 @@ fn is_truthy(value: &Value) -> bool {
 impl Parent {
     fn compile(component: &Component, site: &Site, depth: usize) -> Result<Self> {
         let scope = site.scope();
-        if component.node("lazy_read_pointer").is_some_and(Node::is_truthy) {
-            return Err(component.wrong("lazy_read_pointer", "is not supported"));
+        let lazy = component.node("lazy_read_pointer").and_then(Node::as_list);
+        let lazy = lazy.filter(|steps| !steps.is_empty());
+        let lazy = lazy.map(|steps| strings(component, "lazy_read_pointer", steps, &scope));
+        let lazy = lazy.transpose()?;
+        if lazy.as_ref().is_some_and(|steps| steps.iter().any(|step| step == "*")) {
+            return Err(component.wrong("lazy_read_pointer", "must name one place"));
         }
         let key = Text::need(component, "parent_key")?.string(&scope)?;
         let extra = component.node("extra_fields").and_then(Node::as_list).unwrap_or_default();
@@ -162,8 +207,14 @@ impl Parent {
             key: key.split('/').filter(|step| !step.is_empty()).map(str::to_owned).collect(),
             field: Text::need(component, "partition_field")?.string(&scope)?,
             extra: extra.collect::<Result<_>>()?,
+            lazy,
             slot: slot.map(|option| Slot::compile(&option, &scope)).transpose()?,
         })
+    }
+
+    /// The key of its partitions.
+    pub fn field(&self) -> &str {
+        &self.field
     }
 
     /// The partition a record makes; `None` when it lacks the key.
@@ -177,6 +228,9 @@ impl Parent {
             .extra
             .iter()
             .map(|path| (path.join("."), paths::first(record, path).cloned().unwrap_or_default()));
-        Some(Slice::of_partition(partition, extra.collect()))
+        let slice = Slice::of_partition(partition, extra.collect());
+        let Some(lazy) = &self.lazy else { return Some(slice) };
+        let page = paths::first(record, lazy).cloned().unwrap_or_else(|| Value::Array(Vec::new()));
+        Some(slice.with_extra([(FIRST_PAGE, page)]))
     }
 }

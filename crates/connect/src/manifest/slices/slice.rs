@@ -30,6 +30,15 @@ impl Slice {
         Self(Arc::new(Parts { partition, cursor, extra }))
     }
 
+    /// The same part, with more that is passed along.
+    #[must_use]
+    pub fn with_extra<const N: usize>(&self, more: [(&str, Value); N]) -> Self {
+        let Parts { partition, cursor, extra } = &*self.0;
+        let (partition, cursor, mut extra) = (partition.clone(), cursor.clone(), extra.clone());
+        extra.extend(more.map(|(name, value)| (name.to_owned(), value)));
+        Self(Arc::new(Parts { partition, cursor, extra }))
+    }
+
     /// The keys of the partition.
     pub fn partition(&self) -> &Map<String, Value> {
         &self.0.partition

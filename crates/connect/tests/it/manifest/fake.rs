@@ -7,6 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 
+use super::{jwt, packed};
 use crate::server::{Answer, Request, Server};
 
 /// Items of the API.
@@ -70,6 +71,9 @@ fn answer(request: &Request, met: &Mutex<HashMap<String, u32>>) -> Answer {
         .or_else(|| partitioned(steps, &query, request))
         .or_else(|| answered(steps, times, request))
         .or_else(|| signed(steps, request, &query))
+        .or_else(|| shaped(steps, &query))
+        .or_else(|| told(steps, &query))
+        .or_else(|| jobs(steps, times, request))
         .unwrap_or_else(|| Answer::json(&json!({"message": "unknown"})).with_status(404))
 }
 
@@ -194,6 +198,13 @@ fn signed(steps: &[&str], request: &Request, query: &Query) -> Option<Answer> {
             }
             Answer::json(&json!({"access_token": "access-canary-1", "expires_in": 3600}))
         }
+        ["oldlogin"] => {
+            let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
+            if body != json!({"username": "me", "password": "password-canary-1"}) {
+                return Some(Answer::json(&json!({"message": "who?"})).with_status(401));
+            }
+            Answer::json(&json!({"id": "session-canary-1"}))
+        }
         ["login"] => {
             let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
             if body["password"] != "password-canary-1" {
@@ -201,6 +212,87 @@ fn signed(steps: &[&str], request: &Request, query: &Query) -> Option<Answer> {
             }
             Answer::json(&json!({"session": {"id": "session-canary-1"}}))
         }
+        _ => return None,
+    })
+}
+
+fn shaped(steps: &[&str], query: &Query) -> Option<Answer> {
+    Some(match steps {
+        ["packed", how] => packed::answer(how, query.number("page", 0)),
+        ["counted"] => {
+            let since = query.number("since", 0);
+            Answer::json(&json!({"data": items(since, ITEMS)}))
+        }
+        ["shapes"] => Answer::json(&json!({"data": [
+            {"FirstName": "a", "lastName": "b", "some-key": 1, "ID": 7,
+                "innerPart": {"aValue": 1, "bValue": {"c-d": [1, 2]}}},
+            {"FirstName": "ä", "Größe 2": 1, "2nd": true, "innerPart": {"aValue": 2}},
+        ]})),
+        _ => return None,
+    })
+}
+
+fn told(steps: &[&str], query: &Query) -> Option<Answer> {
+    Some(match steps {
+        ["echo"] => {
+            let mut row = json!({"updated_at": "2024-05-01T00:00:00Z"});
+            for (name, value) in &query.0 {
+                row[name] = json!(value);
+            }
+            Answer::json(&json!({"data": [row]}))
+        }
+        ["boxes"] => Answer::json(&json!({"data": [
+            {"id": "a", "things": {"data": [{"id": 1}, {"id": 2}], "next": "2"}},
+            {"id": "b", "things": {"data": [{"id": 9}], "next": null}},
+        ]})),
+        ["boxes", name] => {
+            let after = query.number("after", 0);
+            Answer::json(&json!({"data": [{"id": after + 1, "box": name}], "next": null}))
+        }
+        ["fieldnames"] => Answer::json(&json!({"data": [{"key": "name"}, {"key": "shape"}]})),
+        ["fields"] => {
+            let from = query.number("page", 0) * 3;
+            let names: Vec<&str> = query.text("fields").split(',').collect();
+            let row = |id: u64| {
+                let mut row = json!({"id": format!("r{id}")});
+                for name in &names {
+                    row[*name] = match *name {
+                        "id" => continue,
+                        "nested" => json!({"of": id}),
+                        other => json!(format!("{other} {id}")),
+                    };
+                }
+                row
+            };
+            let rows: Vec<_> = (from..(from + 3).min(5)).map(row).collect();
+            Answer::json(&json!({"data": rows}))
+        }
+        ["tables"] => Answer::json(&json!({"data": [{"name": "red"}, {"name": "blue"}]})),
+        ["describe"] => Answer::json(&json!({"columns": [
+            {"name": "id", "kind": "text"}, {"name": "count", "kind": "int"},
+            {"name": "price", "kind": "money"}, {"name": "tags", "kind": "array"},
+        ]})),
+        _ => return None,
+    })
+}
+
+/// Jobs that are queued, then done; what they made lies in files.
+fn jobs(steps: &[&str], times: u32, request: &Request) -> Option<Answer> {
+    let base = format!("http://{}", request.header("host").unwrap());
+    Some(match (request.method.as_str(), steps) {
+        ("POST", ["jobs"]) => {
+            let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
+            Answer::json(&json!({"id": body["kind"]}))
+        }
+        ("GET", ["jobs", kind]) => {
+            let status = if times < 2 && *kind == "all" { "working" } else { "done" };
+            let files: Vec<_> = (0..2).map(|n| format!("{base}/files/{kind}/{n}")).collect();
+            let plain = format!("{base}/files/{kind}/plain");
+            let job = json!({"status": status, "files": files, "plain": [plain]});
+            Answer::json(&json!({"job": job}))
+        }
+        ("POST", ["jobs", _, "clear"]) => Answer::json(&json!({})),
+        ("GET", ["files", kind, n]) => packed::file(kind, n),
         _ => return None,
     })
 }
@@ -253,6 +345,8 @@ fn secret(how: &str, request: &Request, query: &Query) -> Answer {
         "key" => header("x-api-key") == "Key token-canary-1",
         "query" => query.text("api_key") == "token-canary-1",
         "oauth" => header("authorization") == "Bearer access-canary-1",
+        "jwt" => jwt::good(header("authorization").strip_prefix("Bearer "), "HS256"),
+        "jwtquery" => jwt::good(Some(query.text("signed")), "HS512"),
         "session" => header("x-session") == "session-canary-1",
         _ => false,
     };

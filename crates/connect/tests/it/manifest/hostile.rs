@@ -140,8 +140,8 @@ async fn addresses_off_the_internet_are_closed() {
     assert_eq!(server.requests().len(), 0);
 }
 
-#[test]
-fn streams_are_gated_one_by_one() {
+#[tokio::test]
+async fn streams_are_gated_one_by_one() {
     let text = r##"
 type: DeclarativeSource
 check: {stream_names: [good]}
@@ -155,7 +155,7 @@ streams:
     name: good
   - {name: typed, retriever: {$ref: "#/definitions/way", record_selector: "#/definitions/own"}}
   - {name: untyped, retriever: {$ref: "#/definitions/way", partition_router: {class_name: a.B}}}
-  - {name: decoded, retriever: {$ref: "#/definitions/way", decoder: {type: XmlDecoder}}}
+  - {name: decoded, retriever: {$ref: "#/definitions/way", decoder: {type: YamlDecoder}}}
 "##;
     let document = load(text).unwrap();
     let found = serde_json::to_value(report(&document)).unwrap();
@@ -169,14 +169,14 @@ streams:
     let what = "CustomPartitionRouter a.B";
     assert_eq!(needs(2), (json!(false), json!([{"what": what, "path": at}])));
     let at = "streams/3/retriever/decoder";
-    assert_eq!(needs(3), (json!(false), json!([{"what": "XmlDecoder", "path": at}])));
+    assert_eq!(needs(3), (json!(false), json!([{"what": "YamlDecoder", "path": at}])));
     assert_eq!(found["warnings"], json!(["The key `name` is written twice; the last one counts."]));
 
     let http = Guarded::new(EgressPolicy::default());
     let source = Source::open(&document, json!({}), Ways::alone(http, world::env().0)).unwrap();
     let error = source.plan("typed").unwrap_err();
     assert!(error.detail.contains("source.components.Own"), "{}", error.detail);
-    let listed = source.catalog();
+    let listed = source.catalog().await.unwrap();
     assert_eq!(listed["streams"].as_array().unwrap().len(), 1);
 }
 

@@ -9,6 +9,8 @@
 
 mod fake;
 mod hostile;
+mod jwt;
+mod packed;
 mod reference;
 
 use std::{fs, path::PathBuf};
@@ -100,6 +102,7 @@ async fn ours(case: &Case, server: &Server) -> String {
     let (env, _) = world::env();
     let ways = Ways::alone(world::client(&server.url()), env.clone());
     let source = Source::open(&document, Case::config(server), ways).unwrap();
+    let source = source.with_dynamic(&document).await.unwrap();
     let streams: Vec<_> = source
         .streams()
         .iter()
@@ -162,6 +165,19 @@ cases! {
     errors_retried_and_passed_over = "errors", None;
     bodies_of_requests = "bodies", None;
     ways_to_sign_in = "auth", None;
+    answers_that_are_no_json = "decoders", None;
+    numbers_that_grow = "counts", None;
+    numbers_from_a_state = "counts", Some("counts.state.json");
+    names_and_nesting = "shapes", None;
+    partitions_in_groups_and_pages_of_parents = "groups", None;
+    partitions_in_groups_from_a_state = "groups", Some("groups.state.json");
+    fields_that_are_asked_for = "properties", None;
+    streams_of_templates = "templates", None;
+    streams_by_their_state = "delegating", None;
+    streams_by_their_state_from_a_state = "delegating", Some("delegating.state.json");
+    settings_of_old = "settings", None;
+    jobs_that_take_their_time = "jobs", None;
+    asking_within_a_budget = "budget", None;
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::{ffi::OsStr, fs};
 
+use connectus_connect::manifest::{document::Component, dynamic::listed};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -49,17 +50,26 @@ pub async fn read(python: &OsStr, case: &Case, server: &Server) -> String {
 /// All streams, by changes where they can.
 fn catalog(manifest: &str) -> Value {
     let document = connectus_connect::manifest::load(manifest).unwrap();
-    let streams = document.root.components("streams").unwrap();
-    let streams = streams.iter().map(|stream| {
-        let changes = stream.node("incremental_sync").is_some();
-        let modes: &[&str] =
-            if changes { &["full_refresh", "incremental"] } else { &["full_refresh"] };
-        json!({
-            "stream": {"name": stream.text("name").unwrap().to_string(), "json_schema": {},
-                "supported_sync_modes": modes},
-            "sync_mode": modes[modes.len() - 1],
-            "destination_sync_mode": "append",
-        })
-    });
-    json!({"streams": streams.collect::<Vec<_>>()})
+    let named = |stream: &Component| {
+        let changes =
+            stream.node("incremental_sync").is_some() || stream.kind() == "StateDelegatingStream";
+        entry(&stream.text("name").unwrap(), changes)
+    };
+    let streams = listed(&document.root, None).unwrap();
+    let mut streams: Vec<_> = streams.iter().map(named).collect();
+    // Streams of templates are named by the fixture.
+    let dynamic = document.root.components("dynamic_streams").unwrap();
+    for names in dynamic.iter().filter_map(|dynamic| dynamic.text("name")) {
+        streams.extend(names.split(' ').map(|name| entry(name, false)));
+    }
+    json!({"streams": streams})
+}
+
+fn entry(name: &str, changes: bool) -> Value {
+    let modes: &[&str] = if changes { &["full_refresh", "incremental"] } else { &["full_refresh"] };
+    json!({
+        "stream": {"name": name, "json_schema": {}, "supported_sync_modes": modes},
+        "sync_mode": modes[modes.len() - 1],
+        "destination_sync_mode": "append",
+    })
 }

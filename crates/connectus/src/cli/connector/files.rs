@@ -6,12 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use connectus_connect::manifest::{Document, auth::ConfigSink, document, load};
+use connectus_connect::manifest::{Document, auth::ConfigSink, document, load, schema::Files};
 use connectus_core::{Code, Error, Result};
 use serde_json::Value;
 
 /// Largest settings, catalogue or state read, in bytes.
 const MAX_JSON_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Largest file read that lies beside a manifest, in bytes.
+const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Reads a text, never more of it than fits.
 pub fn text(path: &Path, most: u64) -> Result<String> {
@@ -38,6 +41,29 @@ pub fn json(path: &Path) -> Result<Value> {
     serde_json::from_str(&text(path, MAX_JSON_BYTES)?).map_err(|error| {
         Error::new(Code::BadRequest, format!("{} is not JSON: {error}", path.display()))
     })
+}
+
+/// The folder of a manifest, and what lies below it.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// That of this manifest.
+    pub fn of(manifest: &Path) -> Self {
+        let folder = manifest.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Self(folder.unwrap_or(Path::new(".")).to_owned())
+    }
+}
+
+impl Files for Folder {
+    fn read(&self, path: &str) -> Result<Option<String>> {
+        let wrong = || Error::invalid("file_path", "leads out of the folder of the manifest");
+        let Ok(found) = self.0.join(path).canonicalize() else { return Ok(None) };
+        let folder = self.0.canonicalize().map_err(|_| wrong())?;
+        if !found.starts_with(folder) {
+            return Err(wrong());
+        }
+        if found.is_file() { text(&found, MAX_FILE_BYTES).map(Some) } else { Ok(None) }
+    }
 }
 
 /// Writes settings that changed back to where they were read from. They hold secrets, so they go

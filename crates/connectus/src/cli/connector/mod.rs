@@ -66,7 +66,7 @@ pub async fn run(command: Command, mut global: Global) -> Result<ExitCode> {
     match command {
         Command::Spec(spec) => run::spec(&spec),
         Command::Check(check) => run::check(&check, &global).await,
-        Command::Discover(discover) => run::discover(&discover, &global),
+        Command::Discover(discover) => run::discover(&discover, &global).await,
         Command::Read(read) => run::read(&read, &global).await,
         Command::CheckManifest(check) => check_manifest::run(&check),
     }

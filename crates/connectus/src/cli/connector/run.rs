@@ -43,7 +43,7 @@ pub fn spec(spec: &Spec) -> Result<ExitCode> {
 pub async fn check(check: &Run, global: &Global) -> Result<ExitCode> {
     let document = files::manifest(&check.manifest.manifest)?;
     let mut out = messages();
-    let outcome = match source(check, &document, global) {
+    let outcome = match source(check, &document, global).await {
         Ok(source) => source.check().await,
         Err(error) => Err(error),
     };
@@ -57,19 +57,19 @@ pub async fn check(check: &Run, global: &Global) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn discover(discover: &Run, global: &Global) -> Result<ExitCode> {
+pub async fn discover(discover: &Run, global: &Global) -> Result<ExitCode> {
     let document = files::manifest(&discover.manifest.manifest)?;
-    let source = source(discover, &document, global)?;
+    let source = source(discover, &document, global).await?;
     let mut out = messages();
     told(&mut out, &document, &source)?;
-    out.write(&json!({"type": "CATALOG", "catalog": source.catalog()}))?;
+    out.write(&json!({"type": "CATALOG", "catalog": source.catalog().await?}))?;
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub async fn read(read: &Read, global: &Global) -> Result<ExitCode> {
     let document = files::manifest(&read.run.manifest.manifest)?;
-    let source = source(&read.run, &document, global)?;
+    let source = source(&read.run, &document, global).await?;
     let streams = match &read.catalog {
         Some(path) => configured(&files::json(path)?)?,
         None => whole(&source),
@@ -105,7 +105,7 @@ fn told(out: &mut Out, document: &Document, source: &Source) -> Result<()> {
     Ok(())
 }
 
-fn source(run: &Run, document: &Document, global: &Global) -> Result<Source> {
+async fn source(run: &Run, document: &Document, global: &Global) -> Result<Source> {
     let config = match &run.config {
         Some(path) => files::json(path)?,
         None => Value::Object(Map::new()),
@@ -115,8 +115,11 @@ fn source(run: &Run, document: &Document, global: &Global) -> Result<Source> {
     let mut ways = Ways::alone(http, connectus_store::system::env());
     let kept = run.config.clone().map(files::Kept);
     ways.keep = kept.map(|kept| Arc::new(kept) as _);
+    ways.files = Some(Arc::new(files::Folder::of(&run.manifest.manifest)));
     let book = SecretBook::of(&specification(document), &config);
-    Source::open(document, config, ways).map_err(|error: Error| book.clean_error(error))
+    let source = Source::open(document, config, ways);
+    let source = source.map_err(|error: Error| book.clean_error(error))?;
+    source.with_dynamic(document).await
 }
 
 fn policy(run: &Run, global: &Global) -> Result<EgressPolicy> {
