@@ -48,7 +48,9 @@ const KINDS: [(&str, &str); 2] = [
     transformations:
       - type: AddFields
         fields:
-          - {type: AddedFieldDefinition, path: [full], value: "{{ record['first'] }} {{ record['last'] }}"}
+          - type: AddedFieldDefinition
+            path: [full]
+            value: "{{ record['first'] }} {{ record['last'] }}"
           - {type: AddedFieldDefinition, path: [city], value: "{{ record['address']['city'] }}"}
           - {type: AddedFieldDefinition, path: [year], value: "{{ record['updated_at'][:4] }}"}
 "#,
@@ -132,16 +134,20 @@ streams:
     retriever:
       type: SimpleRetriever
       requester: {{type: HttpRequester, url_base: "{{{{ config['base'] }}}}", path: rows}}
-      record_selector: {{type: RecordSelector, extractor: {{type: DpathExtractor, field_path: [data]}}{filter}}}
+      record_selector:
+        {{type: RecordSelector, extractor: {{type: DpathExtractor, field_path: [data]}}{filter}}}
       paginator:
         type: DefaultPaginator
-        page_size_option: {{type: RequestOption, inject_into: request_parameter, field_name: per_page}}
-        page_token_option: {{type: RequestOption, inject_into: request_parameter, field_name: page}}
+        page_size_option:
+          {{type: RequestOption, inject_into: request_parameter, field_name: per_page}}
+        page_token_option:
+          {{type: RequestOption, inject_into: request_parameter, field_name: page}}
         pagination_strategy: {{type: PageIncrement, page_size: 1000, start_from_page: 0}}
 {more}
 spec:
   type: Spec
-  connection_specification: {{type: object, required: [base], properties: {{base: {{type: string}}}}}}
+  connection_specification:
+    {{type: object, required: [base], properties: {{base: {{type: string}}}}}}
 "#
     )
 }

@@ -1,10 +1,13 @@
 //! Airbyte's declarative manifests, run as they are.
 //!
 //! Read it in this order: [`document`] reads the YAML, follows references, infers types and hands
-//! parameters down; [`interpolation`] evaluates texts with `{{ }}` in them; [`stream`] compiles a
-//! stream into requests ([`request`], signed by [`auth`]), pages ([`paging`]) that are made JSON
-//! ([`decode`]), records ([`records`]) and slices ([`slices`]); [`reader`] reads it; [`source`] is a manifest with its
-//! settings; [`protocol`] speaks the Airbyte protocol; [`support`] says what runs here.
+//! parameters down; [`interpolation`] evaluates texts with `{{ }}` in them; [`settings`] holds the
+//! settings to their specification; [`stream`] compiles a stream into requests ([`request`], signed
+//! by [`auth`]), pages ([`paging`]) that are made JSON ([`decode`]), records ([`records`]) and
+//! slices ([`slices`]); [`jobs`] is what comes before pages where a provider takes its time, and
+//! [`properties`] what has to be asked for by name; [`dynamic`] makes streams of templates;
+//! [`reader`] reads a stream; [`source`] is a manifest with its settings; [`protocol`] speaks the
+//! Airbyte protocol; [`support`] says what runs here.
 
 pub mod auth;
 pub mod decode;

@@ -91,7 +91,8 @@ const STREAM: &str = r##"      type: DeclarativeStream
           $ref: "#/definitions/requester"
           request_parameters:
             since: "{{ stream_interval['start_time'] }}"
-        record_selector: {type: RecordSelector, extractor: {type: DpathExtractor, field_path: [data]}}
+        record_selector:
+          {type: RecordSelector, extractor: {type: DpathExtractor, field_path: [data]}}
         paginator: {$ref: "#/definitions/paginator"}
       transformations:
         - type: AddFields

@@ -49,7 +49,8 @@ impl Provider {
 fn record(kind: &str) -> String {
     let bio = "Likes long walks, short talks and records that fit on a line. ".repeat(3);
     format!(
-        "{{\"id\":{FIRST},\"kind\":\"{kind}\",\"first\":\"Marguerite\",\"last\":\"O\\u2019Sullivan\",\
+        "{{\"id\":{FIRST},\"kind\":\"{kind}\",\"first\":\"Marguerite\",\
+         \"last\":\"O\\u2019Sullivan\",\
          \"email\":\"marguerite@example.com\",\"active\":true,\"score\":71.25,\"note\":null,\
          \"address\":{{\"street\":\"Long Street 17\",\"city\":\"Zürich\",\"zip\":\"8001\"}},\
          \"tags\":[\"a\",\"b\",\"c\"],\"bio\":\"{bio}\",\

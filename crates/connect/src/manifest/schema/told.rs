@@ -192,7 +192,11 @@ fn known(kind: &Value, depth: usize) -> Result<Value> {
         return Ok(schema);
     }
     let text = |format: &str| json!({"type": ["null", "string"], "format": format});
-    let own = |format: &str, name: &str| json!({"type": ["null", "string"], "format": format, "airbyte_type": name});
+    let own = |format: &str, name: &str| {
+        let mut schema = text(format);
+        schema["airbyte_type"] = name.into();
+        schema
+    };
     Ok(match plain(kind).as_str() {
         name @ ("string" | "boolean" | "integer" | "number" | "array" | "object") => {
             json!({"type": ["null", name]})

@@ -10,7 +10,8 @@ use crate::server::Answer;
 const TABLE: &str = "id;name;note\r\n1;\"a; \"\"b\"\"\";x\r\n\r\n2;plain;NA\r\n3\r\n4;;\"\"\r\n";
 const MARKUP: &str = "<?xml version=\"1.0\"?><feed next=\"1\"><item id=\"1\">a &amp; b</item>\
     <item id=\"2\"><deep/><deep>x</deep></item><!-- c --></feed>";
-const MARKUP_END: &str = "<feed><item id=\"3\"><![CDATA[<x>]]> y</item><item id=\"4\"><z a=\"b\">&#65;</z></item></feed>";
+const MARKUP_END: &str = "<feed><item id=\"3\"><![CDATA[<x>]]> y</item>\
+    <item id=\"4\"><z a=\"b\">&#65;</z></item></feed>";
 
 /// What the fake answers.
 pub fn answer(how: &str, page: u64) -> Answer {
