@@ -29,6 +29,23 @@ pub struct Document {
     pub warnings: Vec<String>,
 }
 
+/// Booleans of YAML 1.1 that the reference knows, besides `true` and `false`.
+const WORDS: [&str; 4] = ["yes", "no", "on", "off"];
+/// Those that it takes for texts, as almost everybody does.
+const LETTERS: [&str; 2] = ["y", "n"];
+
+/// Whether one of these words may stand somewhere as a value without quotes.
+fn has_plain(text: &str, words: &[&str]) -> bool {
+    text.lines().any(|line| {
+        line.split([',', '[', ']', '{', '}']).any(|part| {
+            let value = part.rsplit_once(": ").map_or(part, |(_, value)| value);
+            let value = value.split_once(" #").map_or(value, |(value, _)| value);
+            let value = value.trim().trim_start_matches("- ").trim();
+            words.iter().any(|word| value.eq_ignore_ascii_case(word))
+        })
+    })
+}
+
 /// Reads a manifest, YAML or JSON.
 ///
 /// # Errors
@@ -43,6 +60,7 @@ pub fn load(text: &str) -> Result<Document> {
         duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
         budget: serde_saphyr::budget! { max_events: 3 * MAX_NODES, max_nodes: MAX_NODES },
         with_snippet: false,
+        strict_booleans: has_plain(text, &LETTERS) && !has_plain(text, &WORDS),
     };
     let node = serde_saphyr::with_deserializer_from_str_with_options(text, options, |reader| {
         node::Reading(&twice).deserialize(reader)
@@ -61,4 +79,25 @@ pub fn load(text: &str) -> Result<Document> {
     let warnings =
         twice.map(|key| format!("The key `{key}` is written twice; the last one counts."));
     Ok(Document { root, warnings: warnings.collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_are_texts_and_words_are_booleans() {
+        let load = |text: &str| {
+            let text = format!("type: DeclarativeSource\n{text}");
+            super::load(&text).unwrap().root.whole()
+        };
+        let letters = load("a: y\nb: [n, N]\nc: {d: Y, e: \"yes\"}\nf:\n  - n # no\n");
+        assert_eq!(letters["a"], "y");
+        assert_eq!(letters["b"], serde_json::json!(["n", "N"]));
+        assert_eq!(letters["c"], serde_json::json!({"d": "Y", "e": "yes"}));
+        assert_eq!(letters["f"], serde_json::json!(["n"]));
+        let words = load("a: yes\nb: Off\nc: \"no\"\n");
+        assert_eq!((&words["a"], &words["b"]), (&true.into(), &false.into()));
+        assert_eq!(words["c"], "no");
+    }
 }

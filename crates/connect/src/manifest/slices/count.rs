@@ -108,3 +108,26 @@ fn larger(a: &Number, b: &Number) -> Number {
     let order = whole.or_else(|| a.as_f64()?.partial_cmp(&b.as_f64()?));
     if order == Some(Ordering::Less) { b.clone() } else { a.clone() }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_number_that_goes_backwards_does_not_move_the_cursor() {
+        let plan = Arc::new(CountPlan { field: "id".into(), start: 3.into(), slot: None });
+        let state = json!({"id": 7, "other": 1}).as_object().cloned().unwrap();
+        let mut count = Count::begin(&plan, &state).unwrap();
+        assert_eq!(count.keys()["start"], 7);
+        let rows = json!([{"id": 5}, {"id": 9}, {"id": "x"}, {}, {"id": 8.5}, {"id": null}]);
+        let rows = rows.as_array().unwrap().iter().filter_map(Value::as_object).cloned();
+        count.observe(&Batch::Built(rows.collect()));
+        assert_eq!(Value::Object(count.state()), json!({"id": 9, "other": 1}));
+        let low = json!({"id": 1}).as_object().cloned().unwrap();
+        assert_eq!(Count::begin(&plan, &low).unwrap().keys()["start"], 3);
+        let bad = json!({"id": "7"}).as_object().cloned().unwrap();
+        assert!(Count::begin(&plan, &bad).is_err());
+    }
+}

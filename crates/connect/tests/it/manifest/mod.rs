@@ -8,6 +8,7 @@
 //! here they are kept. And it counts the seconds a read took into `lookback_window`.
 
 mod fake;
+mod guarded;
 mod hostile;
 mod jwt;
 mod packed;
