@@ -83,8 +83,6 @@ pub fn load(text: &str) -> Result<Document> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn letters_are_texts_and_words_are_booleans() {
         let load = |text: &str| {
