@@ -144,7 +144,7 @@ impl Tx {
             return Ok(false);
         }
         let value = signal.value.stored();
-        let value = self.fitting(ctx.tenant(), run, Part::Run, value).await?;
+        let value = self.fitting(ctx.tenant(), run, Part::Signal, value).await?;
         on!(self, c => sqlx::query(PUT_SIGNAL)
             .bind(ctx.tenant().as_str())
             .bind(run.as_str())

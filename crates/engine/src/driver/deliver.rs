@@ -47,7 +47,7 @@ impl Engine {
 
     async fn delivery_turn(&self) -> Result<Option<Look>> {
         match self.reign().await? {
-            Some(over) => Ok(Some(self.courier.look(&self.tasks, &over).await?)),
+            Some(over) => Ok(Some(self.courier.look(&self.desk.tasks, &over).await?)),
             None => Ok(None),
         }
     }
@@ -67,7 +67,7 @@ impl Engine {
         loop {
             // What an attempt under way during the look brought about is found by the next.
             let quiet = self.courier.busy() == 0;
-            let worked = self.courier.look(&self.tasks, &over).await?.worked;
+            let worked = self.courier.look(&self.desk.tasks, &over).await?.worked;
             match self.courier.busy() {
                 0 if quiet && !worked => return Ok(()),
                 0 => {}

@@ -37,7 +37,7 @@ type Placed = (&'static str, ReadyRun);
 impl Engine {
     pub(super) fn ready(&self) -> MutexGuard<'_, Ready> {
         // Poisoned, it is still right about most: a look mends what it has lost.
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+        self.desk.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn born(&self) -> MutexGuard<'_, Vec<Newborn>> {
@@ -91,7 +91,7 @@ impl Engine {
     fn take_in(&self, inbox: Inbox) {
         self.adopt();
         for key in &inbox.mail {
-            self.active.nudge(key);
+            self.desk.active.nudge(key);
         }
         let mut ready = self.ready();
         inbox.ready.into_iter().for_each(|run| ready.push(run));
@@ -183,7 +183,7 @@ impl Engine {
     fn tend(&self, job: Job, work: Work, held: Held, over: CancellationToken) {
         let engine = self.clone();
         // Boxed before it is handed around: it is large, and would be copied each time.
-        self.tasks.spawn(Box::pin(async move {
+        self.desk.tasks.spawn(Box::pin(async move {
             over.run_until_cancelled(engine.work_on(&job, work, &held.nudge)).await;
         }));
     }
@@ -196,10 +196,10 @@ impl Engine {
         let over = self.reign_or_refuse().await?;
         loop {
             // What a run that was under way during the round brought about is found by the next.
-            let quiet = self.active.len() == 0;
+            let quiet = self.desk.active.len() == 0;
             let followed = self.follow_triggers().await?;
             let took = self.round(&mut Horizon::default(), &over).await? || followed;
-            match self.active.len() {
+            match self.desk.active.len() {
                 0 if quiet && !took => return Ok(()),
                 0 => {}
                 _ => self.parts.store.woken().await,

@@ -60,8 +60,8 @@ struct Host {
 /// Where an engine keeps what it works on.
 pub(super) struct Desk {
     pub store: Store,
-    pub active: Arc<Active>,
-    pub ready: Arc<Mutex<Ready>>,
+    pub active: Active,
+    pub ready: Mutex<Ready>,
     pub tasks: TaskTracker,
 }
 

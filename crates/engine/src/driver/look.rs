@@ -50,9 +50,9 @@ impl Engine {
         self.put_back_strays().await?;
         let (came, due) = self.queue_what_is_due(now).await?;
         let mut conn = self.parts.store.read().await?;
-        if self.active.len() > 0 {
+        if self.desk.active.len() > 0 {
             for key in conn.runs_with_mail().await? {
-                self.active.nudge(&key);
+                self.desk.active.nudge(&key);
             }
         }
         let weights = conn.tenant_weights().await?;
@@ -93,7 +93,7 @@ impl Engine {
         }
         for claim in self.parts.store.read().await?.claims().await? {
             // Asked after the database: work that has ended meanwhile has let go of its claim.
-            if !self.active.holds(&claim) {
+            if !self.desk.active.holds(&claim) {
                 self.parts
                     .store
                     .write(move |tx| Box::pin(async move { Ok(tx.put_back(&claim).await?) }))

@@ -97,15 +97,12 @@ pub struct Engine {
     parts: Arc<Parts>,
     duties: Duties,
     desk: Arc<Desk>,
-    active: Arc<Active>,
-    ready: Arc<SyncMutex<Ready>>,
     /// Runs it had begun on before they were written down.
     born: Arc<SyncMutex<Vec<Newborn>>>,
     courier: Courier,
     reign: Arc<Mutex<Option<Reign>>>,
     /// Whether there may be claimed runs that nobody works on.
     strays: Arc<AtomicBool>,
-    tasks: TaskTracker,
     draining: CancellationToken,
 }
 
@@ -117,25 +114,20 @@ impl Engine {
 
     /// One that has only these duties.
     pub fn with(parts: Parts, duties: Duties) -> Self {
-        let ready = Arc::new(SyncMutex::new(Ready::new(&parts.queues)));
-        let (active, tasks) = (Arc::<Active>::default(), TaskTracker::new());
         let desk = Desk {
             store: parts.store.clone(),
-            active: active.clone(),
-            ready: ready.clone(),
-            tasks: tasks.clone(),
+            active: Active::default(),
+            ready: SyncMutex::new(Ready::new(&parts.queues)),
+            tasks: TaskTracker::new(),
         };
         Self {
             duties,
             desk: Arc::new(desk),
             courier: Courier::new(parts.clone()),
-            ready,
             parts: Arc::new(parts),
-            active,
             born: Arc::default(),
             reign: Arc::default(),
             strays: Arc::default(),
-            tasks,
             draining: CancellationToken::new(),
         }
     }
@@ -148,7 +140,7 @@ impl Engine {
     pub async fn start(&self) -> Result<()> {
         if !self.duties.works {
             let engine = self.clone();
-            self.tasks.spawn(async move { engine.clock_loop().await });
+            self.desk.tasks.spawn(async move { engine.clock_loop().await });
             return Ok(());
         }
         if self.reign().await?.is_none() {
@@ -160,19 +152,19 @@ impl Engine {
             );
         }
         let engine = self.clone();
-        self.tasks.spawn(async move { engine.dispatch_loop().await });
+        self.desk.tasks.spawn(async move { engine.dispatch_loop().await });
         let engine = self.clone();
-        self.tasks.spawn(async move { engine.delivery_loop().await });
+        self.desk.tasks.spawn(async move { engine.delivery_loop().await });
         let engine = self.clone();
-        self.tasks.spawn(async move { engine.notify_loop().await });
+        self.desk.tasks.spawn(async move { engine.notify_loop().await });
         if self.parts.bus.enabled {
             let engine = self.clone();
-            self.tasks.spawn(async move { engine.event_loop().await });
+            self.desk.tasks.spawn(async move { engine.event_loop().await });
             let engine = self.clone();
-            self.tasks.spawn(async move { engine.bus_loop().await });
+            self.desk.tasks.spawn(async move { engine.bus_loop().await });
         }
         let engine = self.clone();
-        self.tasks.spawn(async move { engine.condition_loop().await });
+        self.desk.tasks.spawn(async move { engine.condition_loop().await });
         Ok(())
     }
 
@@ -280,9 +272,9 @@ impl Engine {
         self.parts.door.close(self);
         // Begun and not gone on with: queued again with all others that are under way.
         self.born().clear();
-        self.tasks.close();
+        self.desk.tasks.close();
         // Late tasks lose nothing: every step they finish is journalled or repeated.
-        let _ = tokio::time::timeout(patience, self.tasks.wait()).await;
+        let _ = tokio::time::timeout(patience, self.desk.tasks.wait()).await;
         match tokio::time::timeout(RELEASE_WITHIN, self.abdicate()).await {
             Ok(Ok(())) => {}
             outcome => tracing::warn!(
@@ -297,7 +289,7 @@ impl Engine {
 
     /// Whether the loop that takes runs was started and has not ended.
     pub fn is_alive(&self) -> bool {
-        !self.tasks.is_empty() && !self.draining.is_cancelled()
+        !self.desk.tasks.is_empty() && !self.draining.is_cancelled()
     }
 
     /// What it is at: `working`, `standby` while another process works, `serving` when working is
@@ -322,7 +314,7 @@ impl Engine {
 
     /// Runs being worked on right now.
     pub fn busy(&self) -> usize {
-        self.active.len()
+        self.desk.active.len()
     }
 }
 

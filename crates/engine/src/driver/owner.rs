@@ -73,7 +73,7 @@ impl Engine {
     pub(super) async fn abdicate(&self) -> Result<()> {
         let Some(reign) = self.reign.lock().await.take() else { return Ok(()) };
         reign.over.cancel();
-        self.tasks.wait().await;
+        self.desk.tasks.wait().await;
         let released = self
             .parts
             .store

@@ -140,6 +140,9 @@ fn kept(batch: &Batch) -> &[Ended] {
 }
 
 async fn write_learnt(tx: &mut Tx, turns: &[&Turn]) -> Result<()> {
+    // Before runs start over: then it counts whether any is left.
+    let read = each(turns, |batch| batch.read_signals.iter().map(String::as_str).collect());
+    tx.drop_read_signals(&read).await?;
     for turn in turns {
         if let Some(continued) = &turn.batch.continued {
             let stored = serde_json::to_value(continued).map_err(Error::internal)?;
@@ -158,8 +161,6 @@ async fn write_learnt(tx: &mut Tx, turns: &[&Turn]) -> Result<()> {
         batch.entries.iter().map(|(seq, entry)| (*seq, entry.as_str())).collect()
     });
     tx.append_journal(&entries).await?;
-    let read = each(turns, |batch| batch.read_signals.iter().map(String::as_str).collect());
-    tx.drop_read_signals(&read).await?;
     let answers = each(turns, |batch| {
         batch.answers.iter().map(|(key, answer)| (key.as_str(), answer)).collect()
     });

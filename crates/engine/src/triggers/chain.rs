@@ -5,15 +5,16 @@ use connectus_core::{
     event::Event,
     run::{Run, RunKind},
 };
-use connectus_store::{Blobs, Conn};
 use serde_json::Value;
+
+use crate::parts::Parts;
 
 /// Steps back from an event that are followed at most.
 const MAX_STEPS_BACK: usize = 20;
 
 /// The run that an event is about or that brought it about.
 pub(super) async fn run_behind(
-    conn: &mut Conn,
+    parts: &Parts,
     ctx: &TenantCtx,
     event: &Event,
 ) -> Result<Option<Run>> {
@@ -24,16 +25,11 @@ pub(super) async fn run_behind(
         None => None,
     };
     let Some(id) = id else { return Ok(None) };
-    Ok(conn.run(ctx, &id).await?)
+    Ok(parts.store.read().await?.run(ctx, &id).await?)
 }
 
 /// The workflows that led to a run, oldest first, its own last.
-pub(super) async fn of_run(
-    conn: &mut Conn,
-    blobs: &Blobs,
-    ctx: &TenantCtx,
-    run: Run,
-) -> Result<Vec<String>> {
+pub(super) async fn of_run(parts: &Parts, ctx: &TenantCtx, run: Run) -> Result<Vec<String>> {
     let mut chain = Vec::new();
     let mut next = Some(run);
     for _ in 0..MAX_STEPS_BACK {
@@ -43,9 +39,9 @@ pub(super) async fn of_run(
         }
         chain.push(run.subject_id);
         if let Some((parent, _)) = &run.parent {
-            next = conn.run(ctx, parent).await?;
+            next = parts.store.read().await?.run(ctx, parent).await?;
         } else if matches!(run.trigger.as_str(), "event" | "workflow" | "retry") {
-            let input = blobs.value(ctx.tenant(), run.input).await?;
+            let input = parts.store.blobs().value(ctx.tenant(), run.input).await?;
             let earlier = input.get("chain").and_then(Value::as_array);
             let earlier = earlier.into_iter().flatten().filter_map(Value::as_str);
             chain.extend(earlier.rev().map(str::to_owned));

@@ -7,9 +7,7 @@ use connectus_core::{
     run::{Run, WorkflowStatus},
     workflow::trigger::{EventWatch, MAX_CHAIN, Watch, WorkflowWatch},
 };
-use connectus_store::{
-    Blobs, Conn, runs::NewRun, workflow_watches::WatchBehind, workflows::WorkflowRow,
-};
+use connectus_store::{runs::NewRun, workflow_watches::WatchBehind, workflows::WorkflowRow};
 use serde_json::{Value, json};
 
 use super::{chain, give_up, run_of, trigger_of};
@@ -67,20 +65,16 @@ async fn follow(parts: &Parts, ctx: &TenantCtx, behind: &WatchBehind) -> Result<
     if last <= behind.seq {
         return Ok(false);
     }
-    let (mut runs, blobs) = (Vec::new(), parts.store.blobs());
+    drop(conn);
+    let mut runs = Vec::new();
     for event in &events {
         let asked = match &watch {
-            Watch::Event(watch) => {
-                asked_by_event(&mut conn, blobs, ctx, &workflow, watch, event).await?
-            }
-            Watch::Workflow(watch) => {
-                asked_by_end(&mut conn, blobs, ctx, &workflow, watch, event).await?
-            }
+            Watch::Event(watch) => asked_by_event(parts, ctx, &workflow, watch, event).await?,
+            Watch::Workflow(watch) => asked_by_end(parts, ctx, &workflow, watch, event).await?,
             _ => None,
         };
         runs.extend(asked);
     }
-    drop(conn);
     start(parts, ctx, behind, last, runs).await
 }
 
@@ -109,8 +103,7 @@ async fn start(
 }
 
 async fn asked_by_event(
-    conn: &mut Conn,
-    blobs: &Blobs,
+    parts: &Parts,
     ctx: &TenantCtx,
     workflow: &WorkflowRow,
     watch: &EventWatch,
@@ -120,8 +113,8 @@ async fn asked_by_event(
     if !watch.covers(event) || event.subject == workflow.id.as_str() {
         return Ok(None);
     }
-    let chain = match chain::run_behind(conn, ctx, event).await? {
-        Some(run) => chain::of_run(conn, blobs, ctx, run).await?,
+    let chain = match chain::run_behind(parts, ctx, event).await? {
+        Some(run) => chain::of_run(parts, ctx, run).await?,
         None => Vec::new(),
     };
     if is_loop(workflow, &chain, event) {
@@ -140,8 +133,7 @@ async fn asked_by_event(
 }
 
 async fn asked_by_end(
-    conn: &mut Conn,
-    blobs: &Blobs,
+    parts: &Parts,
     ctx: &TenantCtx,
     workflow: &WorkflowRow,
     watch: &WorkflowWatch,
@@ -150,19 +142,18 @@ async fn asked_by_end(
     if !watch.covers(event.kind) {
         return Ok(None);
     }
-    let Some(run) = chain::run_behind(conn, ctx, event).await? else { return Ok(None) };
-    let Some(ended) = conn.workflow(ctx, &WorkflowId::trusted(run.subject_id.as_str())).await?
-    else {
-        return Ok(None);
-    };
+    let Some(run) = chain::run_behind(parts, ctx, event).await? else { return Ok(None) };
+    let id = WorkflowId::trusted(run.subject_id.as_str());
+    let ended = parts.store.read().await?.workflow(ctx, &id).await?;
+    let Some(ended) = ended else { return Ok(None) };
     if ended.id.as_str() != watch.workflow && ended.name != watch.workflow {
         return Ok(None);
     }
-    let chain = chain::of_run(conn, blobs, ctx, run.clone()).await?;
+    let chain = chain::of_run(parts, ctx, run.clone()).await?;
     if is_loop(workflow, &chain, event) {
         return Ok(None);
     }
-    let input = end_input(&ended, &blobs.whole(run).await?, &chain);
+    let input = end_input(&ended, &parts.store.blobs().whole(run).await?, &chain);
     Ok(Some(run_of(workflow, "workflow", input, key(event, workflow))))
 }
 

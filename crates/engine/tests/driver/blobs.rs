@@ -196,6 +196,49 @@ both! {
         }
     }
 
+    async fn a_run_that_starts_over_lets_go_of_signals_it_has_read(db: TestStore) {
+        let rig = Rig::new(&db).await;
+        let over = json!([{ "id": "ask", "type": "wait", "signal": "more" },
+            { "id": "again", "type": "restart", "input": {} }]);
+        let run = rig.start("over", over, json!({})).await;
+        let mut all = Vec::new();
+        for letter in ["a", "b", "c", "d"] {
+            rig.settle().await;
+            rig.engine.signal(&rig.ctx, &run.id, "more", sized(80_000, letter)).await.unwrap();
+            all.push(blobs(&rig).await);
+            db.sim.clock.advance_secs(DAY_SECS);
+        }
+        rig.settle().await;
+        let store = &rig.parts.store;
+        db.sim.clock.advance_secs(3 * DAY_SECS);
+        assert!(sweep(store, KEEP).await.unwrap().blobs > 0, "of {all:?}");
+        assert_eq!(blobs(&rig).await, 0, "of {all:?}");
+        // One that is not read yet is kept, and so are those before it.
+        for letter in ["e", "f"] {
+            rig.engine.signal(&rig.ctx, &run.id, "more", sized(80_000, letter)).await.unwrap();
+        }
+        db.sim.clock.advance_secs(4 * DAY_SECS);
+        sweep(store, KEEP).await.unwrap();
+        assert_eq!(blobs(&rig).await, 2);
+        rig.settle().await;
+        assert_eq!(rig.state(&run.id).await.status, RunStatus::Waiting);
+    }
+
+    async fn what_was_never_finished_is_swept_when_its_day_is_over(db: TestStore) {
+        let Database::Sqlite(path) = &db.database else { return };
+        let rig = Rig::new(&db).await;
+        rig.start("echo", echo(), json!({ "text": sized(80_000, "a") })).await;
+        rig.settle().await;
+        let whole = files(&db).pop().unwrap();
+        let unfinished = whole.with_file_name("0123abcd#1");
+        fs::write(&unfinished, "half").unwrap();
+        sweep(&rig.parts.store, KEEP).await.unwrap();
+        assert!(unfinished.exists(), "it may be under way in {}", path.display());
+        db.sim.clock.advance_secs(3 * DAY_SECS);
+        sweep(&rig.parts.store, KEEP).await.unwrap();
+        assert!(!unfinished.exists() && whole.exists());
+    }
+
     async fn what_nothing_refers_to_is_swept_and_nothing_else(db: TestStore) {
         let rig = Rig::new(&db).await;
         rig.start("echo", echo(), json!({ "text": "" })).await;

@@ -20,7 +20,9 @@ sql! {
                  SELECT tenant_id, $3, blob, part FROM run_blobs \
                  WHERE tenant_id = $1 AND run_id = $2 AND part = 'generation' \
                  ON CONFLICT (tenant_id, run_id, blob, part) DO NOTHING";
-    LET_GO = "DELETE FROM run_blobs WHERE tenant_id = $1 AND run_id = $2 AND part = 'generation'";
+    LET_GO = "DELETE FROM run_blobs WHERE tenant_id = $1 AND run_id = $2 \
+              AND (part = 'generation' OR (part = 'signal' AND NOT EXISTS (\
+              SELECT 1 FROM run_signals s WHERE s.tenant_id = $1 AND s.run_id = $2)))";
     OF_RUN = "SELECT b.bytes FROM run_blobs r JOIN blobs b \
               ON b.tenant_id = r.tenant_id AND b.blob = r.blob \
               WHERE r.tenant_id = $1 AND r.run_id = $2 AND r.blob = $3 LIMIT 1";
@@ -42,8 +44,10 @@ rows! {
 /// How long a run needs a blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Part {
-    /// As long as there is the run: its input and output, its signals.
+    /// As long as there is the run: its input and output.
     Run,
+    /// Until it starts over and has read all its signals.
+    Signal,
     /// Until it starts over: its journal and steps.
     Generation,
 }
@@ -52,6 +56,7 @@ impl Part {
     const fn name(self) -> &'static str {
         match self {
             Self::Run => "run",
+            Self::Signal => "signal",
             Self::Generation => "generation",
         }
     }
@@ -214,7 +219,7 @@ impl Tx {
         referred.map_err(|error| if error.is_foreign_key_violation() { gone() } else { error })
     }
 
-    /// A run lets go of what its present generation refers to.
+    /// A run lets go of what its present generation refers to, and of its signals once all are read.
     pub(crate) async fn let_blobs_go(&mut self, ctx: &TenantCtx, run: &RunId) -> StoreResult<()> {
         on!(self, c => sqlx::query(LET_GO)
             .bind(ctx.tenant().as_str()).bind(run.as_str()).execute(c).await.map(drop)?);

@@ -1,7 +1,7 @@
 //! Takes away blobs that nothing refers to: those of runs that are forgotten, and those of
 //! transactions that never committed.
 
-use connectus_core::{Result, TenantId, payload::BlobName};
+use connectus_core::{Code, Error, Result, TenantId, payload::BlobName};
 use futures::{StreamExt, TryStreamExt};
 use object_store::{ObjectStoreExt, path::Path};
 
@@ -75,7 +75,7 @@ impl Store {
                 swept.bytes += size;
             }
         }
-        Ok(())
+        self.blobs().remove_unfinished(tenant, day).await
     }
 
     /// Those of these blobs that nothing can refer to any more.
@@ -106,6 +106,27 @@ impl Store {
 impl Blobs {
     fn objects(&self) -> &dyn object_store::ObjectStore {
         &*self.0.objects
+    }
+
+    /// Takes away what a process that died had begun to write on a day that is over. The library
+    /// does not list these files: until they are whole they have a number behind their name.
+    async fn remove_unfinished(&self, tenant: &TenantId, day: &str) -> Result<()> {
+        let Some(folder) = self.folder() else { return Ok(()) };
+        let folder = folder.join(tenant.as_str()).join(day);
+        let unswept = |error: std::io::Error| {
+            let detail = format!("The folder {} cannot be swept.", folder.display());
+            Error::new(Code::Unavailable, detail).caused_by(error)
+        };
+        let mut files = match tokio::fs::read_dir(&folder).await {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            read => read.map_err(unswept)?,
+        };
+        while let Some(file) = files.next_entry().await.map_err(unswept)? {
+            if file.file_name().to_string_lossy().contains('#') {
+                tokio::fs::remove_file(file.path()).await.map_err(unswept)?;
+            }
+        }
+        Ok(())
     }
 
     async fn remove(&self, tenant: &TenantId, blob: &BlobName) -> Result<()> {
