@@ -66,7 +66,7 @@ pub fn measure(programs: &Programs, records: u64, vs_cdk: bool) -> Outcome<Vec<F
         let manifest = folder.put("manifest.yaml", &manifest(more))?;
         let few = run(&ours(programs, &folder, &manifest, records / 10)?)?;
         let read = run(&ours(programs, &folder, &manifest, records)?)?;
-        let wanted = if more.is_empty() { records } else { records.div_ceil(3) };
+        let wanted = if more.is_empty() { records } else { provider::kept(records) };
         if read.records != wanted {
             let found = read.records;
             return Err(format!("{found} records came of {records}, and not {wanted}"));

@@ -45,6 +45,11 @@ impl Provider {
     }
 }
 
+/// How many of so many records are of the second kind, on pages of a thousand.
+pub fn kept(records: u64) -> u64 {
+    records / 1_000 * 333 + (records % 1_000 + 1) / 3
+}
+
 /// A record of about 520 bytes, as services have them.
 fn record(kind: &str) -> String {
     let bio = "Likes long walks, short talks and records that fit on a line. ".repeat(3);
@@ -118,7 +123,6 @@ fn serve(stream: TcpStream, records: u64) -> std::io::Result<()> {
         if page.at.len() as u64 != size {
             page = Page::of(size);
         }
-        // The kinds of a page turn with it, so that no page is another's equal.
         page.number(from);
         let head = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",

@@ -7,7 +7,7 @@ use connectus_core::{Error, Result};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::partial::Members;
+use super::partial::{Members, Name};
 
 /// Records of one page.
 #[derive(Debug)]
@@ -184,8 +184,8 @@ impl<'de> Visitor<'de> for Field<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<Value>, A::Error> {
         let mut found = None;
-        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
-            if *name == *self.0 {
+        while let Some(place) = map.next_key_seed(Name(&[self.0]))? {
+            if place.is_some() {
                 found = Some(map.next_value()?);
             } else {
                 map.next_value::<IgnoredAny>()?;

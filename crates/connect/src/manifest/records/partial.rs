@@ -1,7 +1,7 @@
 //! The members of a record that texts name, read without the others; and records that only gain
 //! members, which stay the bytes they were before those.
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
 use connectus_core::{Error, Result};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -60,14 +60,36 @@ impl<'de> Visitor<'de> for Wanted<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = Map::new();
-        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
-            if self.0.iter().any(|wanted| **wanted == *name) {
-                found.insert(name.into_owned(), map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
+        while let Some(place) = map.next_key_seed(Name(self.0))? {
+            match place.and_then(|place| self.0.get(place)) {
+                Some(name) => drop(found.insert(name.clone(), map.next_value()?)),
+                None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
         Ok(found)
+    }
+}
+
+/// Which of these names a member has. Names are compared where they stand, never copied.
+pub struct Name<'a, S>(pub &'a [S]);
+
+impl<'de, S: AsRef<str>> DeserializeSeed<'de> for Name<'_, S> {
+    type Value = Option<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
+        reader.deserialize_str(self)
+    }
+}
+
+impl<S: AsRef<str>> Visitor<'_> for Name<'_, S> {
+    type Value = Option<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(self.0.iter().position(|wanted| wanted.as_ref() == name))
     }
 }
 
