@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
+    thread,
 };
 
 use clap::Args;
@@ -15,6 +16,8 @@ use crate::cli::output;
 
 /// Most files looked at in a folder, its folders included.
 const MAX_FILES: usize = 10_000;
+/// Most threads that look at files.
+const MAX_THREADS: usize = 16;
 /// Deepest folder looked into.
 const MAX_DEPTH: usize = 6;
 
@@ -44,8 +47,7 @@ pub fn run(check: &CheckManifest) -> Result<ExitCode> {
     if many && !check.json {
         output::say("native / streams  manifest")?;
     }
-    for file in &files {
-        let looked = files::manifest(file).map(|document| report(&document));
+    for (file, looked) in files.iter().zip(looked_at(&files)) {
         bad |= looked.is_err();
         match (&looked, check.json, many) {
             (_, true, _) => output::say(&line(file, &looked))?,
@@ -63,6 +65,24 @@ pub fn run(check: &CheckManifest) -> Result<ExitCode> {
         output::say(&totals.text(files.len()))?;
     }
     Ok(if bad && !many { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Looks at all files, on as many threads as there are processors; answers in their order.
+fn looked_at(files: &[PathBuf]) -> Vec<Result<Report>> {
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
+    let share = files.len().div_ceil(threads).max(1);
+    let look = |file: &PathBuf| files::manifest(file).map(|document| report(&document));
+    thread::scope(|scope| {
+        let shares = files.chunks(share);
+        let shares: Vec<_> = shares
+            .map(|share| (share, scope.spawn(move || share.iter().map(look).collect::<Vec<_>>())))
+            .collect();
+        let looked = shares.into_iter().flat_map(|(share, thread)| {
+            // A thread that broke down leaves its files to this one, which then says why.
+            thread.join().unwrap_or_else(|_| share.iter().map(look).collect())
+        });
+        looked.collect()
+    })
 }
 
 fn line(file: &Path, looked: &Result<Report>) -> String {
