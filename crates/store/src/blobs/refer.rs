@@ -219,7 +219,8 @@ impl Tx {
         referred.map_err(|error| if error.is_foreign_key_violation() { gone() } else { error })
     }
 
-    /// A run lets go of what its present generation refers to, and of its signals once all are read.
+    /// A run lets go of what its present generation refers to, and of its signals once it has read
+    /// them all.
     pub(crate) async fn let_blobs_go(&mut self, ctx: &TenantCtx, run: &RunId) -> StoreResult<()> {
         on!(self, c => sqlx::query(LET_GO)
             .bind(ctx.tenant().as_str()).bind(run.as_str()).execute(c).await.map(drop)?);
