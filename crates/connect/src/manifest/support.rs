@@ -215,6 +215,8 @@ impl Walk {
             if set && FOREIGN_MEMBERS.contains(&(component.kind(), name)) {
                 let what = format!("{}.{name}", component.kind());
                 self.need(what, format!("{}/{name}", component.place()));
+            } else if let Some(what) = foreign_parent(component, name) {
+                self.need(what, format!("{}/{name}", component.place()));
             } else if name == "request_parameters" {
                 self.parameters(component.member(name));
             } else if let Some(member) = component.member(name) {
@@ -249,6 +251,17 @@ impl Walk {
         if !self.needs.contains(&need) {
             self.needs.push(need);
         }
+    }
+}
+
+/// A stream that others cannot be read from: which one it is depends on a state that is not theirs.
+fn foreign_parent(component: &Component, name: &str) -> Option<String> {
+    let is_parent = component.kind() == "ParentStreamConfig" && name == "stream";
+    match is_parent.then(|| component.member(name))?? {
+        Member::Component(stream) if stream.kind() == "StateDelegatingStream" => {
+            Some("ParentStreamConfig.stream StateDelegatingStream".to_owned())
+        }
+        Member::Component(_) | Member::List(_) | Member::Plain(_) => None,
     }
 }
 

@@ -156,6 +156,20 @@ streams:
   - {name: typed, retriever: {$ref: "#/definitions/way", record_selector: "#/definitions/own"}}
   - {name: untyped, retriever: {$ref: "#/definitions/way", partition_router: {class_name: a.B}}}
   - {name: decoded, retriever: {$ref: "#/definitions/way", decoder: {type: YamlDecoder}}}
+  - name: child
+    retriever:
+      $ref: "#/definitions/way"
+      partition_router:
+        type: SubstreamPartitionRouter
+        parent_stream_configs:
+          - type: ParentStreamConfig
+            parent_key: id
+            partition_field: parent
+            stream:
+              type: StateDelegatingStream
+              name: parent
+              full_refresh_stream: {name: parent, retriever: {$ref: "#/definitions/way"}}
+              incremental_stream: {name: parent, retriever: {$ref: "#/definitions/way"}}
 "##;
     let document = load(text).unwrap();
     let found = serde_json::to_value(report(&document)).unwrap();
@@ -170,6 +184,8 @@ streams:
     assert_eq!(needs(2), (json!(false), json!([{"what": what, "path": at}])));
     let at = "streams/3/retriever/decoder";
     assert_eq!(needs(3), (json!(false), json!([{"what": "YamlDecoder", "path": at}])));
+    let what = "ParentStreamConfig.stream StateDelegatingStream";
+    assert_eq!((&needs(4).0, &needs(4).1[0]["what"]), (&json!(false), &json!(what)));
     assert_eq!(found["warnings"], json!(["The key `name` is written twice; the last one counts."]));
 
     let http = Guarded::new(EgressPolicy::default());
