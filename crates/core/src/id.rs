@@ -110,6 +110,8 @@ ids! {
     EndpointId = "hook";
     /// A data flow.
     FlowId = "flow";
+    /// What a sync of a data flow would do.
+    FlowPlanId = "plan";
     /// A workflow.
     WorkflowId = "wf";
     /// A test of a workflow that is kept.

@@ -17,6 +17,8 @@ const AT_ONCE: u32 = 500;
 const NOTIFICATION_DAYS: u32 = 30;
 /// How long the identifiers of received webhooks are kept: no provider repeats one that late.
 const RECEIPT_DAYS: u32 = 30;
+/// How long plans of data flows are kept once they have expired.
+const PLAN_DAYS: u32 = 1;
 const DAY_SECS: i64 = 24 * 3_600;
 
 /// How long things are kept.
@@ -40,6 +42,8 @@ pub struct Forgotten {
     pub events: u64,
     /// Notifications that ended.
     pub notifications: u64,
+    /// Plans of data flows that can no longer be applied, and their rows.
+    pub plans: u64,
     /// Large values that nothing refers to any more.
     pub blobs: u64,
 }
@@ -75,6 +79,8 @@ pub async fn sweep(store: &Store, keep: Retention) -> Result<Forgotten> {
     forgotten.receipts = all(store, before(RECEIPT_DAYS), Kind::Receipts).await?;
     let notifications = before(NOTIFICATION_DAYS);
     forgotten.notifications = all(store, notifications, Kind::Notifications).await?;
+    // One that is being applied is done by then.
+    forgotten.plans = all(store, before(PLAN_DAYS), Kind::Plans).await?;
     if keep.event_days > 0 {
         // Whole days, so that the sums of a day can be made again or not at all.
         let midnight = before(keep.event_days);
@@ -114,6 +120,7 @@ enum Kind {
     Runs,
     Receipts,
     Notifications,
+    Plans,
 }
 
 async fn all(store: &Store, before: Timestamp, kind: Kind) -> Result<u64> {
@@ -124,6 +131,7 @@ async fn all(store: &Store, before: Timestamp, kind: Kind) -> Result<u64> {
                 Ok(match kind {
                     Kind::Runs => tx.forget_runs(before, AT_ONCE).await?,
                     Kind::Receipts => tx.forget_receipts(before, AT_ONCE).await?,
+                    Kind::Plans => tx.forget_plans(before, AT_ONCE).await?,
                     Kind::Notifications => tx.forget_notifications(before, AT_ONCE).await?,
                 })
             })
@@ -141,17 +149,20 @@ pub async fn sweep_until(store: Store, keep: Retention, stop: CancellationToken)
     loop {
         match sweep(&store, keep).await {
             Ok(forgotten) if forgotten == Forgotten::default() => {}
-            Ok(Forgotten { runs, receipts, events, notifications, blobs }) => tracing::info!(
-                action = "retention.sweep",
-                service = "engine",
-                status = "success",
-                runs,
-                receipts,
-                events,
-                notifications,
-                blobs,
-                "forgot what is older than it is to be kept"
-            ),
+            Ok(Forgotten { runs, receipts, events, notifications, plans, blobs }) => {
+                tracing::info!(
+                    action = "retention.sweep",
+                    service = "engine",
+                    status = "success",
+                    runs,
+                    receipts,
+                    events,
+                    notifications,
+                    plans,
+                    blobs,
+                    "forgot what is older than it is to be kept"
+                )
+            }
             Err(error) => tracing::warn!(
                 action = "retention.sweep",
                 service = "engine",

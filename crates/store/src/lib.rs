@@ -40,6 +40,7 @@ pub mod notification_rules;
 pub mod notifications;
 pub mod oauth_states;
 mod ownership;
+pub mod plans;
 pub mod providers;
 mod provision;
 pub mod queues;

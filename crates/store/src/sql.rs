@@ -77,6 +77,7 @@ pub static MANY_ROWS: &[(&str, &[(&str, &Rows)])] = &[
 /// Every statement that differs between the databases, by file.
 pub const DIFFERING: &[(&str, &[(&str, Dialects)])] = &[
     ("links", crate::links::DIALECTS),
+    ("plans", crate::plans::DIALECTS),
     ("records", crate::records::DIALECTS),
     ("records/search", crate::records::SEARCH_DIALECTS),
     ("rejected", crate::rejected::DIALECTS),
@@ -111,6 +112,7 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
     ("notification_rules", crate::notification_rules::STATEMENTS),
     ("notifications", crate::notifications::STATEMENTS),
     ("oauth_states", crate::oauth_states::STATEMENTS),
+    ("plans", crate::plans::STATEMENTS),
     ("providers", crate::providers::STATEMENTS),
     ("queues", crate::queues::STATEMENTS),
     ("receipts", crate::receipts::STATEMENTS),

@@ -137,6 +137,7 @@ fn every_statement_on_tenant_rows_binds_the_tenant() {
         "notifications.NEXT_DUE",
         "notifications.FORGET",
         "oauth_states.",
+        "plans.FORGET",
         "logins.BY_SECRET",
         "logins.PURGE",
         "refresh_tokens.GET",

@@ -3,8 +3,9 @@
 use std::{process::ExitCode, time::Duration};
 
 use clap::Args;
-use connectus_core::Result;
+use connectus_core::{Error, FlowPlanId, Result};
 use connectus_engine::flows;
+use serde_json::json;
 
 use super::{Global, find, follow, output};
 use crate::process::{Opened, ProcessLock, Surroundings, assemble, lock};
@@ -19,6 +20,12 @@ pub struct Sync {
     /// Start the sync and do not wait for its end; needs a running server.
     #[arg(long)]
     detach: bool,
+    /// Make a plan of what the sync would do, without doing it.
+    #[arg(long, conflicts_with_all = ["detach", "apply"])]
+    plan: bool,
+    /// Do exactly what this plan says.
+    #[arg(long, value_name = "PLAN", conflicts_with = "detach")]
+    apply: Option<String>,
     /// Answer in JSON.
     #[arg(long)]
     json: bool,
@@ -34,7 +41,17 @@ pub async fn run(command: Sync, global: Global) -> Result<ExitCode> {
         Some(_) => None,
         None => Some(ProcessLock::take(dir, "sync")?),
     };
-    let run = flows::sync_now(&app.engine_parts, &ctx, &flow.id, "manual").await?;
+    let parts = &app.engine_parts;
+    let (run, made) = if command.plan {
+        let (made, run) = flows::make_plan(parts, &ctx, &flow.id).await?;
+        (run, Some(made.id))
+    } else if let Some(plan) = &command.apply {
+        let id = FlowPlanId::parse(plan).ok_or_else(|| Error::not_found("plan"))?;
+        let plan = flows::plan(parts, &ctx, &flow.id, &id).await?;
+        (flows::apply_plan(parts, &ctx, &plan).await?, None)
+    } else {
+        (flows::sync_now(parts, &ctx, &flow.id, "manual").await?, None)
+    };
     if command.detach && lock.is_none() {
         output::show(command.json, &run, &follow::describe(&run))?;
         store.close().await;
@@ -44,8 +61,19 @@ pub async fn run(command: Sync, global: Global) -> Result<ExitCode> {
         app.engine.start().await?;
     }
     let ended = follow::to_end(store, &ctx, &run.id).await?;
-    if command.json {
-        output::show(true, &ended, "")?;
+    match made {
+        Some(id) => {
+            let plan = flows::plan(parts, &ctx, &flow.id, &id).await?;
+            let counts = &plan.counts;
+            let answer = json!({ "plan": id, "state": plan.state, "counts": counts });
+            let line = format!(
+                "plan {id}: {counts}\napply it with: connectus sync {} --apply {id}",
+                flow.id
+            );
+            output::show(command.json, &answer, &line)?;
+        }
+        None if command.json => output::show(true, &ended, "")?,
+        None => {}
     }
     app.engine.drain(DRAIN).await;
     app.engine_parts.connections.close().await;

@@ -1,12 +1,14 @@
 //! Data flows: what people do with them. Running them is [`crate::sync`].
 
 mod edit;
+mod plans;
 mod preview;
 mod replay;
 mod start;
 mod trial;
 
 pub use edit::{FlowChange, MAX_FLOWS, NewFlow, create, delete, update};
+pub use plans::{PLAN_HOURS, apply_plan, make_plan, plan, plan_rows};
 pub use preview::{MAX_PREVIEW_ROWS, Preview, PreviewKind, PreviewRow, preview};
 pub use replay::{Replay, StillRejected, replay_rejected};
 pub(crate) use start::open_run;

@@ -86,7 +86,7 @@ pub(crate) struct Written {
 }
 
 impl Written {
-    fn add_to(self, mut counts: Counts) -> Counts {
+    pub(super) fn add_to(self, mut counts: Counts) -> Counts {
         counts.created += self.created;
         counts.updated += self.updated;
         counts.unchanged += self.unchanged;

@@ -10,17 +10,21 @@
 //! - [`pages`] reads and maps ahead while rows are written; [`intake`] makes batches of them.
 //! - [`decide`] says what a row would change; [`checkpoint`] makes it so. In a flow both ways
 //!   [`pairs`] does, by what is known of the record and the provider's thing.
+//! - [`planned`] keeps what a sync would do: [`make`] makes such a plan, [`apply`] does it.
 //! - [`outgoing`] says what is to be sent; [`push`] sends it, [`settle`] notes what became of it.
 
+mod apply;
 pub(crate) mod checkpoint;
 mod counts;
 pub(crate) mod decide;
 pub(crate) mod fields;
 pub(crate) mod intake;
+mod make;
 pub(crate) mod outgoing;
 mod pages;
 pub(crate) mod pairs;
 pub(crate) mod plan;
+pub(crate) mod planned;
 pub(crate) mod push;
 pub(crate) mod settle;
 
@@ -38,6 +42,7 @@ use self::{
     intake::Batch,
     pages::Pages,
     plan::Plan,
+    planned::Task,
     push::{Push, Pushed},
     settle::Settled,
 };
@@ -87,6 +92,11 @@ async fn to_the_end(
 ) -> Result<Value> {
     for _ in 0..MAX_REPLANS {
         let plan = Arc::new(Plan::load(parts, ctx, flow).await?);
+        match Task::of(run) {
+            None => {}
+            Some(Task::Make(id)) => return make::make(parts, ctx, run, plan, &id, cancel).await,
+            Some(Task::Apply(id)) => return apply::apply(parts, ctx, run, plan, &id, cancel).await,
+        }
         let attempt = Attempt { parts, ctx, run, plan, cancel };
         match attempt.all().await? {
             Ended::Complete => {

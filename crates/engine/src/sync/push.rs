@@ -42,7 +42,7 @@ const OVERLAP_SECS: i64 = 120;
 /// How far a flow has gone through its collection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Scan {
+pub(crate) struct Scan {
     /// Only records that changed since are looked at.
     since: Timestamp,
     /// When this pass began.
@@ -73,11 +73,46 @@ pub(crate) async fn next(
 }
 
 impl Scan {
-    /// A scan of an unknown shape is begun anew: what was sent is known of each record.
     async fn stored(conn: &mut Conn, ctx: &TenantCtx, flow: &DataFlow) -> Result<Self> {
-        let stored = conn.flow_scan(ctx, &flow.id).await?;
+        Ok(Self::read(conn.flow_scan(ctx, &flow.id).await?))
+    }
+
+    /// As it was stored. A scan of an unknown shape is begun anew: what was sent is known of each
+    /// record.
+    pub fn read(stored: Option<Value>) -> Self {
         let new = Self { since: Timestamp(0), began: None, after: String::new() };
-        Ok(stored.and_then(|value| serde_json::from_value(value).ok()).unwrap_or(new))
+        stored.and_then(|value| serde_json::from_value(value).ok()).unwrap_or(new)
+    }
+
+    /// A pass begins, unless one is under way.
+    pub fn begin(&mut self, now: Timestamp) {
+        self.began.get_or_insert(now);
+    }
+
+    /// The next records of the pass.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn page(
+        &self,
+        conn: &mut Conn,
+        ctx: &TenantCtx,
+        flow: &DataFlow,
+    ) -> Result<Vec<Record>> {
+        let (to, after) = (&flow.destination, self.after.as_str());
+        Ok(conn.changed_records(ctx, to, after, self.since, PAGE).await?)
+    }
+
+    /// The pass has come to a key.
+    pub fn passed(&mut self, key: String) {
+        self.after = key;
+    }
+
+    /// Where the next pass begins.
+    pub fn ended(&self) -> Self {
+        let began = self.began.unwrap_or(self.since);
+        let since = Timestamp(began.0 - OVERLAP_SECS * 1_000_000);
+        Self { since: since.max(self.since), began: None, after: String::new() }
     }
 }
 
@@ -131,27 +166,24 @@ impl Push<'_> {
         let mut conn = self.parts.store.read().await?;
         let mut scan = Scan::stored(&mut conn, self.ctx, flow).await?;
         drop(conn);
-        let began = *scan.began.get_or_insert(self.parts.env().now());
+        scan.begin(self.parts.env().now());
         loop {
             let mut conn = self.parts.store.read().await?;
-            let (to, after) = (&flow.destination, scan.after.as_str());
-            let page = conn.changed_records(self.ctx, to, after, scan.since, PAGE).await?;
+            let page = scan.page(&mut conn, self.ctx, flow).await?;
             drop(conn);
             let Some(last) = page.last().map(|record| record.key.clone()) else { break };
             let read = page.len() as u64;
             if let Pushed::FlowChanged = self.records(page).await? {
                 return Ok(Pushed::FlowChanged);
             }
-            scan.after = last;
+            scan.passed(last);
             let counts = Counts { read, pages: 1, ..Counts::default() };
             let step = Step { scan: Some(json!(scan)), counts, ..Step::default() };
             if !self.commit(step).await? {
                 return Ok(Pushed::FlowChanged);
             }
         }
-        let since = Timestamp(began.0 - OVERLAP_SECS * 1_000_000);
-        let scan = Scan { since: since.max(scan.since), began: None, after: String::new() };
-        let step = Step { scan: Some(json!(scan)), complete: true, ..Step::default() };
+        let step = Step { scan: Some(json!(scan.ended())), complete: true, ..Step::default() };
         Ok(if self.commit(step).await? { Pushed::All } else { Pushed::FlowChanged })
     }
 

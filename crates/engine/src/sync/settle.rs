@@ -118,7 +118,7 @@ impl Settled {
 
 /// Counts on from what is stored: an attempt that was given up may have had a checkpoint under way
 /// that became durable later.
-async fn note(
+pub(super) async fn note(
     tx: &mut Tx,
     ctx: &TenantCtx,
     plan: &Plan,

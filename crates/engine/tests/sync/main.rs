@@ -13,6 +13,8 @@ mod inbound;
 #[cfg(test)]
 mod outbound;
 #[cfg(test)]
+mod plans;
+#[cfg(test)]
 mod rejected;
 #[cfg(test)]
 mod rig;

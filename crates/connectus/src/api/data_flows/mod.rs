@@ -4,6 +4,7 @@ pub mod create;
 pub mod delete;
 pub mod get;
 pub mod list;
+pub mod plans;
 pub mod preview;
 pub mod rejected;
 pub mod replay;
@@ -44,6 +45,10 @@ pub(super) fn operations() -> Vec<Operation> {
             aliases ["/integrations/data-flows/{id}/test_mapping"];
         "data_flows.preview" = preview, Needs(FlowsRun),
             aliases ["/integrations/data-flows/{id}/preview"];
+        "data_flows.make_plan" = plans::make, Needs(FlowsRun);
+        "data_flows.get_plan" = plans::get, Needs(FlowsRead);
+        "data_flows.plan_rows" = plans::rows, Needs(FlowsRead);
+        "data_flows.apply_plan" = plans::apply, Needs(FlowsRun);
         "data_flows.sync" = sync, Needs(FlowsRun), aliases [
             "/integrations/data-flows/{id}/sync",
             "/integrations/data-flows/{id}/sync_now",
