@@ -161,7 +161,7 @@ pub async fn sweep_until(store: Store, keep: Retention, stop: CancellationToken)
                     plans,
                     blobs,
                     "forgot what is older than it is to be kept"
-                )
+                );
             }
             Err(error) => tracing::warn!(
                 action = "retention.sweep",

@@ -3,6 +3,8 @@
 //! [`budget`] decides and is pure; this module adds a lock, a clock and waiting.
 
 pub mod budget;
+#[cfg(test)]
+mod many;
 pub mod signal;
 mod window;
 

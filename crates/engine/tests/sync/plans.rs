@@ -113,7 +113,8 @@ both! {
     async fn a_plan_of_sending_sends_exactly_that(db: TestStore) {
         let rig = Rig::with_contacts(&db, 0).await;
         for n in 0..130 {
-            let fields = json!({"email": format!("p{n}@example.com"), "firstName": "P", "city": "Bari"});
+            let email = format!("p{n}@example.com");
+            let fields = json!({"email": email, "firstName": "P", "city": "Bari"});
             rig.edit_here(&format!("crm:{n:03}"), fields).await;
         }
         rig.edit_here("crm:007", json!({"email": "nobody"})).await;
