@@ -38,6 +38,7 @@ pub async fn make(app: &TestApp, of: &Organisation, path: &str, name: &str) -> O
         ("api-keys", "id") => created(app, of, "/api/v1/api-keys").await,
         ("integrations", "id") => created(app, of, "/api/v1/integrations").await,
         ("data-flows", "id") => data_flow(app, of).await,
+        ("data-flows", "plan") => flow_plan(app, of).await,
         ("collections", "collection") => collection(app, of).await,
         ("collections", "key") => RECORD.to_owned(),
         ("workflows", "test") => workflow_test(app, of).await,
@@ -114,6 +115,13 @@ async fn data_flow(app: &TestApp, of: &Organisation) -> String {
     flow["integration"] = created(app, of, "/api/v1/integrations").await.into();
     let answer = app.send(Call::post("/api/v1/data-flows").bearer(of.owner()).json(&flow)).await;
     answer.expect(201).text_of("id")
+}
+
+/// A plan that is to be made.
+async fn flow_plan(app: &TestApp, of: &Organisation) -> String {
+    let path = format!("/api/v1/data-flows/{}/plans", data_flow(app, of).await);
+    let answer = app.send(Call::post(&path).bearer(of.owner()).json(&json!({}))).await;
+    answer.expect(202).text_of("id")
 }
 
 /// A collection with one record, [`RECORD`].
