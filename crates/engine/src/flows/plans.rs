@@ -17,10 +17,7 @@ use serde_json::json;
 use super::start::open_run;
 use crate::{
     parts::Parts,
-    sync::{
-        plan::Plan,
-        planned::{Standing, Task, input, stale},
-    },
+    sync::planned::{Standing, Task, input, stale},
 };
 
 /// Hours that a plan can be applied.
@@ -29,21 +26,22 @@ pub const PLAN_HOURS: i64 = 24;
 /// Has a plan made of what a sync of a flow would do. A run makes it.
 ///
 /// # Errors
-/// `not_found` for an unknown flow, `conflict` while the flow syncs; what is wrong with the flow.
+/// `not_found` for an unknown flow, `conflict` while the flow syncs.
 pub async fn make_plan(parts: &Parts, ctx: &TenantCtx, flow: &FlowId) -> Result<(FlowPlan, Run)> {
-    let plan = Plan::load(parts, ctx, flow).await?;
-    let (ctx, id) = (ctx.clone(), parts.env().id::<FlowPlanId>());
+    let (ctx, id, flow) = (ctx.clone(), parts.env().id::<FlowPlanId>(), flow.clone());
     let now = parts.env().now();
     parts
         .store
         .write(move |tx| {
             Box::pin(async move {
-                let run = begin(tx, &ctx, &plan.flow.id, &Task::Make(id.clone())).await?;
-                let base = Standing::of(tx, &ctx, &plan).await?;
+                let run = begin(tx, &ctx, &flow, &Task::Make(id.clone())).await?;
+                let base = Standing::of(tx, &ctx, &flow).await?;
+                let flow = tx.flow(&ctx, &flow).await?;
+                let flow = flow.ok_or_else(|| Error::not_found("data flow"))?;
                 let made = FlowPlan {
                     id,
-                    flow: plan.flow.id.clone(),
-                    flow_version: plan.flow.version,
+                    flow: flow.id.clone(),
+                    flow_version: flow.version,
                     state: "making".to_owned(),
                     base: json!(base),
                     reached: json!(base),
@@ -55,7 +53,7 @@ pub async fn make_plan(parts: &Parts, ctx: &TenantCtx, flow: &FlowId) -> Result<
                 };
                 tx.insert_plan(&ctx, &made).await?;
                 let detail = json!({ "plan": made.id, "run": run.id });
-                tx.audit(&ctx, "flow.plan_requested", plan.flow.id.as_str(), detail).await?;
+                tx.audit(&ctx, "flow.plan_requested", flow.id.as_str(), detail).await?;
                 Ok((made, run))
             })
         })

@@ -225,7 +225,7 @@ async fn check_standing(
     if made.expires_at <= now {
         return Err(stale("a day has passed, or another plan was made"));
     }
-    if Standing::of(conn, ctx, plan).await? != Standing::read(&made.base) {
+    if Standing::of(conn, ctx, &plan.flow.id).await? != Standing::read(&made.base) {
         return Err(stale("the data flow has synced"));
     }
     Ok(())

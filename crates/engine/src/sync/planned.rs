@@ -6,7 +6,7 @@
 
 use connectus_connect::CursorState;
 use connectus_core::{
-    Code, Env, Error, FlowPlanId, Result, TenantCtx, Timestamp,
+    Code, Env, Error, FlowId, FlowPlanId, Result, TenantCtx, Timestamp,
     canonical::{self, Digest},
     collection::Record,
     error::FieldError,
@@ -55,8 +55,7 @@ impl Standing {
     ///
     /// # Errors
     /// What the database says.
-    pub async fn of(conn: &mut Conn, ctx: &TenantCtx, plan: &Plan) -> Result<Self> {
-        let flow = &plan.flow.id;
+    pub async fn of(conn: &mut Conn, ctx: &TenantCtx, flow: &FlowId) -> Result<Self> {
         let cursor = conn.flow_cursor(ctx, flow).await?;
         let scan = conn.flow_scan(ctx, flow).await?;
         Ok(Self { cursor, scan, ..Self::default() })
