@@ -17,7 +17,8 @@ macro_rules! columns {
     () => {
         "tenant_id, id, integration_id, name, direction, status, stream, destination, \
          source_fields, target_fields, transformation_rules, conflict_policy, options, \
-         sync_frequency, records_processed, records_failed, last_run_id, last_synced_at, next_due_at, created_by, \
+         sync_frequency, records_processed, records_failed, last_run_id, last_synced_at, \
+         next_due_at, created_by, \
          created_at, updated_at, version"
     };
 }

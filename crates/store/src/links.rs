@@ -1,6 +1,6 @@
 //! Which record here is which thing at the provider, and what was last sent and seen of it.
 
-use connectus_core::{FlowId, TenantCtx, canonical::Digest, collection::CollectionName};
+use connectus_core::{FlowId, TenantCtx, Timestamp, canonical::Digest, collection::CollectionName};
 use serde_json::{Map, Value, json};
 use sqlx::FromRow;
 
@@ -31,6 +31,17 @@ macro_rules! on_conflict {
 
 sql! {
     SENDING = links!("state = 'sending' AND key > $3 ORDER BY key LIMIT $4");
+    GONE = links!("state IN ('linked', 'undecided') AND remote_id <> '' AND updated_at < $3 \
+                   AND key > $4 ORDER BY key LIMIT $5");
+    COUNT_GONE = "SELECT COUNT(*) FROM flow_links WHERE tenant_id = $1 AND flow_id = $2 \
+                  AND state IN ('linked', 'undecided') AND remote_id <> '' AND updated_at < $3";
+    ORPHANED = links!("state = 'linked' AND remote_id <> '' AND key > $4 AND NOT EXISTS (\
+                       SELECT 1 FROM records r WHERE r.tenant_id = $1 AND r.collection = $3 \
+                       AND r.key = flow_links.key) ORDER BY key LIMIT $5");
+    COUNT_ORPHANED = "SELECT COUNT(*) FROM flow_links WHERE tenant_id = $1 AND flow_id = $2 \
+                      AND state = 'linked' AND remote_id <> '' AND NOT EXISTS (\
+                      SELECT 1 FROM records r WHERE r.tenant_id = $1 AND r.collection = $3 \
+                      AND r.key = flow_links.key)";
     COUNT = "SELECT COUNT(*) FROM flow_links WHERE tenant_id = $1 AND flow_id = $2";
     CLEAR = "DELETE FROM flow_links WHERE tenant_id = $1 AND flow_id = $2";
 }
@@ -42,6 +53,11 @@ dialects! {
         links!("remote_id <> '' AND remote_id = ANY($3)");
     BY_MATCHING = links!("match_key <> '' AND match_key IN (SELECT value FROM json_each($3))"),
         links!("match_key <> '' AND match_key = ANY($3)");
+    TOUCH =
+        "UPDATE flow_links SET updated_at = $4 WHERE tenant_id = $1 AND flow_id = $2 \
+         AND remote_id <> '' AND remote_id IN (SELECT value FROM json_each($3))",
+        "UPDATE flow_links SET updated_at = $4 WHERE tenant_id = $1 AND flow_id = $2 \
+         AND remote_id <> '' AND remote_id = ANY($3)";
     PUT = concat!(
         "INSERT INTO flow_links (tenant_id, flow_id, key, remote_id, matching, here, there, state, \
          match_key, updated_at) SELECT $1, $2, value ->> 0, value ->> 1, value ->> 2, \
@@ -78,6 +94,8 @@ pub enum LinkState {
     Linked,
     /// Both sides changed, and a person decides.
     Undecided,
+    /// The provider's side is gone.
+    Gone,
 }
 
 impl LinkState {
@@ -86,6 +104,7 @@ impl LinkState {
             Self::Sending => "sending",
             Self::Linked => "linked",
             Self::Undecided => "undecided",
+            Self::Gone => "gone",
         }
     }
 
@@ -93,6 +112,7 @@ impl LinkState {
         match text {
             "linked" => Self::Linked,
             "undecided" => Self::Undecided,
+            "gone" => Self::Gone,
             _ => Self::Sending,
         }
     }
@@ -215,6 +235,73 @@ impl Conn {
         rows.into_iter().map(Row::link).collect()
     }
 
+    /// Links whose things were not seen since, by key, behind `after`.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn links_gone(
+        &mut self,
+        ctx: &TenantCtx,
+        flow: &FlowId,
+        since: Timestamp,
+        after: &str,
+        limit: u32,
+    ) -> StoreResult<Vec<Link>> {
+        let rows: Vec<Row> = on!(self, c => sqlx::query_as(GONE)
+            .bind(ctx.tenant().as_str()).bind(flow.as_str()).bind(since.0).bind(after)
+            .bind(i64::from(limit)).fetch_all(c).await?);
+        rows.into_iter().map(Row::link).collect()
+    }
+
+    /// How many links' things were not seen since.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn count_links_gone(
+        &mut self,
+        ctx: &TenantCtx,
+        flow: &FlowId,
+        since: Timestamp,
+    ) -> StoreResult<u64> {
+        let (count,): (i64,) = on!(self, c => sqlx::query_as(COUNT_GONE)
+            .bind(ctx.tenant().as_str()).bind(flow.as_str()).bind(since.0).fetch_one(c).await?);
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+
+    /// Links whose records are gone, by key, behind `after`.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn links_orphaned(
+        &mut self,
+        ctx: &TenantCtx,
+        flow: &FlowId,
+        collection: &CollectionName,
+        after: &str,
+        limit: u32,
+    ) -> StoreResult<Vec<Link>> {
+        let rows: Vec<Row> = on!(self, c => sqlx::query_as(ORPHANED)
+            .bind(ctx.tenant().as_str()).bind(flow.as_str()).bind(collection.as_str()).bind(after)
+            .bind(i64::from(limit)).fetch_all(c).await?);
+        rows.into_iter().map(Row::link).collect()
+    }
+
+    /// How many links' records are gone.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn count_links_orphaned(
+        &mut self,
+        ctx: &TenantCtx,
+        flow: &FlowId,
+        collection: &CollectionName,
+    ) -> StoreResult<u64> {
+        let (count,): (i64,) = on!(self, c => sqlx::query_as(COUNT_ORPHANED)
+            .bind(ctx.tenant().as_str()).bind(flow.as_str()).bind(collection.as_str())
+            .fetch_one(c).await?);
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+
     /// How many records of a flow are linked.
     ///
     /// # Errors
@@ -304,6 +391,32 @@ impl Tx {
             Split::Postgres(c) => {
                 let query = sqlx::query(PUT.postgres).bind(tenant).bind(flow).bind(rows).bind(now);
                 query.execute(c).await.map(drop)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that these things of the provider's were seen just now.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn touch_links(
+        &mut self,
+        ctx: &TenantCtx,
+        flow: &FlowId,
+        remote_ids: &[&str],
+    ) -> StoreResult<()> {
+        let now = self.env.now().0;
+        let (tenant, flow) = (ctx.tenant().as_str(), flow.as_str());
+        match self.split() {
+            Split::Sqlite(c) => {
+                let ids = serde_json::to_string(remote_ids)?;
+                let query = sqlx::query(TOUCH.sqlite).bind(tenant).bind(flow).bind(ids).bind(now);
+                query.execute(c).await.map(drop)?;
+            }
+            Split::Postgres(c) => {
+                let query = sqlx::query(TOUCH.postgres).bind(tenant).bind(flow).bind(remote_ids);
+                query.bind(now).execute(c).await.map(drop)?;
             }
         }
         Ok(())

@@ -23,7 +23,8 @@ macro_rules! columns {
 macro_rules! on_conflict {
     () => {
         " ON CONFLICT (tenant_id, flow_id, leg, source_key) DO UPDATE SET \
-         run_id = excluded.run_id, source = excluded.source, errors = excluded.errors, replayed_at = NULL"
+         run_id = excluded.run_id, source = excluded.source, errors = excluded.errors, \
+         replayed_at = NULL"
     };
 }
 

@@ -17,6 +17,17 @@ const MAX_SEEN: usize = 500;
 #[serde(transparent)]
 pub struct CursorState(pub Value);
 
+impl CursorState {
+    /// When the full read within which it lies began; none outside of one.
+    pub fn full_since(&self) -> Option<Timestamp> {
+        let stored: Stored = serde_json::from_value(self.0.clone()).ok()?;
+        match stored.position {
+            Position::Full { since, .. } => Some(since),
+            Position::Delta(_) => None,
+        }
+    }
+}
+
 /// What is inside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

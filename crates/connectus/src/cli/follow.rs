@@ -15,7 +15,7 @@ use super::output::say;
 /// How often the run is looked at. Another process may be working on it, so nothing tells.
 pub const LOOK: Duration = Duration::from_millis(200);
 /// Counters worth showing, in this order.
-const SHOWN: [&str; 9] = [
+const SHOWN: [&str; 11] = [
     "read",
     "created",
     "updated",
@@ -25,6 +25,8 @@ const SHOWN: [&str; 9] = [
     "pages",
     "sent_created",
     "sent_updated",
+    "deleted",
+    "sent_deleted",
 ];
 
 /// Follows a run until it ends or is set apart, or until `ctrl-c`, which leaves the run alone.
@@ -83,8 +85,9 @@ pub fn describe(run: &Run) -> String {
 fn numbers(counts: &Value) -> String {
     let shown = SHOWN.iter().filter_map(|name| {
         let number = counts.get(name).and_then(Value::as_u64)?;
-        // Most flows send nothing.
-        let number = (number > 0 || !name.starts_with("sent_")).then_some(number)?;
+        // Most flows send and delete nothing.
+        let rare = name.starts_with("sent_") || name.ends_with("deleted");
+        let number = (number > 0 || !rare).then_some(number)?;
         Some(format!("  {name} {number}"))
     });
     shown.collect()

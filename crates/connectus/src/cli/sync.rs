@@ -20,6 +20,9 @@ pub struct Sync {
     /// Start the sync and do not wait for its end; needs a running server.
     #[arg(long)]
     detach: bool,
+    /// Read everything again, and so find what is gone at the provider.
+    #[arg(long, conflicts_with_all = ["plan", "apply"])]
+    full: bool,
     /// Make a plan of what the sync would do, without doing it.
     #[arg(long, conflicts_with_all = ["detach", "apply"])]
     plan: bool,
@@ -49,6 +52,8 @@ pub async fn run(command: Sync, global: Global) -> Result<ExitCode> {
         let id = FlowPlanId::parse(plan).ok_or_else(|| Error::not_found("plan"))?;
         let plan = flows::plan(parts, &ctx, &flow.id, &id).await?;
         (flows::apply_plan(parts, &ctx, &plan).await?, None)
+    } else if command.full {
+        (flows::resync(parts, &ctx, &flow.id).await?, None)
     } else {
         (flows::sync_now(parts, &ctx, &flow.id, "manual").await?, None)
     };

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 pub use diff::{FieldChange, RowDiff, diff, row_hash};
 pub use mapping::Mapping;
-pub use options::FlowOptions;
+pub use options::{DELETED_FIELD, Deletes, FlowOptions};
 
 use crate::{
     Error, Result,

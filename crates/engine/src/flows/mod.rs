@@ -12,7 +12,7 @@ pub use plans::{PLAN_HOURS, apply_plan, make_plan, plan, plan_rows};
 pub use preview::{MAX_PREVIEW_ROWS, Preview, PreviewKind, PreviewRow, preview};
 pub use replay::{Replay, StillRejected, replay_rejected};
 pub(crate) use start::open_run;
-pub use start::{start_due, sync_all, sync_now};
+pub use start::{resync, start_due, sync_all, sync_now};
 pub use trial::{MappingTrial, Sample, test_mapping};
 
 use connectus_core::{Error, FlowId, Result, TenantCtx, flow::DataFlow};

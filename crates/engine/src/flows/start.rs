@@ -1,7 +1,7 @@
 //! Starting syncs: by hand, by schedule, all of an integration. One flow has one open run.
 
 use connectus_core::{
-    Error, FlowId, IntegrationId, Page, Result, TenantCtx, Timestamp,
+    Code, Error, FlowId, IntegrationId, Page, Result, TenantCtx, Timestamp,
     drill::Site,
     event::EventType,
     flow::{DataFlow, FlowStatus},
@@ -40,6 +40,34 @@ pub async fn sync_now(parts: &Parts, ctx: &TenantCtx, flow: &FlowId, trigger: &s
         .await
 }
 
+/// Starts a sync that reads everything again, and so finds what is gone at the provider.
+///
+/// # Errors
+/// `not_found` for an unknown flow, `conflict` while it is at work.
+pub async fn resync(parts: &Parts, ctx: &TenantCtx, flow: &FlowId) -> Result<Run> {
+    let (ctx, flow) = (ctx.clone(), flow.clone());
+    parts
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                if let Some(open) = open_run(tx, &ctx, &flow).await? {
+                    let detail =
+                        format!("The data flow is at work: run {}. Wait for its end.", open.id);
+                    return Err(Error::new(Code::Conflict, detail));
+                }
+                tx.clear_flow_cursor(&ctx, &flow).await?;
+                tx.clear_flow_scan(&ctx, &flow).await?;
+                let (run, _) = start(tx, &ctx, &flow, "manual", None).await?;
+                let about = json!({ "subject_id": flow, "trigger": "manual" });
+                tx.emit(&ctx, EventType::RunCreated, run.id.as_str(), about).await?;
+                let detail = json!({ "run": run.id });
+                tx.audit(&ctx, "flow.resync_requested", flow.as_str(), detail).await?;
+                Ok(run)
+            })
+        })
+        .await
+}
+
 /// Starts a sync of every active flow of an integration.
 ///
 /// # Errors
@@ -64,7 +92,7 @@ pub async fn sync_all(
     drop(conn);
     if flows.is_empty() {
         return Err(Error::new(
-            connectus_core::Code::Conflict,
+            Code::Conflict,
             "This integration has no active data flow. Create one, or set one to `active`.",
         ));
     }

@@ -2,8 +2,17 @@
 
 use std::sync::Arc;
 
-use connectus_core::{Env, Error, Result, RunId, TenantCtx, event::EventType, flow::Leg};
-use connectus_store::{Tx, links::Link, records::NewRecord, rejected::NewRejectedRow};
+use connectus_core::{
+    Env, Error, Result, RunId, TenantCtx,
+    event::EventType,
+    flow::{Deletes, Leg},
+};
+use connectus_store::{
+    Tx,
+    links::{Link, LinkState},
+    records::NewRecord,
+    rejected::NewRejectedRow,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -122,6 +131,9 @@ pub(crate) async fn write(
     if !rows.is_empty() {
         tx.ensure_collection(ctx, &flow.destination).await?;
     }
+    // Where what is gone has consequences, what is there is noted.
+    let watches = flow.options.deletes != Deletes::Ignore;
+    let listed = if watches { listed(&rows, &refused) } else { Vec::new() };
     let mut settled = Vec::new();
     if plan.rejected_open > 0 {
         settled.extend(rows.iter().map(|row| row.source_key().to_owned()));
@@ -129,6 +141,9 @@ pub(crate) async fn write(
     let sorted = match &plan.outgoing {
         None => {
             let decisions = decide(tx, ctx, plan, &rows, forced).await?;
+            if watches {
+                tx.put_links(ctx, &flow.id, &seen(&rows, &decisions)).await?;
+            }
             sort_out(tx.env(), rows, decisions, &mut refused)?
         }
         Some(out) => {
@@ -139,6 +154,10 @@ pub(crate) async fn write(
         }
     };
     let Sorted { records, joined, filled, mut written } = sorted;
+    if watches {
+        let listed: Vec<&str> = listed.iter().map(String::as_str).collect();
+        tx.touch_links(ctx, &flow.id, &listed).await?;
+    }
     if !records.is_empty() || !joined.is_empty() || !filled.is_empty() {
         let (source, origin) = (flow.id.as_str(), Some(&flow.integration));
         tx.upsert_records(ctx, &flow.destination, &records, source, origin).await?;
@@ -161,6 +180,26 @@ pub(crate) async fn write(
         tx.add_flow_counts(ctx, &flow.id, written.processed(), failed).await?;
     }
     Ok(written)
+}
+
+/// All that the provider listed.
+fn listed(rows: &[Taken], refused: &[NewRejectedRow]) -> Vec<String> {
+    let taken = rows.iter().map(|row| row.source_key().to_owned());
+    taken.chain(refused.iter().map(|row| row.source_key.clone())).collect()
+}
+
+/// The links of a flow that only takes in.
+fn seen(rows: &[Taken], decisions: &[Decision]) -> Vec<Link> {
+    let each = rows.iter().zip(decisions);
+    let taken = each.filter(|(_, decision)| !matches!(decision, Decision::Refuse(_)));
+    let link = |(row, _): (&Taken, &Decision)| Link {
+        key: row.key.clone(),
+        remote_id: row.source_key().to_owned(),
+        there: Some(row.hash),
+        state: LinkState::Linked,
+        ..Link::default()
+    };
+    taken.map(link).collect()
 }
 
 /// Keeps refused rows, as long as there is room.

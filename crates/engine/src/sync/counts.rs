@@ -30,6 +30,10 @@ pub struct Counts {
     pub sent_created: u64,
     /// Records sent to the provider because they changed.
     pub sent_updated: u64,
+    /// Records deleted or marked because they are gone at the provider.
+    pub deleted: u64,
+    /// Things deleted at the provider because their records are gone.
+    pub sent_deleted: u64,
     /// Checkpoints made.
     pub checkpoints: u64,
 }
@@ -65,6 +69,8 @@ impl Counts {
         self.rejected += more.rejected;
         self.sent_created += more.sent_created;
         self.sent_updated += more.sent_updated;
+        self.deleted += more.deleted;
+        self.sent_deleted += more.sent_deleted;
         self.checkpoints += more.checkpoints;
         self
     }

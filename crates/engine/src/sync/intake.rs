@@ -6,6 +6,7 @@ use connectus_core::{
     Code, Env, Error, Result, Timestamp,
     canonical::{self, Digest},
     error::FieldError,
+    flow::{DELETED_FIELD, Deletes},
 };
 use connectus_store::rejected::NewRejectedRow;
 use serde_json::{Map, Value};
@@ -184,7 +185,10 @@ pub(super) async fn gather(pages: &mut Pages, cancel: &CancellationToken) -> Bat
 
 /// The fields of the row that would be written, their canonical form and its hash.
 fn map(plan: &Plan, record: &Value) -> Result<(Fields, String, Digest), Vec<FieldError>> {
-    let fields = plan.mapping.apply(record)?;
+    let mut fields = plan.mapping.apply(record)?;
+    if plan.flow.options.deletes == Deletes::Mark {
+        fields.insert(DELETED_FIELD.to_owned(), Value::Bool(false));
+    }
     let refused = |message: String| vec![FieldError { field: String::new(), message }];
     let mut bytes = Vec::with_capacity(256);
     canonical::write_object(&fields, &mut bytes);

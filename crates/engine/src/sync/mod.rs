@@ -18,6 +18,7 @@ pub(crate) mod checkpoint;
 mod counts;
 pub(crate) mod decide;
 pub(crate) mod fields;
+mod gone;
 pub(crate) mod intake;
 mod make;
 pub(crate) mod outgoing;
@@ -32,7 +33,10 @@ use std::sync::Arc;
 
 use connectus_connect::CursorState;
 use connectus_core::{
-    Code, Error, FlowId, Result, TenantCtx, drill::Site, flow::Direction, run::Run,
+    Code, Error, FlowId, Result, TenantCtx, Timestamp,
+    drill::Site,
+    flow::{Deletes, Direction},
+    run::Run,
 };
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -172,7 +176,7 @@ impl Attempt<'_> {
         {
             return Ok(Ended::FlowChanged);
         }
-        Ok(match push.scan().await? {
+        Ok(match push.scan(self.run).await? {
             Pushed::All => Ended::Complete,
             Pushed::FlowChanged => Ended::FlowChanged,
         })
@@ -182,7 +186,10 @@ impl Attempt<'_> {
     async fn pull(&self) -> Result<Ended> {
         let flow = &self.plan.flow;
         let cursor = self.parts.store.read().await?.flow_cursor(self.ctx, &flow.id).await?;
-        let reader = self.plan.connection.read(&flow.stream, cursor.map(CursorState).as_ref())?;
+        let cursor = cursor.map(CursorState);
+        let now = self.parts.env().now();
+        let full = cursor.as_ref().map_or(Some(now), CursorState::full_since);
+        let reader = self.plan.connection.read(&flow.stream, cursor.as_ref())?;
         let mut pages = Pages::prefetch(reader, self.plan.clone(), self.parts.env().clone());
         let mut batch = intake::gather(&mut pages, self.cancel).await;
         loop {
@@ -204,10 +211,19 @@ impl Attempt<'_> {
             }
             let complete = self.plan.outgoing.is_none();
             return Ok(match self.commit(batch, complete).await? {
-                Committed::Yes => Ended::Complete,
+                Committed::Yes => self.gone(full).await?,
                 Committed::FlowChanged => Ended::FlowChanged,
             });
         }
+    }
+
+    /// A full read that began at `since` has come to its end.
+    async fn gone(&self, since: Option<Timestamp>) -> Result<Ended> {
+        let (Some(since), true) = (since, self.plan.flow.options.deletes != Deletes::Ignore) else {
+            return Ok(Ended::Complete);
+        };
+        let done = gone::there(self.parts, self.ctx, self.run, &self.plan, since).await?;
+        Ok(if done { Ended::Complete } else { Ended::FlowChanged })
     }
 
     async fn commit(&self, batch: Batch, complete: bool) -> Result<Committed> {

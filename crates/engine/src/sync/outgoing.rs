@@ -170,7 +170,8 @@ fn one(out: &Outgoing, record: &Record, link: Option<&Link>) -> Pick {
         Err(errors) => return Pick::Refuse(errors),
     };
     let pair = pair_of(link);
-    if pair.undecided {
+    // What is gone at the provider is not made there again.
+    if pair.undecided || link.is_some_and(|link| link.state == LinkState::Gone) {
         return Pick::Wait;
     }
     let open = link.is_some_and(|link| link.state == LinkState::Sending);

@@ -9,13 +9,14 @@ use std::{
     sync::Arc,
 };
 
-use connectus_connect::{Sending, Sent, WriteKind};
+use connectus_connect::{Sending, Sent, WriteKind, WriteOutcome};
 use connectus_core::{
     Code, Error, Result, TenantCtx, Timestamp,
     collection::Record,
     drill::Site,
     error::FieldError,
     flow::{DataFlow, Leg},
+    run::Run,
 };
 use connectus_store::{
     Conn,
@@ -26,7 +27,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Counts,
+    Counts, gone,
     intake::refusal,
     outgoing::{Outgoing, Pick, Ready, claimed_by, intents, pick},
     plan::Plan,
@@ -161,7 +162,7 @@ impl Push<'_> {
     }
 
     /// Goes through the records that changed since the last pass and sends what differs.
-    pub async fn scan(&self) -> Result<Pushed> {
+    pub async fn scan(&self, run: &Run) -> Result<Pushed> {
         let flow = &self.plan.flow;
         let mut conn = self.parts.store.read().await?;
         let mut scan = Scan::stored(&mut conn, self.ctx, flow).await?;
@@ -182,6 +183,9 @@ impl Push<'_> {
             if !self.commit(step).await? {
                 return Ok(Pushed::FlowChanged);
             }
+        }
+        if let Pushed::FlowChanged = gone::here(self, run).await? {
+            return Ok(Pushed::FlowChanged);
         }
         let step = Step { scan: Some(json!(scan.ended())), complete: true, ..Step::default() };
         Ok(if self.commit(step).await? { Pushed::All } else { Pushed::FlowChanged })
@@ -248,10 +252,7 @@ impl Push<'_> {
                 return Err(Error::new(Code::Conflict, "The sync was stopped."));
             }
             let sendings: Vec<Sending> = batch.iter().map(|one| one.sending.clone()).collect();
-            let key = self.settle.key(kind, &digest(&sendings));
-            let (stream, field) = (&self.plan.flow.stream, &self.out.match_field);
-            let wrote = self.plan.connection.write(stream, kind, field, &sendings, &key).await;
-            let (rows, calls) = match wrote {
+            let (rows, calls) = match self.write(kind, &sendings).await {
                 Ok(outcome) => (outcome.rows, outcome.calls),
                 // The whole batch for the sake of one row: the others are found by halves.
                 Err(error) if is_about_rows(&error) && batch.len() > 1 => {
@@ -271,6 +272,13 @@ impl Push<'_> {
             }
         }
         Ok(Pushed::All)
+    }
+
+    /// Sends a batch.
+    pub async fn write(&self, kind: WriteKind, rows: &[Sending]) -> Result<WriteOutcome> {
+        let key = self.settle.key(kind, &digest(rows));
+        let (stream, field) = (&self.plan.flow.stream, &self.out.match_field);
+        self.plan.connection.write(stream, kind, field, rows, &key).await
     }
 
     /// What a call's answer comes to.
@@ -333,7 +341,7 @@ impl Push<'_> {
     }
 
     /// Makes a step durable. False when the flow has changed meanwhile.
-    async fn commit(&self, step: Step) -> Result<bool> {
+    pub async fn commit(&self, step: Step) -> Result<bool> {
         let (ctx, plan, settle) = (self.ctx.clone(), self.plan.clone(), self.settle.clone());
         self.parts
             .store

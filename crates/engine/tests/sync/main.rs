@@ -9,6 +9,8 @@ mod editing;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod gone;
+#[cfg(test)]
 mod inbound;
 #[cfg(test)]
 mod outbound;

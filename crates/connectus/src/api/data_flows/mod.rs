@@ -8,6 +8,7 @@ pub mod plans;
 pub mod preview;
 pub mod rejected;
 pub mod replay;
+pub mod resync;
 pub mod runs;
 pub mod sync;
 pub mod test_mapping;
@@ -22,7 +23,7 @@ use connectus_core::{
     Error, FlowId, IntegrationId, Result, TenantCtx,
     access::Permission::{FlowsRead, FlowsRun, FlowsWrite},
     collection::CollectionName,
-    flow::{DataFlow, FlowOptions},
+    flow::{DataFlow, Deletes, FlowOptions},
 };
 use connectus_engine::flows;
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "/integrations/data-flows/{id}/sync",
             "/integrations/data-flows/{id}/sync_now",
         ];
+        "data_flows.resync" = resync, Needs(FlowsRun);
         "data_flows.runs" = runs, Needs(FlowsRead), aliases ["/integrations/data-flows/{id}/runs"];
         "data_flows.rejected" = rejected, Needs(FlowsRead),
             aliases ["/integrations/data-flows/{id}/rejected"];
@@ -119,7 +121,7 @@ pub struct FlowView {
 }
 
 /// What a flow is told beyond its mapping.
-#[derive(Default, Deserialize, Serialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schema(as = FlowOptions)]
 pub struct OptionsBody {
@@ -128,15 +130,31 @@ pub struct OptionsBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "email")]
     match_field: Option<String>,
+    /// What becomes of a record whose other side is gone: `ignore` (the default), `mark` or
+    /// `delete`.
+    #[schema(value_type = String)]
+    deletes: Deletes,
+    /// The share of records, in hundredths, that one sync may find gone; 10 by default. Beyond it,
+    /// nothing is deleted or marked.
+    #[schema(maximum = 100)]
+    max_deletes_percent: u8,
+}
+
+impl Default for OptionsBody {
+    fn default() -> Self {
+        Self::of(FlowOptions::default())
+    }
 }
 
 impl OptionsBody {
     fn of(options: FlowOptions) -> Self {
-        Self { match_field: options.match_field }
+        let FlowOptions { match_field, deletes, max_deletes_percent } = options;
+        Self { match_field, deletes, max_deletes_percent }
     }
 
     fn options(self) -> FlowOptions {
-        FlowOptions { match_field: self.match_field }
+        let Self { match_field, deletes, max_deletes_percent } = self;
+        FlowOptions { match_field, deletes, max_deletes_percent }
     }
 }
 
