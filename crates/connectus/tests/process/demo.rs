@@ -76,6 +76,45 @@ fn newcomer(dir: &Path) {
     assert!(synced.contains("completed") && synced.contains("created 0"), "{synced}");
     let shown = run_ok(dir, &["runs", id]);
     assert!(shown.contains("slack.post_message") && shown.contains("completed"), "{shown}");
+    send_by_plan(dir, &server, &first_key);
+}
+
+/// Records that are sent to the provider: seen before, then exactly so, or not at all.
+fn send_by_plan(dir: &Path, server: &Server, key: &str) {
+    let put = |key_of: &str, name: &str| {
+        let path = format!("/api/v1/collections/digisol_crm/leads/records/{key_of}");
+        let body = format!(r#"{{"mail":"{key_of}@example.com","first":"{name}"}}"#);
+        assert!(server.call("PUT", &path, key, &body).0 < 300);
+    };
+    put("lead-1", "Ada");
+    put("lead-2", "Grace");
+    let all = server.get("/api/v1/integrations", key);
+    let is_hubspot = |one: &&Value| one.to_string().contains("hubspot");
+    let hubspot = all["items"].as_array().unwrap().iter().find(is_hubspot).unwrap();
+    let flow = serde_json::json!({
+        "integration": hubspot["id"], "name": "Leads out", "direction": "outbound",
+        "stream": "contacts", "destination": "digisol_crm/leads",
+        "source_fields": ["mail", "first"], "target_fields": ["email", "firstname"],
+    });
+    let (status, made) = server.call("POST", "/api/v1/data-flows", key, &flow.to_string());
+    assert_eq!(status, 201, "{made}");
+    let flow: Value = serde_json::from_str(&made).unwrap();
+    let flow = flow["id"].as_str().unwrap();
+    let plan = || {
+        let shown = run_ok(dir, &["sync", flow, "--plan"]);
+        let id = shown.split_whitespace().find(|word| word.starts_with("plan_")).unwrap();
+        (id.to_owned(), shown.clone())
+    };
+    let (id, shown) = plan();
+    assert!(shown.contains("create lead-1") && shown.contains("firstname: - -> Ada"), "{shown}");
+    let applied = run_ok(dir, &["sync", flow, "--apply", &id]);
+    assert!(applied.contains("completed") && applied.contains("sent_created 2"), "{applied}");
+    put("lead-2", "Grace Hopper");
+    let (id, shown) = plan();
+    assert!(shown.contains("firstname: Grace -> Grace Hopper"), "{shown}");
+    put("lead-2", "Rear Admiral");
+    let refused = run(dir, &["sync", flow, "--apply", &id]);
+    assert!(!refused.status.success() && text(&refused.stdout).contains("stale"));
 }
 
 #[track_caller]
