@@ -145,7 +145,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Worker(command) => block_on(serve::alone("worker", command, global)),
         Command::Scheduler(command) => block_on(serve::alone("scheduler", command, global)),
         Command::Doctor { json } => block_on(doctor::run(json, global)),
-        Command::Connector(command) => block_on(connector::run(command, global)),
+        Command::Connector(command) => on_this_thread(connector::run(command, global)),
         Command::Api(command) => block_on(api::run(command, global)),
         Command::Sync(command) => block_on(sync::run(command, global)),
         Command::Runs(command) => block_on(runs::run(*command, global)),
@@ -171,6 +171,13 @@ fn keep_files_private() {
 
 fn block_on(command: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(Error::internal)?.block_on(command)
+}
+
+/// The same without other threads: what reads page by page and prints gains little by them, and
+/// what one thread frees of another's memory stays with the process for long.
+fn on_this_thread(command: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(Error::internal)?.block_on(command)
 }
 
