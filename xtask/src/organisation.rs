@@ -40,7 +40,7 @@ pub struct Connected {
 /// machine.
 pub fn allow(installation: &mut Installation, sandbox: &SandboxProcess, others: &[&str]) {
     let bare = |url: &str| url.trim_start_matches("http://").to_owned();
-    let mut open = vec![bare(&sandbox.hubspot), bare(&sandbox.slack)];
+    let mut open = vec![bare(&sandbox.hubspot), bare(&sandbox.slack), bare(&sandbox.salesforce)];
     open.extend(others.iter().map(|other| (*other).to_owned()));
     installation.set("CONNECTUS_EGRESS_ALLOW", open.join(","));
     installation.set("CONNECTUS_PUBLIC_URL", PUBLIC_URL);
@@ -71,26 +71,12 @@ impl Connected {
     /// # Errors
     /// What the API says.
     pub fn create(api: &mut Api, sandbox: &SandboxProcess) -> Outcome<Self> {
-        let hubspot = api.create(
-            "/api/v1/integrations",
-            &json!({
-                "provider": "hubspot",
-                "name": "HubSpot",
-                "auth_credentials": {
-                    "access_token": HUBSPOT_TOKEN, "client_secret": "sandbox-hubspot-secret",
-                },
-                "settings": { "base_url": sandbox.hubspot, "rate_limits": "off" },
-            }),
-        )?;
-        api.create(
-            "/api/v1/integrations",
-            &json!({
-                "provider": "slack",
-                "name": "Slack",
-                "auth_credentials": { "access_token": "xoxb-sandbox-token" },
-                "settings": { "base_url": sandbox.slack, "rate_limits": "off" },
-            }),
-        )?;
+        let secrets = json!({
+            "access_token": HUBSPOT_TOKEN, "client_secret": "sandbox-hubspot-secret",
+        });
+        let hubspot = integrate(api, "hubspot", &sandbox.hubspot, &secrets)?;
+        let secrets = json!({ "access_token": "xoxb-sandbox-token" });
+        integrate(api, "slack", &sandbox.slack, &secrets)?;
         let hook = text(&hubspot, "webhook_url").strip_prefix(PUBLIC_URL).unwrap_or_default();
         if hook.is_empty() {
             return Err(format!("the integration has no address for webhooks: {hubspot}"));
@@ -114,6 +100,35 @@ impl Connected {
                 "transformation_rules": {},
                 "sync_frequency": "weekly",
                 "conflict_policy": "source_wins",
+            }),
+        )?;
+        Ok(text(&flow, "id").to_owned())
+    }
+
+    /// A data flow that sends the kept contacts on to Salesforce, started by hand only.
+    ///
+    /// # Errors
+    /// What the API says.
+    pub fn salesforce_flow(&self, api: &mut Api, sandbox: &SandboxProcess) -> Outcome<String> {
+        let secrets = json!({
+            "client_id": "sandbox-salesforce-client",
+            "client_secret": "sandbox-salesforce-secret",
+            "access_token": "00D!sandbox-salesforce-token",
+        });
+        let salesforce = integrate(api, "salesforce", &sandbox.salesforce, &secrets)?;
+        let flow = api.create(
+            "/api/v1/data-flows",
+            &json!({
+                "integration": text(&salesforce, "id"),
+                "name": "Contacts to Salesforce",
+                "direction": "outbound",
+                "stream": "contacts",
+                "destination": "digisol_crm/contacts",
+                "source_fields": ["email", "email", "firstName"],
+                "target_fields": ["External_Id__c", "LastName", "FirstName"],
+                "transformation_rules": {},
+                "options": { "match_field": "External_Id__c" },
+                "sync_frequency": "weekly",
             }),
         )?;
         Ok(text(&flow, "id").to_owned())
@@ -168,6 +183,17 @@ impl Connected {
             body: text(&signed, "body").to_owned(),
         })
     }
+}
+
+/// Connects a provider whose fake is at this address.
+fn integrate(api: &mut Api, provider: &str, base_url: &str, secrets: &Value) -> Outcome<Value> {
+    let new = json!({
+        "provider": provider,
+        "name": provider,
+        "auth_credentials": secrets,
+        "settings": { "base_url": base_url, "rate_limits": "off" },
+    });
+    api.create("/api/v1/integrations", &new)
 }
 
 /// A request to the sandbox's HubSpot, as its own users would make it.

@@ -64,10 +64,24 @@ pub fn build(package: &str, profile: Profile) -> Outcome<PathBuf> {
         build.arg("--release");
     }
     command::run(&mut build)?;
+    there(profile, &[package])
+}
+
+/// Builds an example of a package as it would be shipped, and says where it is.
+pub fn example(package: &str, name: &str) -> Outcome<PathBuf> {
+    let mut build = command::cargo();
+    build.args(["build", "--quiet", "--locked", "--release", "--package", package]);
+    command::run(build.args(["--example", name]))?;
+    there(Profile::Release, &["examples", name])
+}
+
+/// Where a program stands that was built.
+fn there(profile: Profile, path: &[&str]) -> Outcome<PathBuf> {
     // Xtask itself stands in `target/<profile>`, wherever the target folder is.
     let own = std::env::current_exe().map_err(|error| format!("cannot find myself: {error}"))?;
     let folder = own.parent().and_then(|profile| profile.parent());
-    let program = folder.unwrap_or(&own).join(profile.folder()).join(package);
+    let mut program = folder.unwrap_or(&own).join(profile.folder());
+    program.extend(path);
     if program.is_file() { Ok(program) } else { Err(format!("{} is not there", program.display())) }
 }
 

@@ -24,6 +24,8 @@ pub struct SandboxProcess {
     pub hubspot: String,
     /// Address of the Slack fake.
     pub slack: String,
+    /// Address of the Salesforce fake.
+    pub salesforce: String,
 }
 
 impl SandboxProcess {
@@ -42,12 +44,14 @@ impl SandboxProcess {
                 .read_line(&mut line)
                 .map_err(|error| format!("the sandbox said nothing: {error}"))?;
         }
-        let mut sandbox = Self { process, hubspot: String::new(), slack: String::new() };
+        let [hubspot, slack, salesforce] = Default::default();
+        let mut sandbox = Self { process, hubspot, slack, salesforce };
         let said: Value = serde_json::from_str(&line)
             .map_err(|_| format!("the sandbox did not say where it listens: {line}"))?;
         let address = |name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
         sandbox.hubspot = address("hubspot").unwrap_or_default();
         sandbox.slack = address("slack").unwrap_or_default();
+        sandbox.salesforce = address("salesforce").unwrap_or_default();
         Ok(sandbox)
     }
 

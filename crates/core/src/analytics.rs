@@ -1,8 +1,9 @@
 //! Figures made of events, and of nothing else: whoever reads the same events comes to the same
 //! figures. Each projection says what an event adds; adding up is left to whoever keeps the sums.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
@@ -99,9 +100,9 @@ impl Sheet {
         }
     }
 
-    fn took(&mut self, event: &Event, subject: &str) {
+    fn took(&mut self, event: &Event, subject: &str, millis: Option<u64>) {
         // Events of before durations were told have none.
-        let Some(millis) = event.data.get("took_ms").and_then(Value::as_u64) else { return };
+        let Some(millis) = millis else { return };
         let sum = Sum { count: 1, total: millis, most: millis };
         self.add(event, subject, (TOOK, None), sum);
         let bound = millis.clamp(1, LONGEST).next_power_of_two();
@@ -159,8 +160,16 @@ pub const SYNCS: Projection = Projection {
 pub const EVENTS: Projection =
     Projection { name: "events", about: "events by day and type", wants: &["*"], fold: events };
 
+/// What events about runs say of them, as far as it is counted.
+#[derive(Deserialize)]
+struct OfRun<'a> {
+    #[serde(borrow)]
+    subject_id: Cow<'a, str>,
+    took_ms: Option<u64>,
+}
+
 fn runs(event: &Event, sheet: &mut Sheet) {
-    let Some(workflow) = event.data.get("subject_id").and_then(Value::as_str) else { return };
+    let Some(OfRun { subject_id, took_ms }) = event.data.read() else { return };
     let label = match event.kind {
         EventType::RunStarted => "started",
         EventType::RunCompleted => "completed",
@@ -168,8 +177,8 @@ fn runs(event: &Event, sheet: &mut Sheet) {
         EventType::RunCancelled => "cancelled",
         _ => return,
     };
-    sheet.count(event, workflow, label, 1);
-    sheet.took(event, workflow);
+    sheet.count(event, &subject_id, label, 1);
+    sheet.took(event, &subject_id, took_ms);
 }
 
 /// What a sync can do with a record, as its events call it.
@@ -178,18 +187,23 @@ pub const RECORD_OUTCOMES: [&str; 5] = ["created", "updated", "unchanged", "kept
 const RECORD_LABELS: [&str; 5] =
     ["records.created", "records.updated", "records.unchanged", "records.kept", "records.rejected"];
 
+/// What the progress of a sync says.
+#[derive(Deserialize)]
+struct Progress {
+    flow: String,
+    added: Value,
+}
+
 fn syncs(event: &Event, sheet: &mut Sheet) {
-    let text = |name: &str| event.data.get(name).and_then(Value::as_str);
     if event.kind == EventType::SyncProgressed {
-        let Some(flow) = text("flow") else { return };
-        let Some(added) = event.data.get("added") else { return };
+        let Some(Progress { flow, added }) = event.data.read() else { return };
         for (outcome, label) in RECORD_OUTCOMES.into_iter().zip(RECORD_LABELS) {
             let count = added.get(outcome).and_then(Value::as_u64).unwrap_or(0);
-            sheet.count(event, flow, label, count);
+            sheet.count(event, &flow, label, count);
         }
         return;
     }
-    let Some(flow) = text("subject_id") else { return };
+    let Some(OfRun { subject_id, took_ms }) = event.data.read() else { return };
     let label = match event.kind {
         EventType::SyncStarted => "started",
         EventType::SyncCompleted => "completed",
@@ -197,8 +211,8 @@ fn syncs(event: &Event, sheet: &mut Sheet) {
         EventType::SyncCancelled => "cancelled",
         _ => return,
     };
-    sheet.count(event, flow, label, 1);
-    sheet.took(event, flow);
+    sheet.count(event, &subject_id, label, 1);
+    sheet.took(event, &subject_id, took_ms);
 }
 
 fn events(event: &Event, sheet: &mut Sheet) {
@@ -241,7 +255,7 @@ mod tests {
             tenant: TenantId::trusted("ten_1"),
             kind,
             subject: "run_1".to_owned(),
-            data,
+            data: data.into(),
             at: Timestamp::from_secs(at),
         }
     }

@@ -1,13 +1,16 @@
 //! Facts that happened. An event is appended in the transaction that made it true; audit, live
 //! streams, metrics and notifications are its readers.
 
+mod detail;
+
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::{
     id::{EventId, TenantId},
     time::Timestamp,
 };
+
+pub use self::detail::Detail;
 
 macro_rules! event_types {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
@@ -197,7 +200,7 @@ pub struct Event {
     /// The object it is about: an identifier.
     pub subject: String,
     /// Particulars. Never holds secrets or provider payloads.
-    pub data: Value,
+    pub data: Detail,
     /// When.
     pub at: Timestamp,
 }
@@ -253,7 +256,7 @@ mod tests {
             tenant: TenantId::trusted("ten_1"),
             kind: EventType::WebhookReceived,
             subject: "hook_1".into(),
-            data: serde_json::json!({"event": "contact.creation"}),
+            data: serde_json::json!({"event": "contact.creation"}).into(),
             at: Timestamp::from_secs(0),
         };
         let text = serde_json::to_string(&event).unwrap();

@@ -57,12 +57,16 @@ named! {
 impl Severity {
     /// How bad an event is: what it says of itself, else what its type means.
     pub fn of(event: &Event) -> Self {
-        let says = |name: &str| event.data.get(name).and_then(Value::as_str);
+        let says = |name: &str| Some(event.data.value().get(name)?.as_str()?.to_owned());
         match event.kind {
             EventType::HealthLogged => {
                 says("severity").and_then(|text| text.parse().ok()).unwrap_or(Self::Error)
             }
-            EventType::WorkflowUpdated if says("status") == Some("error") => Self::Error,
+            EventType::WorkflowUpdated
+                if says("status").is_some_and(|status| status == "error") =>
+            {
+                Self::Error
+            }
             EventType::RunFailed
             | EventType::SyncFailed
             | EventType::DeliveryDead
@@ -212,8 +216,8 @@ impl NotificationRule {
     }
 
     fn names_one(&self, event: &Event) -> bool {
-        let named = ["subject_id", "flow", "integration", "workflow"];
-        let told = named.iter().filter_map(|name| event.data.get(*name).and_then(Value::as_str));
+        let (data, named) = (event.data.value(), ["subject_id", "flow", "integration", "workflow"]);
+        let told = named.iter().filter_map(|name| data.get(*name).and_then(Value::as_str));
         let mut about = told.chain([event.subject.as_str()]);
         about.any(|id| self.subjects.iter().any(|subject| subject == id))
     }
@@ -239,8 +243,9 @@ pub struct Sample {
 impl Sample {
     /// What there is to say of an event.
     pub fn of(event: &Event) -> Self {
-        let error = event.data.get("error");
-        let message = error.and_then(|error| error.get("message")).or(event.data.get("message"));
+        let data = event.data.value();
+        let error = data.get("error");
+        let message = error.and_then(|error| error.get("message")).or(data.get("message"));
         let message = message.and_then(Value::as_str).unwrap_or_default();
         let line = message.replace(char::is_control, " ");
         Self {
@@ -353,7 +358,7 @@ mod tests {
             tenant: TenantId::trusted("ten_1"),
             kind,
             subject: "run_1".to_owned(),
-            data,
+            data: data.into(),
             at: Timestamp::from_secs(0),
         }
     }

@@ -136,7 +136,7 @@ fn arrival(source: &Source, workflows: &[WorkflowRow], event: &InboundEvent) -> 
         "object_id": event.object_id,
     });
     let (kind, subject) = (EventType::WebhookReceived, source.integration.to_string());
-    let told = vec![NewEvent { tenant: tenant.clone(), kind, subject, data }];
+    let told = vec![NewEvent { tenant: tenant.clone(), kind, subject, data: data.into() }];
     let (endpoint, dedupe_id) = (source.endpoint.clone(), event.id.clone());
     let receipt = Some(Receipt { tenant, endpoint, dedupe_id });
     let waiting = workflows.iter().filter(|workflow| waits_for(workflow, source, event));

@@ -13,7 +13,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    fault::Fault, handle::Handle, hubspot::ObjectType, webhook::HubspotEvent, world::World,
+    fault::Fault, handle::Handle, hubspot::ObjectType, salesforce::SalesforceType,
+    webhook::HubspotEvent, world::World,
 };
 
 pub(crate) fn router(world: &Arc<World>) -> Router {
@@ -23,6 +24,7 @@ pub(crate) fn router(world: &Arc<World>) -> Router {
         .route("/_sandbox/messages", get(messages))
         .route("/_sandbox/faults", post(fault).delete(clear_faults))
         .route("/_sandbox/contacts", post(add_contact))
+        .route("/_sandbox/salesforce-contacts", get(salesforce_contacts))
         .route("/_sandbox/hubspot-webhook", post(hubspot_webhook))
         .with_state(Handle::new(Arc::clone(world)))
 }
@@ -67,6 +69,15 @@ async fn fault(State(handle): State<Handle>, Json(fault): Json<Fault>) -> Status
 async fn clear_faults(State(handle): State<Handle>) -> StatusCode {
     handle.clear_faults();
     StatusCode::NO_CONTENT
+}
+
+async fn salesforce_contacts(State(handle): State<Handle>) -> Json<Value> {
+    let kind = SalesforceType::Contact;
+    let contact = |id: String| {
+        let value = |field| handle.salesforce_value(kind, &id, field);
+        json!({ "key": value("External_Id__c"), "first_name": value("FirstName"), "id": &id })
+    };
+    Json(handle.salesforce_ids(kind).into_iter().map(contact).collect())
 }
 
 async fn add_contact(

@@ -125,6 +125,13 @@ impl Handle {
         live.map(|record| record.id.clone()).collect()
     }
 
+    /// A field of a record; null where there is none.
+    pub fn salesforce_value(&self, kind: SalesforceType, id: &str, field: &str) -> Value {
+        let org = self.world.salesforce();
+        let record = org.table(kind).find(|record| record.id == id);
+        record.map(|record| record.value(field)).unwrap_or_default()
+    }
+
     /// Changes a record the way the system itself does: `SystemModstamp` moves, nothing else.
     pub fn salesforce_touch(&self, kind: SalesforceType, id: &str) {
         let now = self.world.now();

@@ -32,9 +32,7 @@ impl Conn {
         ctx: &TenantCtx,
         flow: &FlowId,
     ) -> StoreResult<Option<Value>> {
-        let row: Option<(String,)> = on!(self, c => sqlx::query_as(GET)
-            .bind(ctx.tenant().as_str()).bind(flow.as_str()).fetch_optional(c).await?);
-        Ok(row.map(|(text,)| serde_json::from_str(&text)).transpose()?)
+        self.reached(GET, ctx, flow).await
     }
 
     /// How far a flow has gone through the records it sends; none before its first checkpoint.
@@ -46,7 +44,16 @@ impl Conn {
         ctx: &TenantCtx,
         flow: &FlowId,
     ) -> StoreResult<Option<Value>> {
-        let row: Option<(String,)> = on!(self, c => sqlx::query_as(SCAN)
+        self.reached(SCAN, ctx, flow).await
+    }
+
+    async fn reached(
+        &mut self,
+        text: &'static str,
+        ctx: &TenantCtx,
+        flow: &FlowId,
+    ) -> StoreResult<Option<Value>> {
+        let row: Option<(String,)> = on!(self, c => sqlx::query_as(text)
             .bind(ctx.tenant().as_str()).bind(flow.as_str()).fetch_optional(c).await?);
         Ok(row.map(|(text,)| serde_json::from_str(&text)).transpose()?)
     }
@@ -63,11 +70,7 @@ impl Tx {
         flow: &FlowId,
         cursor: &Value,
     ) -> StoreResult<()> {
-        let now = self.env.now().0;
-        on!(self, c => sqlx::query(PUT)
-            .bind(ctx.tenant().as_str()).bind(flow.as_str()).bind(cursor.to_string()).bind(now)
-            .execute(c).await.map(drop)?);
-        Ok(())
+        self.reach(PUT, ctx, flow, cursor).await
     }
 
     /// Forgets a flow's cursor: the next sync reads everything again and writes what differs.
@@ -75,10 +78,9 @@ impl Tx {
     /// # Errors
     /// What the database says.
     pub async fn clear_flow_cursor(&mut self, ctx: &TenantCtx, flow: &FlowId) -> StoreResult<()> {
-        on!(self, c => sqlx::query(CLEAR)
-            .bind(ctx.tenant().as_str()).bind(flow.as_str()).execute(c).await.map(drop)?);
-        Ok(())
+        self.leave(CLEAR, ctx, flow).await
     }
+
     /// Notes how far a flow has gone through the records it sends.
     ///
     /// # Errors
@@ -89,11 +91,7 @@ impl Tx {
         flow: &FlowId,
         cursor: &Value,
     ) -> StoreResult<()> {
-        let now = self.env.now().0;
-        on!(self, c => sqlx::query(PUT_SCAN)
-            .bind(ctx.tenant().as_str()).bind(flow.as_str()).bind(cursor.to_string()).bind(now)
-            .execute(c).await.map(drop)?);
-        Ok(())
+        self.reach(PUT_SCAN, ctx, flow, cursor).await
     }
 
     /// Forgets it: the next sync looks at every record again and sends what differs.
@@ -101,7 +99,30 @@ impl Tx {
     /// # Errors
     /// What the database says.
     pub async fn clear_flow_scan(&mut self, ctx: &TenantCtx, flow: &FlowId) -> StoreResult<()> {
-        on!(self, c => sqlx::query(CLEAR_SCAN)
+        self.leave(CLEAR_SCAN, ctx, flow).await
+    }
+
+    async fn reach(
+        &mut self,
+        text: &'static str,
+        ctx: &TenantCtx,
+        flow: &FlowId,
+        cursor: &Value,
+    ) -> StoreResult<()> {
+        let now = self.env.now().0;
+        on!(self, c => sqlx::query(text)
+            .bind(ctx.tenant().as_str()).bind(flow.as_str()).bind(cursor.to_string()).bind(now)
+            .execute(c).await.map(drop)?);
+        Ok(())
+    }
+
+    async fn leave(
+        &mut self,
+        text: &'static str,
+        ctx: &TenantCtx,
+        flow: &FlowId,
+    ) -> StoreResult<()> {
+        on!(self, c => sqlx::query(text)
             .bind(ctx.tenant().as_str()).bind(flow.as_str()).execute(c).await.map(drop)?);
         Ok(())
     }

@@ -62,7 +62,7 @@ sql! {
                        ON f.tenant_id = w.tenant_id AND f.id = w.workflow_id \
                        WHERE w.tenant_id = $1 AND w.kind = 'events' AND f.status = 'active') s";
     FLOOR = "SELECT event_seq, day FROM event_floors WHERE tenant_id = $1";
-    TIMES = "SELECT seq, at FROM events WHERE tenant_id = $1 ORDER BY seq LIMIT $2";
+    TIMES = "SELECT seq, at, entries FROM events WHERE tenant_id = $1 ORDER BY seq LIMIT $2";
     FORGET = "DELETE FROM events WHERE tenant_id = $1 AND seq <= $2";
     RAISE_FLOOR = "INSERT INTO event_floors (tenant_id, event_seq, day) VALUES ($1, $2, $3) \
                    ON CONFLICT (tenant_id) DO UPDATE SET event_seq = excluded.event_seq, \
@@ -376,15 +376,15 @@ impl Tx {
         let tenant = ctx.tenant().as_str();
         let (seen,): (Option<i64>,) =
             on!(self, c => sqlx::query_as(SEEN_BY_ALL).bind(tenant).fetch_one(c).await?);
-        let times: Vec<(i64, i64)> = on!(self, c => sqlx::query_as(TIMES)
+        let times: Vec<(i64, i64, i64)> = on!(self, c => sqlx::query_as(TIMES)
             .bind(tenant).bind(i64::from(limit)).fetch_all(c).await?);
         let seen = seen.unwrap_or_default();
-        let old = times.iter().take_while(|(seq, at)| *seq <= seen && *at < before.0);
-        let Some((last, _)) = old.last() else { return Ok(0) };
-        let forgotten = on!(self, c => sqlx::query(FORGET)
-            .bind(tenant).bind(*last).execute(c).await?.rows_affected());
+        let old = times.iter().take_while(|(seq, at, _)| *seq <= seen && *at < before.0);
+        let Some((last, _, _)) = old.clone().last() else { return Ok(0) };
+        on!(self, c => sqlx::query(FORGET)
+            .bind(tenant).bind(*last).execute(c).await.map(drop)?);
         on!(self, c => sqlx::query(RAISE_FLOOR)
             .bind(tenant).bind(*last).bind(before.day()).execute(c).await.map(drop)?);
-        Ok(forgotten)
+        Ok(old.map(|(_, _, entries)| positive(*entries)).sum())
     }
 }

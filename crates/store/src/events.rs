@@ -6,9 +6,8 @@ use std::{
 };
 
 use connectus_core::{
-    Error, EventId, Page, Result, TenantCtx, TenantId, Timestamp,
-    event::{Event, EventType},
-    page::Listing,
+    Error, EventId, Result, TenantCtx, TenantId, Timestamp,
+    event::{Detail, Event, EventType},
 };
 use serde_json::Value;
 use sqlx::FromRow;
@@ -16,25 +15,24 @@ use sqlx::FromRow;
 use crate::{
     conn::{Conn, Tx},
     error::StoreResult,
-    rows::{Cell, json},
+    rows::Cell,
     sql::{on, rows, sql},
 };
 
 sql! {
-    AFTER = "SELECT seq, id, type, subject, data, at FROM events \
+    AFTER = "SELECT seq, entries, id, type, subject, data, at FROM events \
              WHERE tenant_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
-    OF_SUBJECT = "SELECT seq, id, type, subject, data, at FROM events \
-                  WHERE tenant_id = $1 AND subject = $2 ORDER BY seq DESC LIMIT $3 OFFSET $4";
-    COUNT_OF_SUBJECT = "SELECT COUNT(*) FROM events WHERE tenant_id = $1 AND subject = $2";
-    TOLD_WITH = "SELECT data FROM events WHERE tenant_id = $1 AND subject = $2 AND data LIKE $3 \
-                 ORDER BY seq DESC LIMIT 10";
+    TOLD_WITH = "SELECT data FROM events WHERE tenant_id = $1 AND subject = $2 \
+                 AND type IN ('collection.records.changed', 'workflow.notified') \
+                 AND data LIKE $3 ORDER BY seq DESC LIMIT 10";
     LAST_SEQ = "SELECT event_seq FROM tenants WHERE id = $1";
 }
 
 rows! {
     ADVANCE = "UPDATE tenants SET event_seq = event_seq + v.column2 FROM (", "ti", ") AS v \
                WHERE id = v.column1 RETURNING id, event_seq";
-    INSERT = "INSERT INTO events (tenant_id, seq, id, type, subject, data, at) ", "titttti", "";
+    INSERT = "INSERT INTO events (tenant_id, seq, entries, id, type, subject, data, at) ",
+             "tiitttti", "";
 }
 
 /// An event about to be appended.
@@ -47,12 +45,21 @@ pub struct NewEvent {
     /// What it is about.
     pub subject: String,
     /// What there is to say.
-    pub data: Value,
+    pub data: Detail,
 }
 
+/// Whether both are told of one run, so that they share a row.
+fn share(one: &Event, other: &Event) -> bool {
+    let of_run = |event: &Event| event.kind.family() == "run";
+    one.subject == other.subject && one.tenant == other.tenant && of_run(one) && of_run(other)
+}
+
+/// Events that were told at once of one subject: a line each in `id`, `type` and `data`. It lies
+/// where the last of them does.
 #[derive(FromRow)]
 struct Row {
     seq: i64,
+    entries: i64,
     id: String,
     r#type: String,
     subject: String,
@@ -61,17 +68,25 @@ struct Row {
 }
 
 impl Row {
-    /// `None` for a type this version does not know.
-    fn event(self, tenant: &TenantId) -> Option<Event> {
-        Some(Event {
-            seq: u64::try_from(self.seq).ok()?,
-            id: EventId::trusted(self.id),
-            tenant: tenant.clone(),
-            kind: EventType::parse(&self.r#type)?,
-            subject: self.subject,
-            data: serde_json::from_str(&self.data).unwrap_or(Value::Null),
-            at: Timestamp(self.at),
-        })
+    /// Its events, in their order, behind a position; `None` instead of one whose type this version
+    /// does not know.
+    fn events(&self, tenant: &TenantId, after: u64) -> Vec<(u64, Option<Event>)> {
+        let lines = self.id.lines().zip(self.r#type.lines()).zip(self.data.lines());
+        let first = self.seq - self.entries + 1;
+        let event = |(seq, ((id, kind), data)): (u64, ((&str, &str), &str))| {
+            let event = EventType::parse(kind).map(|kind| Event {
+                seq,
+                id: EventId::trusted(id),
+                tenant: tenant.clone(),
+                kind,
+                subject: self.subject.clone(),
+                data: Detail::stored(data.to_owned()),
+                at: Timestamp(self.at),
+            });
+            (seq, event)
+        };
+        let numbered = (u64::try_from(first).unwrap_or_default()..).zip(lines).map(event);
+        numbered.filter(|(seq, _)| *seq > after).collect()
     }
 }
 
@@ -85,9 +100,9 @@ impl Tx {
         ctx: &TenantCtx,
         kind: EventType,
         subject: impl Into<String>,
-        data: Value,
+        data: impl Into<Detail>,
     ) -> Result<()> {
-        let (tenant, subject) = (ctx.tenant().clone(), subject.into());
+        let (tenant, subject, data) = (ctx.tenant().clone(), subject.into(), data.into());
         self.emit_all(vec![NewEvent { tenant, kind, subject, data }]).await
     }
 
@@ -132,25 +147,29 @@ impl Conn {
     }
 
     async fn append_events(&mut self, events: &[Event]) -> StoreResult<()> {
-        let cells: Vec<Cell<'_>> = events
-            .iter()
-            .flat_map(|event| {
-                [
-                    Cell::Text(event.tenant.as_str()),
-                    Cell::Int(i64::try_from(event.seq).unwrap_or(i64::MAX)),
-                    Cell::Text(event.id.as_str()),
-                    Cell::Text(event.kind.name()),
-                    Cell::Text(&event.subject),
-                    Cell::Owned(json(&event.data)),
-                    Cell::Int(event.at.0),
-                ]
-            })
-            .collect();
+        let mut cells = Vec::with_capacity(events.len() * 8);
+        for told in events.chunk_by(share) {
+            let Some(last) = told.last() else { continue };
+            let lines = |of: fn(&Event) -> &str| match told {
+                [only] => Cell::Text(of(only)),
+                all => Cell::Owned(all.iter().map(of).collect::<Vec<_>>().join("\n")),
+            };
+            cells.extend([
+                Cell::Text(last.tenant.as_str()),
+                Cell::Int(i64::try_from(last.seq).unwrap_or(i64::MAX)),
+                Cell::Int(i64::try_from(told.len()).unwrap_or(i64::MAX)),
+                lines(|event| event.id.as_str()),
+                lines(|event| event.kind.name()),
+                Cell::Text(&last.subject),
+                lines(|event| event.data.text()),
+                Cell::Int(last.at.0),
+            ]);
+        }
         self.with_rows(&INSERT, &cells).await
     }
 
-    /// What the newest event about a subject says whose `member` is this text. For those who ask
-    /// rarely: it looks at all events about the subject.
+    /// What the newest event about a subject says whose `member` is this text: of changes of
+    /// records, and of what workflows tell. For those who ask rarely: it looks at all of them.
     ///
     /// # Errors
     /// What the database says.
@@ -191,42 +210,21 @@ impl Conn {
         after: u64,
         limit: u32,
     ) -> StoreResult<Option<(Vec<Event>, u64)>> {
-        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        let from = i64::try_from(after).unwrap_or(i64::MAX);
         let rows: Vec<Row> = on!(self, c => sqlx::query_as(AFTER)
             .bind(ctx.tenant().as_str())
-            .bind(after)
+            .bind(from)
             .bind(i64::from(limit))
             .fetch_all(c)
             .await?);
-        let Some(last) = rows.last().and_then(|row| u64::try_from(row.seq).ok()) else {
-            return Ok(None);
-        };
-        let events = rows.into_iter().filter_map(|row| row.event(ctx.tenant())).collect();
-        Ok(Some((events, last)))
-    }
-
-    /// Events about one object, newest first.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn events_about(
-        &mut self,
-        ctx: &TenantCtx,
-        subject: &str,
-        page: Page,
-    ) -> StoreResult<Listing<Event>> {
-        let tenant = ctx.tenant().as_str();
-        let (total,): (i64,) = on!(self, c => sqlx::query_as(COUNT_OF_SUBJECT)
-            .bind(tenant).bind(subject).fetch_one(c).await?);
-        let rows: Vec<Row> = on!(self, c => sqlx::query_as(OF_SUBJECT)
-            .bind(tenant)
-            .bind(subject)
-            .bind(i64::from(page.limit))
-            .bind(i64::try_from(page.offset).unwrap_or(i64::MAX))
-            .fetch_all(c)
-            .await?);
-        let items = rows.into_iter().filter_map(|row| row.event(ctx.tenant())).collect();
-        Ok(Listing { items, total_count: u64::try_from(total).unwrap_or_default() })
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let found = rows.iter().flat_map(|row| row.events(ctx.tenant(), after)).take(limit);
+        let (mut events, mut last) = (Vec::new(), None);
+        for (seq, event) in found {
+            last = Some(seq);
+            events.extend(event);
+        }
+        Ok(last.map(|last| (events, last)))
     }
 
     /// The position of the tenant's newest event, 0 when there is none.

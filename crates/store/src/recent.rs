@@ -8,8 +8,9 @@ use std::{
 
 use connectus_core::{TenantId, event::Event};
 
-/// Events kept at most, of all tenants.
-const KEPT: usize = 8_192;
+/// Events kept at most, of all tenants: twice what handlers take in at once. More would only push
+/// what is worked with out of the processor's caches.
+const KEPT: usize = 2_048;
 
 /// The newest events of each tenant.
 #[derive(Default)]
@@ -58,8 +59,10 @@ impl Recent {
 
 #[cfg(test)]
 mod tests {
-    use connectus_core::{EventId, Timestamp, event::EventType};
-    use serde_json::Value;
+    use connectus_core::{
+        EventId, Timestamp,
+        event::{Detail, EventType},
+    };
 
     use super::*;
 
@@ -70,7 +73,7 @@ mod tests {
             tenant: TenantId::trusted(tenant),
             kind: EventType::RunCreated,
             subject: String::new(),
-            data: Value::Null,
+            data: Detail::default(),
             at: Timestamp::default(),
         })
     }

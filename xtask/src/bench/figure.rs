@@ -46,6 +46,11 @@ impl Figure {
         Self { name, value, unit, target: None, spent, beside: Map::new() }
     }
 
+    /// The figure itself.
+    pub const fn value(&self) -> f64 {
+        self.value
+    }
+
     /// What it should be.
     #[must_use]
     pub fn target(mut self, target: Target) -> Self {

@@ -4,6 +4,7 @@
 //! stands the load of the machine and the processor time the server used for it.
 
 mod answers;
+mod ceiling;
 mod celery;
 mod engine;
 mod fairness;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::{
+    ceiling::Ceiling,
     figure::{Figure, Target},
     load::{Answers, drive},
     meter::{Meter, Spent},
@@ -35,7 +36,9 @@ const FEWEST: u64 = 4;
 
 /// So many calls, as fast as they are answered.
 pub fn measure(programs: &Programs, calls: u64) -> Outcome<Vec<Figure>> {
-    let upstream = Upstream::start()?;
+    let (upstream, ceiling) = (Upstream::start()?, Ceiling::find()?);
+    let best = ceiling.respond(&upstream, &example(&upstream))?;
+    let before = upstream.answered();
     let mut installation = quiet(&programs.server, "respond")?;
     installation.set("CONNECTUS_EGRESS_ALLOW", upstream.address.clone());
     installation.set("CONNECTUS_PUBLIC_URL", PUBLIC_URL);
@@ -48,25 +51,43 @@ pub fn measure(programs: &Programs, calls: u64) -> Outcome<Vec<Figure>> {
     let stage = Stage { server: &server, addresses };
     stage.play("warm", WARM_UP)?;
     let (answers, spent) = stage.play("call", calls)?;
-    if upstream.answered() != calls + WARM_UP {
-        return Err(format!("{} calls, {} answers", calls + WARM_UP, upstream.answered()));
+    let answered = upstream.answered() - before;
+    if answered != calls + WARM_UP {
+        return Err(format!("{} calls, {answered} answers", calls + WARM_UP));
     }
-    Ok(figures(calls, &answers, spent))
+    Ok(figures(calls, &answers, spent, best))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no bench has 2^52 calls")]
-fn figures(calls: u64, answers: &Answers, spent: Spent) -> Vec<Figure> {
+fn figures(calls: u64, answers: &Answers, spent: Spent, best: Figure) -> Vec<Figure> {
     let each = spent.cpu.as_secs_f64() * 1e3 / calls as f64;
     let (p50, p99) = (answers.latencies.p50_ms(), answers.latencies.p99_ms());
     let beside = |figure: Figure| figure.beside("calls", calls).beside("callers", CALLERS);
     let rate = Figure::new("respond.rate", answers.rate(), "answers/s", spent);
     let cpu = Figure::new("respond.cpu", each, "ms of CPU each", spent);
     let late = Figure::new("respond.p99", p99, "ms p99", spent).beside("p50_ms", p50);
+    let share = Figure::new("respond.of_ceiling", best.value() / each, "of the ceiling", spent);
     vec![
+        best,
+        share.target(Target::AtLeast(0.18)),
         beside(rate.target(Target::AtLeast(5_000.0))),
         beside(cpu.target(Target::Below(0.18))),
         beside(late.target(Target::Below(40.0))),
     ]
+}
+
+/// What is called as, to a program that looks at nothing but the body.
+fn example(upstream: &Upstream) -> Vec<u8> {
+    let body = body(29).to_string();
+    let (host, length) = (&upstream.address, body.len());
+    format!("POST / HTTP/1.1\r\nhost: {host}\r\ncontent-length: {length}\r\n\r\n{body}").into()
+}
+
+fn body(number: u64) -> Value {
+    json!({
+        "email": format!("person-{number}@example.com"), "name": "Ada Lovelace",
+        "pieces": number % 40 + 11, "currency": "eur",
+    })
 }
 
 /// A workflow's own address.
@@ -89,11 +110,7 @@ impl Address {
 
     /// A call, signed by the Standard Webhooks rules.
     fn call(&self, id: &str, secs: u64, number: u64) -> Outcome<Request> {
-        let body = json!({
-            "email": format!("person-{number}@example.com"), "name": "Ada Lovelace",
-            "pieces": number % 40 + 11, "currency": "eur",
-        });
-        let body = body.to_string();
+        let body = body(number).to_string();
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).map_err(|e| e.to_string())?;
         mac.update(format!("{id}.{secs}.{body}").as_bytes());
         let signature = format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()));

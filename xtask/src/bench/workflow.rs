@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     World,
+    ceiling::Ceiling,
     figure::{Figure, Target},
     latency::Latencies,
     load::{Answers, drive},
@@ -41,10 +42,11 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 /// Slack.
 pub fn measure(programs: &Programs, webhooks: u64) -> Outcome<Vec<Figure>> {
     let mut figures = Vec::new();
+    let ceiling = Ceiling::find()?;
     let world = World::start(programs, "workflow", &["--contacts", "300"])?;
     let api = world.organisation.api(&world.server.base_url);
     let mut stage = Stage { world: &world, api, workflow: String::new(), next_event: 1, ended: 0 };
-    figures.extend(stage.take_in(webhooks * INTAKE)?);
+    figures.extend(stage.take_in(webhooks * INTAKE, &ceiling)?);
     stage.workflow = two_steps(&mut stage.api)?;
     let burst = stage.play(webhooks, None)?;
     figures.push(burst.rate("workflow.burst"));
@@ -127,8 +129,9 @@ impl Stage<'_> {
     /// Delivers so many webhooks as fast as they are taken, that no workflow waits for: each is
     /// verified, told from those before and written down.
     #[expect(clippy::cast_precision_loss, reason = "no bench has 2^52 webhooks")]
-    fn take_in(&mut self, webhooks: u64) -> Outcome<[Figure; 2]> {
+    fn take_in(&mut self, webhooks: u64, ceiling: &Ceiling) -> Outcome<[Figure; 4]> {
         let deliveries = self.deliveries(webhooks)?;
+        let best = ceiling.ingest(deliveries.first().ok_or("no webhooks")?)?;
         let mut given = deliveries.iter().map(Vec::as_slice);
         let meter = Meter::start(self.world.server.pid())?;
         let url = &self.world.server.base_url;
@@ -140,8 +143,11 @@ impl Stage<'_> {
         };
         let rate = Figure::new("webhook.intake", answers.rate(), "answers/s", spent);
         let late = Figure::new("webhook.intake_p99", answers.latencies.p99_ms(), "ms p99", spent);
+        let share = answers.rate() / best.value();
+        let share = Figure::new("webhook.intake_of_ceiling", share, "of the ceiling", spent);
         let (least, longest) = (Target::AtLeast(45_000.0), Target::Below(20.0));
-        Ok([beside(rate.target(least)), beside(late.target(longest))])
+        let share = share.target(Target::AtLeast(0.5));
+        Ok([best, beside(rate.target(least)), share, beside(late.target(longest))])
     }
 
     /// Signed before the clock runs: what signing costs is the sender's.

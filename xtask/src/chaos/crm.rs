@@ -1,4 +1,4 @@
-//! The sandbox's HubSpot and Slack, changed and read as their own users would.
+//! The sandbox's HubSpot, Slack and Salesforce, changed and read as their own users would.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +21,8 @@ const NEW: usize = 3;
 const FIRST_EVENT: u64 = 7_000_000;
 /// Messages of a round that Slack answers late, so that kills find calls whose effect is there.
 const LATE: usize = 3;
+/// Batches of a round that Salesforce answers late.
+const LATE_BATCHES: usize = 2;
 /// By how many milliseconds at most.
 const LATE_MS: u64 = 60;
 
@@ -82,7 +84,29 @@ impl<'a> Crm<'a> {
                 "kind": { "name": "delay", "millis": random.below(LATE_MS) },
             }))?;
         }
+        for _ in 0..LATE_BATCHES {
+            self.sandbox.script(&json!({
+                "method": "PATCH", "path_prefix": "/services/data", "after_effect": true,
+                "kind": { "name": "delay", "millis": random.below(LATE_MS) },
+            }))?;
+        }
         Ok(())
+    }
+
+    /// First names of the contacts that Salesforce was sent, by the address they were sent under.
+    ///
+    /// # Errors
+    /// When the sandbox does not answer.
+    pub fn sent(&self) -> Outcome<BTreeMap<String, Vec<String>>> {
+        let all = self.sandbox.control("GET", "/_sandbox/salesforce-contacts", None)?;
+        let mut sent: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for one in all.as_array().into_iter().flatten() {
+            // Those that were there before carry no address.
+            if let Some(key) = one.get("key").and_then(Value::as_str) {
+                sent.entry(key.to_owned()).or_default().push(text(one, "first_name").to_owned());
+            }
+        }
+        Ok(sent)
     }
 
     /// All contacts by identifier.

@@ -82,6 +82,16 @@ impl Default for Kill {
     }
 }
 
+/// What the server is set up to do.
+struct Work {
+    /// The data flow that keeps HubSpot's contacts.
+    inbound: String,
+    /// The one that sends them on to Salesforce.
+    outbound: String,
+    /// The workflow of new leads.
+    workflow: String,
+}
+
 /// Runs a drill.
 ///
 /// # Errors
@@ -130,8 +140,11 @@ fn play(
     let mut api = organisation.api(&server.base_url);
     let connected = Connected::create(&mut api, sandbox)?;
     subscriber.subscribe(&mut api)?;
-    let flow = connected.contacts_flow(&mut api)?;
-    let workflow = connected.new_lead_alert(&mut api)?;
+    let work = Work {
+        inbound: connected.contacts_flow(&mut api)?,
+        outbound: connected.salesforce_flow(&mut api, sandbox)?,
+        workflow: connected.new_lead_alert(&mut api)?,
+    };
 
     let mut random = Random::new(kill.seed);
     let mut crm = Crm::open(sandbox)?;
@@ -140,7 +153,7 @@ fn play(
     let mut server = server;
     for number in 0..kill.rounds {
         crm.change(&mut random, &mut book)?;
-        let round = Round::plan(number, &organisation, &connected, &flow, &workflow);
+        let round = Round::plan(number, &organisation, &connected, &work);
         let delay = Duration::from_micros(random.below(KILL_WITHIN_MS * 1_000));
         round.play(server, delay, &crm, &mut book, &mut random)?;
         if number % START_KILL_EVERY == START_KILL_EVERY - 1 {
@@ -155,13 +168,13 @@ fn play(
         }
         progress(number + 1, kill.rounds);
     }
-    let round = Round::plan(kill.rounds, &organisation, &connected, &flow, &workflow);
+    let round = Round::plan(kill.rounds, &organisation, &connected, &work);
     round.finish(&server, &crm, &mut book)?;
     let mut api = organisation.api(&server.base_url);
     let stuck = drain(&mut api)?;
     wait_for_none(&mut api, &["/api/v1/deliveries?status=pending&limit=1"])?;
     let mut verdict = Verdict::new(ready, stuck);
-    verdict.judge(&mut api, &mut crm, &book, &flow, &workflow)?;
+    verdict.judge(&mut api, &mut crm, &book, &work)?;
     verdict.judge_told(&mut api, subscriber)?;
     verdict.judge_evidence(installation, &organisation, &server)?;
     end(server)?;

@@ -8,6 +8,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
+    Work,
     book::{Book, Delivery, Execution},
     crm::Crm,
 };
@@ -22,7 +23,7 @@ use crate::{
 
 /// Executions that a round asks for, those of earlier rounds without an answer included.
 const EXECUTIONS: usize = 4;
-/// Wishes to sync of a round.
+/// Wishes to sync of a round, for each data flow.
 const SYNCS: usize = 2;
 /// How long requests are repeated in the end. A claim of a dead process can count for a minute: on
 /// PostgreSQL its last transaction may commit after the next process looked for such claims.
@@ -35,14 +36,14 @@ pub struct Round<'a> {
     number: u32,
     organisation: &'a Organisation,
     connected: &'a Connected,
-    flow: &'a str,
-    workflow: &'a str,
+    set_up: &'a Work,
 }
 
 /// One thing to ask for.
 #[derive(Clone, Copy, Debug)]
 enum Wish {
-    Sync,
+    Inbound,
+    Outbound,
     Execution(usize),
     Delivery(usize),
 }
@@ -61,10 +62,9 @@ impl<'a> Round<'a> {
         number: u32,
         organisation: &'a Organisation,
         connected: &'a Connected,
-        flow: &'a str,
-        workflow: &'a str,
+        set_up: &'a Work,
     ) -> Self {
-        Self { number, organisation, connected, flow, workflow }
+        Self { number, organisation, connected, set_up }
     }
 
     /// Starts work, and kills the server after `delay`.
@@ -81,7 +81,8 @@ impl<'a> Round<'a> {
     ) -> Outcome {
         book.wish_executions(EXECUTIONS);
         let mut wishes = Self::open_wishes(book);
-        wishes.extend([Wish::Sync; SYNCS]);
+        wishes.extend([Wish::Inbound; SYNCS]);
+        wishes.extend([Wish::Outbound; SYNCS]);
         shuffle(&mut wishes, random);
         let base_url = server.base_url.clone();
         thread::scope(|scope| {
@@ -112,9 +113,9 @@ impl<'a> Round<'a> {
         // A sync under way answers for a new one, but may have read before the last change: the
         // second comes after it.
         let mut api = self.organisation.api(&server.base_url);
-        for _ in 0..2 {
+        for wish in [Wish::Inbound, Wish::Inbound, Wish::Outbound, Wish::Outbound] {
             super::drain(&mut api)?;
-            self.work(&server.base_url, crm, book, &[Wish::Sync])?;
+            self.work(&server.base_url, crm, book, &[wish])?;
         }
         Ok(())
     }
@@ -133,7 +134,8 @@ impl<'a> Round<'a> {
         let mut hooks = None;
         for wish in wishes {
             let asked = match *wish {
-                Wish::Sync => self.sync(&mut api, book)?,
+                Wish::Inbound => self.sync(&mut api, &self.set_up.inbound, book)?,
+                Wish::Outbound => self.sync(&mut api, &self.set_up.outbound, book)?,
                 Wish::Execution(index) => match book.executions.get_mut(index) {
                     Some(execution) => self.execute(&mut api, execution)?,
                     None => Asked::Answered,
@@ -150,8 +152,8 @@ impl<'a> Round<'a> {
         Ok(())
     }
 
-    fn sync(&self, api: &mut Api, book: &mut Book) -> Outcome<Asked> {
-        let path = format!("/api/v1/data-flows/{}/sync", self.flow);
+    fn sync(&self, api: &mut Api, flow: &str, book: &mut Book) -> Outcome<Asked> {
+        let path = format!("/api/v1/data-flows/{flow}/sync");
         let request = api.request("POST", &path, None);
         let Ok(answer) = api.send(&request) else { return Ok(Asked::Gone) };
         match answer.status {
@@ -162,7 +164,7 @@ impl<'a> Round<'a> {
     }
 
     fn execute(&self, api: &mut Api, execution: &mut Execution) -> Outcome<Asked> {
-        let path = format!("/api/v1/workflows/{}/execute", self.workflow);
+        let path = format!("/api/v1/workflows/{}/execute", self.set_up.workflow);
         let input = json!({ "input": { "email": execution.email } });
         let mut request = api.request("POST", &path, Some(&input));
         request.headers.push(("idempotency-key", execution.key.clone()));

@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    READY_WITHIN,
+    READY_WITHIN, Work,
     book::Book,
     crm::{Contact, Crm},
     named,
@@ -36,6 +36,7 @@ pub struct Verdict {
     resumed: u64,
     repeated: u64,
     told: usize,
+    sent: usize,
     lost: usize,
     doubled: usize,
     stuck: u64,
@@ -53,6 +54,7 @@ impl Verdict {
             resumed: 0,
             repeated: 0,
             told: 0,
+            sent: 0,
             lost: 0,
             doubled: 0,
             stuck,
@@ -81,6 +83,7 @@ impl Verdict {
             "resumed": self.resumed,
             "repeated_calls": self.repeated,
             "told": self.told,
+            "sent": self.sent,
             "lost": self.lost,
             "doubled": self.doubled,
             "stuck": self.stuck,
@@ -121,14 +124,7 @@ impl Verdict {
     ///
     /// # Errors
     /// When one of them does not answer.
-    pub fn judge(
-        &mut self,
-        api: &mut Api,
-        crm: &mut Crm,
-        book: &Book,
-        flow: &str,
-        workflow: &str,
-    ) -> Outcome {
+    pub fn judge(&mut self, api: &mut Api, crm: &mut Crm, book: &Book, work: &Work) -> Outcome {
         self.acknowledged = book.acknowledged();
         let runs = api.all("/api/v1/runs")?;
         self.runs = runs.len();
@@ -136,13 +132,16 @@ impl Verdict {
             let why = run.pointer("/error/message").and_then(Value::as_str).unwrap_or_default();
             self.lost(format!("the {} run {}: {why}", text(run, "kind"), named(run)));
         }
-        self.judge_runs(&runs, book, workflow);
-        self.judge_counters(api, &runs, workflow)?;
+        self.judge_runs(&runs, book, &work.workflow);
+        self.judge_counters(api, &runs, &work.workflow)?;
         self.judge_records(api, crm, book)?;
+        self.judge_sent(api, crm)?;
         self.judge_messages(crm, book)?;
-        let synced = api.get(&format!("/api/v1/data-flows/{flow}"))?;
-        if synced.get("last_synced_at").is_none_or(Value::is_null) {
-            self.lost("the data flow never synced to its end");
+        for flow in [&work.inbound, &work.outbound] {
+            let synced = api.get(&format!("/api/v1/data-flows/{flow}"))?;
+            if synced.get("last_synced_at").is_none_or(Value::is_null) {
+                self.lost(format!("the data flow {flow} never synced to its end"));
+            }
         }
         Ok(())
     }
@@ -227,6 +226,26 @@ impl Verdict {
         }
         for (email, rows) in by_email {
             self.doubled(format!("{} rows of {email}, who is nowhere else", rows.len()));
+        }
+        Ok(())
+    }
+
+    /// Salesforce has every record once, as it is here.
+    fn judge_sent(&mut self, api: &mut Api, crm: &Crm) -> Outcome {
+        let mut sent = crm.sent()?;
+        self.sent = sent.len();
+        for row in api.all(CONTACTS)? {
+            let field = |name: &str| row.pointer(&format!("/data/{name}")).and_then(Value::as_str);
+            let email = field("email").unwrap_or_default();
+            let found = sent.remove(email).unwrap_or_default();
+            self.once(found.len(), || format!("what Salesforce was sent of {email}"));
+            let first = field("firstName").unwrap_or_default();
+            if found.first().is_some_and(|there| there != first) {
+                self.lost(format!("the last change of {email} in Salesforce"));
+            }
+        }
+        for (email, found) in sent {
+            self.doubled(format!("{} of {email} in Salesforce, who is not here", found.len()));
         }
         Ok(())
     }

@@ -35,7 +35,8 @@ impl Takes for Figures {
 }
 
 fn synced(event: &Event) {
-    let Some(added) = event.data.get("added") else { return };
+    let told = event.data.value();
+    let Some(added) = told.get("added") else { return };
     for outcome in RECORD_OUTCOMES {
         let records = added.get(outcome).and_then(Value::as_u64).unwrap_or(0);
         metrics::counter!("connectus_sync_records_total", "outcome" => outcome).increment(records);

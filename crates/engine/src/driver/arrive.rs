@@ -21,7 +21,7 @@ use connectus_store::{
 };
 use serde_json::json;
 
-use super::turn::Turn;
+use super::{settle, turn::Turn};
 
 /// Something that comes in, and what it starts.
 pub(crate) struct Arrival {
@@ -222,7 +222,7 @@ fn announced(entrance: &Entrance, started: &Started) -> Option<NewEvent> {
         tenant: run.tenant.clone(),
         kind: EventType::RunCreated,
         subject: run.id.to_string(),
-        data: json!({ "subject_id": run.subject_id, "trigger": run.trigger }),
+        data: settle::about(run),
     })
 }
 

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use connectus_core::{Result, Timestamp, event::Event};
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::{
+    sync::broadcast::{Receiver, error::RecvError},
+    time::Instant,
+};
 
 use super::{Engine, dispatch};
 use crate::deliveries::Look;
@@ -77,12 +80,20 @@ impl Engine {
     }
 }
 
+/// So many events are gathered at most.
+const GATHERED: usize = 1_000;
+/// How often it is looked how many there are.
+const GLANCE: Duration = Duration::from_millis(10);
+
 /// Waits for an event and those that follow it closely; for ever when nobody listens.
 pub(super) async fn heard(events: Option<&mut Receiver<Arc<Event>>>, gather: Duration) {
     let Some(events) = events else { return std::future::pending().await };
     if let Err(RecvError::Closed) = events.recv().await {
         return std::future::pending().await;
     }
-    tokio::time::sleep(gather).await;
+    let over = Instant::now() + gather;
+    while events.len() < GATHERED && Instant::now() < over {
+        tokio::time::sleep(GLANCE.min(gather)).await;
+    }
     *events = events.resubscribe();
 }

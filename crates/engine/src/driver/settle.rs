@@ -6,7 +6,7 @@
 use connectus_core::{
     Result, RunId, TenantCtx, Timestamp,
     drill::Site,
-    event::EventType,
+    event::{Detail, EventType},
     run::{Failure, Run, RunKind, RunStatus},
 };
 use connectus_store::{
@@ -16,6 +16,7 @@ use connectus_store::{
     journal::PendingSignal,
     runs::{Ending, OfRun, RunNote},
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::job::{Job, lost};
@@ -58,20 +59,29 @@ impl Outcome {
     }
 }
 
+/// What is said of a run that was accepted, and of one that begins.
+pub(super) fn about(run: &Run) -> Detail {
+    #[derive(Serialize)]
+    struct About<'a> {
+        subject_id: &'a str,
+        trigger: &'a str,
+    }
+    Detail::of(&About { subject_id: &run.subject_id, trigger: &run.trigger })
+}
+
 /// The event that says a run begins, the first time.
-pub(super) fn started(run: &Run) -> Option<(EventType, Value)> {
+pub(super) fn started(run: &Run) -> Option<(EventType, Detail)> {
     let kind = match run.kind {
         RunKind::Workflow => EventType::RunStarted,
         RunKind::Sync => EventType::SyncStarted,
     };
-    let data = json!({ "subject_id": run.subject_id, "trigger": run.trigger });
-    run.started_at.is_none().then_some((kind, data))
+    run.started_at.is_none().then(|| (kind, about(run)))
 }
 
 /// An event about a run.
-pub(super) fn event(job: &Job, kind: EventType, data: Value) -> NewEvent {
+pub(super) fn event(job: &Job, kind: EventType, data: impl Into<Detail>) -> NewEvent {
     let (tenant, subject) = (job.ctx.tenant().clone(), job.run.id.to_string());
-    NewEvent { tenant, kind, subject, data }
+    NewEvent { tenant, kind, subject, data: data.into() }
 }
 
 /// Marks a run as begun, once.
@@ -162,16 +172,19 @@ async fn tell_parent(tx: &mut Tx, job: &Job, outcome: &Outcome) -> Result<()> {
 }
 
 fn ended(job: &Job, outcome: &Outcome) -> NewEvent {
+    #[derive(Serialize)]
+    struct Ended<'a> {
+        error: Option<Failure>,
+        status: RunStatus,
+        subject_id: &'a str,
+        took_ms: i64,
+    }
     let (_, error) = outcome.parts();
     let status = if error.is_none() { "success" } else { "failure" };
     metrics::counter!("connectus_runs_total", "kind" => job.run.kind.name(), "status" => status)
         .increment(1);
-    let data = json!({
-        "subject_id": job.run.subject_id,
-        "status": outcome.status(),
-        "error": error,
-        "took_ms": took_ms(job),
-    });
+    let (status, subject_id, took_ms) = (outcome.status(), &*job.run.subject_id, took_ms(job));
+    let data = Detail::of(&Ended { error, status, subject_id, took_ms });
     event(job, outcome.event(job.run.kind), data)
 }
 

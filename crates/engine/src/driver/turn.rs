@@ -4,9 +4,13 @@
 //!
 //! On PostgreSQL rows stay locked until the transaction ends; see [`settle`] for the order.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use connectus_core::{Error, Result, RunId, TenantCtx, WorkflowId, event::EventType, run::Failure};
+use connectus_core::{
+    Error, Result, RunId, TenantCtx, WorkflowId,
+    event::{Detail, EventType},
+    run::Failure,
+};
 use connectus_store::{
     Tx,
     events::NewEvent,
@@ -14,7 +18,8 @@ use connectus_store::{
     runs::{NewRun, OfRun, Rest, RunNote},
     workflows::WorkflowRow,
 };
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::{
     job::{Job, lost},
@@ -98,7 +103,7 @@ pub(super) async fn write(
     let ended = settle::follow(tx, &ends).await?;
     settle::tell_waiting(tx, &ends);
     events.extend(written.iter().flat_map(|turn| told(turn)).chain(ended));
-    tx.emit_all(events).await?;
+    tx.emit_all(together(events)).await?;
     let outcome = |turn: &&Turn| match holds(turn) {
         true => Ok(rested.contains(&turn.job.run.id)),
         false => Err(lost()),
@@ -181,22 +186,48 @@ async fn write_intents(tx: &mut Tx, turns: &[&Turn]) -> Result<()> {
     Ok(tx.send_effects(&effects).await?)
 }
 
+/// Events by what they are about, in the order in which each came up: what is told of one run lies
+/// together.
+fn together(mut events: Vec<NewEvent>) -> Vec<NewEvent> {
+    let mut places: HashMap<String, usize> = HashMap::with_capacity(events.len());
+    for event in &events {
+        if !places.contains_key(&event.subject) {
+            places.insert(event.subject.clone(), places.len());
+        }
+    }
+    events.sort_by_key(|event| places.get(&event.subject).copied());
+    events
+}
+
+/// What is said of steps that ended.
+#[derive(Serialize)]
+struct StepsEnded<'a> {
+    steps: &'a [StepEnded<'a>],
+}
+
+#[derive(Serialize)]
+struct StepEnded<'a> {
+    attempt: u32,
+    status: &'static str,
+    step: &'a str,
+}
+
 /// The events of a turn but for that of its end.
 fn told(turn: &Turn) -> Vec<NewEvent> {
     let Turn { job, batch, begins, .. } = turn;
     let started = if *begins { settle::started(&job.run) } else { None };
     let ends = batch.ends.iter().map(|ended| &ended.end);
-    let steps: Vec<Value> = ends
+    let steps: Vec<StepEnded<'_>> = ends
         .filter(|end| end.next_attempt_at.is_none())
         .map(|end| {
             let status = if end.outcome.is_ok() { "completed" } else { "failed" };
-            json!({ "step": end.step_id, "attempt": end.attempt, "status": status })
+            StepEnded { attempt: end.attempt, status, step: &end.step_id }
         })
         .collect();
-    let steps = (!steps.is_empty()).then(|| json!({ "steps": steps }));
-    let ended = steps.map(|data| (EventType::RunStepsFinished, data));
+    let ended = (!steps.is_empty())
+        .then(|| (EventType::RunStepsFinished, Detail::of(&StepsEnded { steps: &steps })));
     let waits = batch.waits.iter().map(|(step, signal, ask)| {
-        (EventType::RunWaiting, json!({ "step": step, "signal": signal, "ask": ask }))
+        (EventType::RunWaiting, json!({ "step": step, "signal": signal, "ask": ask }).into())
     });
     let all = started.into_iter().chain(ended).chain(waits);
     all.map(|(kind, data)| settle::event(job, kind, data)).collect()

@@ -14,7 +14,7 @@ use connectus_store::{
 };
 use serde_json::json;
 
-use super::start::open_run;
+use super::start::must_rest;
 use crate::{
     parts::Parts,
     sync::planned::{Standing, Task, input, stale},
@@ -125,10 +125,7 @@ pub async fn apply_plan(parts: &Parts, ctx: &TenantCtx, plan: &FlowPlan) -> Resu
 
 /// Starts a run that works on a plan, unless the flow is at work already.
 async fn begin(tx: &mut Tx, ctx: &TenantCtx, flow: &FlowId, task: &Task) -> Result<Run> {
-    if let Some(open) = open_run(tx, ctx, flow).await? {
-        let detail = format!("The data flow is at work: run {}. Wait for its end.", open.id);
-        return Err(Error::new(Code::Conflict, detail).with("run", open.id.to_string()));
-    }
+    must_rest(tx, ctx, flow).await?;
     let (name, id) = input(task);
     let given = json!({ "flow": flow, name: id });
     let new = NewRun::new(RunKind::Sync, flow.as_str(), "manual", given);

@@ -50,11 +50,7 @@ pub async fn resync(parts: &Parts, ctx: &TenantCtx, flow: &FlowId) -> Result<Run
         .store
         .write(move |tx| {
             Box::pin(async move {
-                if let Some(open) = open_run(tx, &ctx, &flow).await? {
-                    let detail =
-                        format!("The data flow is at work: run {}. Wait for its end.", open.id);
-                    return Err(Error::new(Code::Conflict, detail));
-                }
+                must_rest(tx, &ctx, &flow).await?;
                 tx.clear_flow_cursor(&ctx, &flow).await?;
                 tx.clear_flow_scan(&ctx, &flow).await?;
                 let (run, _) = start(tx, &ctx, &flow, "manual", None).await?;
@@ -168,4 +164,14 @@ pub(crate) async fn open_run(tx: &mut Tx, ctx: &TenantCtx, flow: &FlowId) -> Res
         return Err(Error::not_found("data flow"));
     }
     Ok(tx.open_run_of(ctx, flow.as_str()).await?)
+}
+
+/// Holds a flow that is not at work, so that nothing else begins with it.
+///
+/// # Errors
+/// `not_found` for an unknown flow, `conflict`, naming the run, while it is at work.
+pub(super) async fn must_rest(tx: &mut Tx, ctx: &TenantCtx, flow: &FlowId) -> Result<()> {
+    let Some(open) = open_run(tx, ctx, flow).await? else { return Ok(()) };
+    let detail = format!("The data flow is at work: run {}. Wait for its end.", open.id);
+    Err(Error::new(Code::Conflict, detail).with("run", open.id.to_string()))
 }

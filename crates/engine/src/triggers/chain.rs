@@ -18,8 +18,8 @@ pub(super) async fn run_behind(
     ctx: &TenantCtx,
     event: &Event,
 ) -> Result<Option<Run>> {
-    let named = event.data.get("run").and_then(Value::as_str);
-    let id = match named {
+    let data = event.data.value();
+    let id = match data.get("run").and_then(Value::as_str) {
         Some(id) => RunId::parse(id),
         None if event.kind.family() == "run" => RunId::parse(&event.subject),
         None => None,

@@ -120,8 +120,12 @@ impl Call<'_> {
         let key = format!("hook:{address}:{id}");
         let data = json!({ "endpoint": address, "event_id": id, "workflow": workflow.id });
         let (tenant, kind) = (ctx.tenant().clone(), EventType::WebhookReceived);
-        let told =
-            NewEvent { tenant: tenant.clone(), kind, subject: workflow.id.to_string(), data };
+        let told = NewEvent {
+            tenant: tenant.clone(),
+            kind,
+            subject: workflow.id.to_string(),
+            data: data.into(),
+        };
         let arrival = Arrival {
             ctx: ctx.clone(),
             receipt: Some(Receipt { tenant, endpoint: address.clone(), dedupe_id: id }),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use connectus_core::{
-    Page, Result, TenantCtx,
+    Result, TenantCtx,
     event::EventType,
     queue::Weight,
     run::{Run, RunStatus},
@@ -200,10 +200,10 @@ impl<D: Driver> Scene<D> {
 
     /// How often events of a kind told of a run.
     pub async fn told(&self, run: &Run, kind: EventType) -> usize {
-        let page = Page { limit: 500, offset: 0 };
         let mut conn = self.parts.store.read().await.unwrap();
-        let events = conn.events_about(&self.ctx, run.id.as_str(), page).await.unwrap().items;
-        events.iter().filter(|event| event.kind == kind).count()
+        let events = conn.events_after(&self.ctx, 0, 1_000_000).await.unwrap();
+        let about = events.iter().filter(|event| event.subject == run.id.as_str());
+        about.filter(|event| event.kind == kind).count()
     }
 
     /// What was posted, oldest first.

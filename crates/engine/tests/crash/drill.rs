@@ -9,7 +9,7 @@ use std::{
 };
 
 use connectus_core::{
-    Code, Error, Page, TenantCtx,
+    Code, Error, TenantCtx,
     drill::{Drill as Reach, Passage, Point, Site},
     event::EventType,
     run::{Run, RunStatus},
@@ -149,21 +149,23 @@ impl Drill<'_> {
         let run = self.state(run).await;
         let mut conn = self.parts.store.read().await.unwrap();
         assert_eq!(run.status, self.case.ends, "{at}: {:?} {:?}", run.error, run.output);
-        let told = conn.events_about(&self.ctx, run.id.as_str(), page()).await.unwrap().items;
+        let events = conn.events_after(&self.ctx, 0, 1_000_000).await.unwrap();
+        let about = |subject: &'static str| events.iter().filter(move |of| of.subject == subject);
+        let told: Vec<_> = events.iter().filter(|of| of.subject == run.id.as_str()).collect();
         let count = |kind| told.iter().filter(|event| event.kind == kind).count();
         assert_eq!(count(EventType::RunStarted), 1, "{at}");
         assert_eq!(count(EventType::RunCompleted) + count(EventType::RunFailed), 1, "{at}");
         let steps = told.iter().filter(|event| event.kind == EventType::RunStepsFinished);
-        let ended: usize = steps.map(|event| event.data["steps"].as_array().unwrap().len()).sum();
+        let ended: usize =
+            steps.map(|event| event.data.value()["steps"].as_array().unwrap().len()).sum();
         assert_eq!(ended, self.case.steps_ended, "{at}");
-        let changed =
-            conn.events_about(&self.ctx, "digisol_crm/contacts", page()).await.unwrap().items;
+        let changed: Vec<_> = about("digisol_crm/contacts").collect();
         for (name, changes) in self.case.records {
             let key = format!("{k}-{name}");
             let collection = "digisol_crm/contacts".parse().unwrap();
             let record = conn.record(&self.ctx, &collection, &key).await.unwrap();
             assert_eq!(record.is_some(), changes % 2 == 1, "{at}: {key}");
-            let seen = changed.iter().filter(|event| event.data["key"] == *key).count();
+            let seen = changed.iter().filter(|event| event.data.value()["key"] == *key).count();
             assert_eq!(seen, *changes, "{at}: {key}");
         }
         let own = format!("{}/{}/", run.tenant, run.id);
@@ -173,10 +175,6 @@ impl Drill<'_> {
         assert!(effects.iter().all(|(.., count)| count.effects == 1), "{at}: {effects:?}");
         assert_eq!(conn.count_signals(&self.ctx, &run.id).await.unwrap(), 0, "{at}");
     }
-}
-
-fn page() -> Page {
-    Page { limit: 200, offset: 0 }
 }
 
 /// The fault of a life: from the moment on for a process that dies, at that moment for one that is

@@ -38,7 +38,7 @@ async fn emit(parts: &Parts, ctx: &TenantCtx, events: &[(EventType, Value)]) {
             tenant: tenant.clone(),
             kind: *kind,
             subject: "run_1".to_owned(),
-            data: data.clone(),
+            data: data.clone().into(),
         })
         .collect();
     let write = parts.store.write(move |tx| Box::pin(async move { tx.emit_all(events).await }));

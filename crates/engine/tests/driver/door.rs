@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use connectus_core::{
-    Page, RunId,
+    RunId,
     event::EventType,
     run::{Run, RunStatus},
 };
@@ -31,9 +31,9 @@ impl Rig {
     /// What was told of a run, oldest first.
     async fn told(&self, run: &RunId) -> Vec<EventType> {
         let mut conn = self.parts.store.read().await.unwrap();
-        let page = Page { limit: 100, offset: 0 };
-        let events = conn.events_about(&self.ctx, run.as_str(), page).await.unwrap().items;
-        events.iter().rev().map(|event| event.kind).collect()
+        let events = conn.events_after(&self.ctx, 0, 10_000).await.unwrap();
+        let about = events.iter().filter(|event| event.subject == run.as_str());
+        about.map(|event| event.kind).collect()
     }
 }
 

@@ -87,7 +87,7 @@ async fn pass(db: &TestStore, rig: &Rig, secs: i64) {
 async fn events(rig: &Rig, kind: EventType) -> Vec<Value> {
     let mut conn = rig.parts.store.read().await.unwrap();
     let all = conn.events_after(&rig.ctx, 0, 10_000).await.unwrap();
-    all.into_iter().filter(|event| event.kind == kind).map(|event| event.data).collect()
+    all.into_iter().filter(|event| event.kind == kind).map(|event| event.data.value()).collect()
 }
 
 both! {

@@ -289,8 +289,9 @@ async fn check(world: &World, process: &Process, at: &str) {
 async fn told(world: &World, process: &Process, at: &str) {
     let events = process.events().await;
     let changed = |key: &str| {
-        let of_key =
-            |event: &&Event| event.kind == EventType::RecordsChanged && event.data["key"] == *key;
+        let of_key = |event: &&Event| {
+            event.kind == EventType::RecordsChanged && event.data.value()["key"] == *key
+        };
         events.iter().filter(of_key).count()
     };
     for (key, changes) in [("k-a", [1, 1]), ("k-child", [1, 1]), ("k-d", [0, 2])] {

@@ -45,7 +45,7 @@ pub async fn judge(
     let received: BTreeSet<String> = world.received().into_iter().collect();
     assert_eq!(received.len(), ended, "deliveries");
     for event in &events {
-        let text = (event.seq, event.kind.name(), &event.subject, event.data.to_string());
+        let text = (event.seq, event.kind.name(), &event.subject, event.data.text().to_owned());
         (text, event.at.0).hash(&mut hash);
     }
     world.messages().hash(&mut hash);

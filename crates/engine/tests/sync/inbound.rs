@@ -33,7 +33,7 @@ both! {
         let mut conn = rig.parts.store.read().await.unwrap();
         let events = conn.events_after(&rig.ctx, 0, 100).await.unwrap();
         let progress = events.iter().rfind(|event| event.kind == EventType::SyncProgressed);
-        assert!(progress.unwrap().data["counts"]["checkpoints"].as_u64() >= Some(1));
+        assert!(progress.unwrap().data.value()["counts"]["checkpoints"].as_u64() >= Some(1));
     }
 
     async fn only_what_changed_is_written_and_other_fields_stay(db: TestStore) {

@@ -1,4 +1,4 @@
-//! Data flows end to end: the HubSpot fake on one side, a collection on the other.
+//! Data flows end to end: the fake of a provider on one side, a collection on the other.
 
 #[cfg(test)]
 mod both_ways;
@@ -6,6 +6,8 @@ mod both_ways;
 mod conflicts;
 #[cfg(test)]
 mod editing;
+#[cfg(test)]
+mod elsewhere;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]

@@ -70,8 +70,10 @@ impl Rig {
             ..SandboxConfig::new(db.sim.env.clone())
         };
         let hubspot = Sandbox::start(config).await.unwrap();
-        let address = hubspot.hubspot_base_url.trim_start_matches("http://").to_owned();
-        let policy = EgressPolicy::allowing([address.as_str()]).unwrap();
+        let fakes =
+            [&hubspot.hubspot_base_url, &hubspot.salesforce_base_url, &hubspot.mailchimp_base_url];
+        let addresses = fakes.map(|url| url.trim_start_matches("http://"));
+        let policy = EgressPolicy::allowing(addresses).unwrap();
         let connections = Connections::new(db.store.clone(), Guarded::new(policy));
         let store = db.store.clone();
         let programs = Programs::default();
@@ -200,15 +202,28 @@ impl Rig {
     }
 }
 
-/// Connects the tenant to the fake.
+/// Connects the tenant to HubSpot's fake.
 pub async fn connect(parts: &Parts, ctx: &TenantCtx, hubspot: &Running) -> IntegrationId {
-    let mut credentials = Secrets::new();
-    let token = hubspot.handle.keys().hubspot_token.clone();
-    credentials.set("access_token", SecretString::from(token));
+    let secrets = [("access_token", hubspot.handle.keys().hubspot_token.as_str())];
     let settings = json!({ "base_url": hubspot.hubspot_base_url });
+    connect_to(parts, ctx, "hubspot", &secrets, settings).await
+}
+
+/// Connects the tenant to a provider's fake.
+pub async fn connect_to(
+    parts: &Parts,
+    ctx: &TenantCtx,
+    provider: &str,
+    secrets: &[(&str, &str)],
+    settings: Value,
+) -> IntegrationId {
+    let mut credentials = Secrets::new();
+    for (name, secret) in secrets {
+        credentials.set(*name, SecretString::from(*secret));
+    }
     let new = NewIntegration {
-        provider: "hubspot".into(),
-        name: "HubSpot".into(),
+        provider: provider.into(),
+        name: provider.into(),
         credentials,
         settings: settings.as_object().unwrap().clone(),
         sync_config: Map::new(),

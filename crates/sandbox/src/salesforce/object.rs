@@ -131,7 +131,7 @@ pub(crate) struct Record {
 
 impl Record {
     /// A field's value; null where there is none.
-    pub(super) fn value(&self, field: &str) -> Value {
+    pub(crate) fn value(&self, field: &str) -> Value {
         match field {
             "Id" => self.id.as_str().into(),
             "CreatedDate" => stamp(self.created).into(),

@@ -25,7 +25,7 @@ sql! {
                    WHERE d.tenant_id = s.tenant_id AND d.subscription_id = s.id \
                    AND d.status = 'pending' LIMIT $1) p) < $1 \
               ORDER BY s.event_seq - t.event_seq, s.id LIMIT $2";
-    HEADINGS = "SELECT seq, type, subject FROM events \
+    HEADINGS = "SELECT seq, entries, type, subject FROM events \
                 WHERE tenant_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
     ADVANCE = "UPDATE webhook_subscriptions SET event_seq = $3 \
                WHERE tenant_id = $1 AND id = $2 AND event_seq = $4";
@@ -72,8 +72,21 @@ pub struct NewDelivery {
 #[derive(FromRow)]
 struct HeadingRow {
     seq: i64,
+    entries: i64,
     r#type: String,
     subject: String,
+}
+
+impl HeadingRow {
+    /// Events told at once of one subject share a row, a line each.
+    fn headings(&self) -> impl Iterator<Item = Heading> {
+        let first = u64::try_from(self.seq - self.entries + 1).unwrap_or_default();
+        (first..).zip(self.r#type.lines()).map(|(seq, kind)| Heading {
+            seq,
+            kind: EventType::parse(kind),
+            subject: self.subject.clone(),
+        })
+    }
 }
 
 fn signed(number: u64) -> i64 {
@@ -114,12 +127,9 @@ impl Conn {
         let rows: Vec<HeadingRow> = on!(self, c => sqlx::query_as(HEADINGS)
             .bind(ctx.tenant().as_str()).bind(signed(after)).bind(i64::from(limit))
             .fetch_all(c).await?);
-        let heading = |row: HeadingRow| Heading {
-            seq: u64::try_from(row.seq).unwrap_or_default(),
-            kind: EventType::parse(&row.r#type),
-            subject: row.subject,
-        };
-        Ok(rows.into_iter().map(heading).collect())
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let headings = rows.iter().flat_map(HeadingRow::headings);
+        Ok(headings.filter(|heading| heading.seq > after).take(limit).collect())
     }
 
     /// One event by its position.

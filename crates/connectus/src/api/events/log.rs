@@ -86,5 +86,5 @@ pub async fn handle(
 
 fn view(event: Event) -> EventView {
     let Event { seq, id, kind, subject, data, at, .. } = event;
-    EventView { seq, id: id.to_string(), kind: kind.name(), subject, data, at }
+    EventView { seq, id: id.to_string(), kind: kind.name(), subject, data: data.value(), at }
 }

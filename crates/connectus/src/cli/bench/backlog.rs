@@ -1,13 +1,17 @@
 //! Runs that are there already: very many that ended, very many that rest.
 
-use connectus_core::{Result, TenantCtx, event::EventType, run::RunStatus};
+use connectus_core::{
+    Result, TenantCtx,
+    event::{Detail, EventType},
+    run::RunStatus,
+};
 use connectus_store::{
     Store, Tx,
     events::NewEvent,
     runs::{Claimed, Ending, NewRun, OfRun, ReadyRun, Rest},
     steps::{StepBegin, StepEnd},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Runs that one transaction adds.
 const AT_ONCE: u64 = 500;
@@ -107,7 +111,7 @@ async fn leave_traces(tx: &mut Tx, ctx: &TenantCtx, claimed: &[Claimed]) -> Resu
             tenant: ctx.tenant().clone(),
             kind,
             subject: run.to_string(),
-            data: Value::Null,
+            data: Detail::default(),
         })
     });
     tx.emit_all(events.collect()).await

@@ -85,7 +85,7 @@ fn watches_cover_what_they_name() {
         tenant: crate::TenantId::trusted("ten_1"),
         kind,
         subject: subject.into(),
-        data: Value::Null,
+        data: crate::event::Detail::default(),
         at: Timestamp::default(),
     };
     use crate::event::EventType::{RunCompleted, RunFailed, SyncFailed};
