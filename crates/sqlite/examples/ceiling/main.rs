@@ -5,8 +5,8 @@
 //!   on disk each time. Prints one line of JSON.
 //! - `ceiling sync FOLDER N`: so many contacts are parsed and kept, 1,000 at a time. Likewise.
 //! - `ceiling ingest FOLDER`: takes JSON by HTTP and answers 202 once it is on disk.
-//! - `ceiling respond FOLDER UPSTREAM`: edits four fields, asks a service, writes down what was done
-//!   and answers with it.
+//! - `ceiling respond FOLDER UPSTREAM`: edits four fields, asks a service, writes down what was
+//!   done and answers with it.
 //!
 //! The last two print their address and serve until they are ended. One thread does everything;
 //! what has come in meanwhile is committed at once.
