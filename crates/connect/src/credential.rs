@@ -135,6 +135,15 @@ pub trait CredentialSource: Send + Sync {
     /// # Errors
     /// `reauth_required` when there is none.
     async fn renew(&self, refused: u64) -> Result<Access>;
+
+    /// Keeps secrets that whoever uses the credential has renewed, over those there are. Returns
+    /// the generation that they are from now on.
+    ///
+    /// # Errors
+    /// Whatever keeps them from being kept.
+    async fn keep(&self, _secrets: Secrets) -> Result<u64> {
+        Err(Error::internal("this credential cannot be changed by its use"))
+    }
 }
 
 /// A credential that stays as it is: pasted tokens, tests.

@@ -27,6 +27,7 @@ pub use http::{EgressPolicy, Guarded};
 pub use mail::Mailer;
 pub use plan::Plan;
 pub use runtime::{
-    ActionOutcome, Connection, ConnectionReport, Connector, CursorState, RecordPage, Sending, Sent,
-    Settings, StreamInfo, StreamReader, TEST_WITHIN, WriteKind, WriteOutcome,
+    ActionOutcome, Connection, ConnectionReport, Connector, CursorState, Pages, Reachable,
+    RecordPage, Sending, Sent, Settings, StreamFacts, StreamInfo, StreamReader, TEST_WITHIN,
+    WriteKind, WriteOutcome,
 };

@@ -81,6 +81,8 @@ permissions! {
     AccountWrite = "account:write", Viewer;
     /// See providers.
     ProvidersRead = "providers:read", Viewer;
+    /// Add and remove providers of one's own: whoever does decides where secrets go.
+    ProvidersWrite = "providers:write", Admin;
     /// See integrations, never their secrets.
     IntegrationsRead = "integrations:read", Viewer;
     /// Create, change and delete integrations and their credentials.
@@ -142,7 +144,10 @@ mod tests {
     fn each_role_adds_these_permissions() {
         let added: [(Role, &[&str]); 5] = [
             (Role::Owner, &["tenant:write"]),
-            (Role::Admin, &["webhooks:write", "audit:read", "users:read", "users:write"]),
+            (
+                Role::Admin,
+                &["providers:write", "webhooks:write", "audit:read", "users:read", "users:write"],
+            ),
             (
                 Role::Editor,
                 &["integrations:write", "flows:write", "records:write", "workflows:write"],

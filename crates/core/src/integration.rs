@@ -104,6 +104,8 @@ pub struct Integration {
     pub tenant: TenantId,
     /// The provider's name, `hubspot`.
     pub provider: String,
+    /// The version of a brought provider that it stays with; `None` follows the newest.
+    pub provider_version: Option<u64>,
     /// The name people gave it. Two integrations may share one.
     pub name: String,
     /// Where it stands.

@@ -19,6 +19,7 @@ pub mod history;
 pub mod notifications;
 pub mod parts;
 pub mod programs;
+pub mod providers;
 pub mod queues;
 pub mod retention;
 pub mod schedule;

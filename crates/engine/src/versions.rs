@@ -1,14 +1,17 @@
 //! API versions end on a calendar. Whose integration still uses one that ends soon is told in time,
 //! by an entry in the health log that lowers the score a little every day.
 
-use connectus_connect::{packs, plan::API_VERSION};
+use connectus_connect::plan::API_VERSION;
 use connectus_core::{
     Code, Error, Page, Result, TenantCtx, integration::Integration, provider::ApiVersion,
 };
 use connectus_store::{Tx, health_logs::HealthLogFilter};
 use serde_json::Value;
 
-use crate::health::{self, Problem};
+use crate::{
+    health::{self, Problem},
+    providers,
+};
 
 /// How long before its end a version is spoken of, in seconds: ninety days.
 const NOTICE_SECS: i64 = 90 * 86_400;
@@ -20,7 +23,7 @@ const OPERATION: &str = "api_version";
 /// # Errors
 /// What the database says.
 pub(crate) async fn watch(tx: &mut Tx, ctx: &TenantCtx, integration: &Integration) -> Result<()> {
-    let Ok(plan) = packs::find(&integration.provider) else { return Ok(()) };
+    let Ok(plan) = providers::of(tx, ctx, integration).await else { return Ok(()) };
     let newest = &plan.pack.provider.api_version;
     let ends = |version: &ApiVersion| version.end_date.is_some();
     if !ends(newest) && !newest.others.iter().any(ends) {

@@ -19,7 +19,7 @@ use crate::{
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT i.id, i.provider, i.name, i.status, p.auth_type, ",
+            "SELECT i.id, i.provider, i.provider_version, i.name, i.status, p.auth_type, ",
             "c.kind AS credential_kind, c.state AS credential_state, ",
             "c.fields AS credential_fields, c.expires_at AS credential_expires_at, ",
             "c.updated_at AS credential_updated_at, w.id AS endpoint_id, i.settings, ",
@@ -46,10 +46,12 @@ sql! {
              AND ($2 = '' OR i.provider = $2) AND ($3 = '' OR i.status = $3) \
              AND ($4 = '' OR i.created_by = $4)";
     INSERT = "INSERT INTO integrations (tenant_id, id, provider, name, status, settings, \
-                  sync_config, health_score, api_calls_limit, created_by, created_at, updated_at) \
-              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)";
+                  sync_config, health_score, api_calls_limit, created_by, created_at, updated_at, \
+                  provider_version) \
+              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12)";
     UPDATE = "UPDATE integrations SET name = $4, status = $5, settings = $6, sync_config = $7, \
-                  api_calls_limit = $8, last_error = $9, version = version + 1, updated_at = $10 \
+                  api_calls_limit = $8, last_error = $9, version = version + 1, updated_at = $10, \
+                  provider_version = $11 \
               WHERE tenant_id = $1 AND id = $2 AND version = $3 RETURNING version";
     SET_STATUS = "UPDATE integrations SET status = $3, last_error = $4, version = version + 1, \
                       updated_at = $5 \
@@ -115,6 +117,7 @@ pub struct CredentialSummary {
 struct Row {
     id: String,
     provider: String,
+    provider_version: Option<i64>,
     name: String,
     status: String,
     auth_type: String,
@@ -164,6 +167,7 @@ impl Row {
             id: IntegrationId::trusted(self.id),
             tenant: tenant.clone(),
             provider: self.provider,
+            provider_version: self.provider_version.and_then(|v| u64::try_from(v).ok()),
             name: self.name,
             status: self.status.parse::<IntegrationStatus>().map_err(Error::internal)?,
             settings: serde_json::from_str(&self.settings)?,
@@ -305,6 +309,7 @@ impl Tx {
             .bind(signed(new.api_calls_limit))
             .bind(new.created_by.as_ref().map(UserId::as_str))
             .bind(new.created_at.0)
+            .bind(new.provider_version.map(signed))
             .execute(c)
             .await
             .map(drop)?);
@@ -330,6 +335,7 @@ impl Tx {
             .bind(signed(changed.api_calls_limit))
             .bind(changed.last_error.as_deref())
             .bind(now)
+            .bind(changed.provider_version.map(signed))
             .fetch_optional(c)
             .await?);
         Ok(row.map(|(version,)| u64::try_from(version).unwrap_or_default()))

@@ -41,6 +41,7 @@ pub mod notifications;
 pub mod oauth_states;
 mod ownership;
 pub mod plans;
+pub mod provider_versions;
 pub mod providers;
 mod provision;
 pub mod queues;

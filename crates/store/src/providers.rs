@@ -17,13 +17,22 @@ sql! {
            ON CONFLICT (name) DO UPDATE SET display_name = excluded.display_name, \
                category = excluded.category, auth_type = excluded.auth_type, \
                pack_hash = excluded.pack_hash, view = excluded.view, \
-               capabilities = excluded.capabilities, updated_at = excluded.updated_at \
+               capabilities = excluded.capabilities, updated_at = excluded.updated_at, \
+               brought = FALSE \
            WHERE providers.pack_hash <> excluded.pack_hash";
     GET = "SELECT name, display_name, category, auth_type, pack_hash, view, capabilities, \
-                  created_at, updated_at FROM providers WHERE name = $1";
+                  created_at, updated_at FROM providers WHERE name = $1 AND NOT brought";
     LIST = "SELECT name, display_name, category, auth_type, pack_hash, view, capabilities, \
                    created_at, updated_at FROM providers \
-            WHERE ($1 = '' OR category = $1) ORDER BY display_name, name";
+            WHERE NOT brought AND ($1 = '' OR category = $1) ORDER BY display_name, name";
+    HOLD = "INSERT INTO providers (name, display_name, category, auth_type, pack_hash, view, \
+                                   capabilities, created_at, updated_at, brought) \
+            VALUES ($1, $1, 'other', $2, '', '{}', '{}', $3, $3, TRUE) \
+            ON CONFLICT (name) DO UPDATE SET updated_at = excluded.updated_at";
+    LET_GO = "DELETE FROM providers WHERE name = $1 AND brought \
+              AND NOT EXISTS (SELECT 1 FROM provider_versions v WHERE v.name = $1)";
+    BRINGERS = "SELECT COUNT(DISTINCT tenant_id) FROM provider_versions WHERE name = $1";
+    USES = "SELECT COUNT(*) FROM integrations WHERE provider = $1";
 }
 
 /// A provider as stored.
@@ -102,10 +111,30 @@ impl Tx {
             .rows_affected());
         Ok(rows > 0)
     }
+
+    /// Holds the name of a provider that somebody brings, for integrations to refer to.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn hold_provider_name(&mut self, name: &str, auth_type: &str) -> StoreResult<()> {
+        let now = self.env().now().0;
+        on!(self, c => sqlx::query(HOLD)
+            .bind(name).bind(auth_type).bind(now).execute(c).await.map(drop)?);
+        Ok(())
+    }
+
+    /// Lets a name go that nobody's provider has any more.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn let_go_provider_name(&mut self, name: &str) -> StoreResult<()> {
+        on!(self, c => sqlx::query(LET_GO).bind(name).execute(c).await.map(drop)?);
+        Ok(())
+    }
 }
 
 impl Conn {
-    /// A provider by its name.
+    /// A provider that comes with Connectus, by its name.
     ///
     /// # Errors
     /// What the database says.
@@ -115,7 +144,26 @@ impl Conn {
         Ok(row.map(Provider::try_from).transpose()?)
     }
 
-    /// All providers, or those of one category, by display name.
+    /// How many have brought a provider of this name, tenants and everybody together.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn count_bringers(&mut self, name: &str) -> StoreResult<u64> {
+        let (count,): (i64,) = on!(self, c => sqlx::query_as(BRINGERS)
+            .bind(name).fetch_one(c).await?);
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+
+    /// How many integrations of all tenants use a provider of this name.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn count_provider_uses(&mut self, name: &str) -> StoreResult<u64> {
+        let (count,): (i64,) = on!(self, c => sqlx::query_as(USES).bind(name).fetch_one(c).await?);
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+
+    /// All providers that come with Connectus, or those of one category, by display name.
     ///
     /// # Errors
     /// What the database says.

@@ -113,6 +113,7 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
     ("notifications", crate::notifications::STATEMENTS),
     ("oauth_states", crate::oauth_states::STATEMENTS),
     ("plans", crate::plans::STATEMENTS),
+    ("provider_versions", crate::provider_versions::STATEMENTS),
     ("providers", crate::providers::STATEMENTS),
     ("queues", crate::queues::STATEMENTS),
     ("receipts", crate::receipts::STATEMENTS),

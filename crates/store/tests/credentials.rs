@@ -40,6 +40,7 @@ async fn credential(db: &TestStore) -> (TenantCtx, IntegrationId) {
         id: id.clone(),
         tenant,
         provider: "hubspot".into(),
+        provider_version: None,
         name: "A".into(),
         status: connectus_core::integration::IntegrationStatus::Pending,
         settings: Map::new(),

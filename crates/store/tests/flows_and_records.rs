@@ -117,6 +117,7 @@ fn integration(db: &TestStore, ctx: &TenantCtx) -> Integration {
         id: db.sim.env.id(),
         tenant: ctx.tenant().clone(),
         provider: "hubspot".into(),
+        provider_version: None,
         name: "HubSpot".into(),
         status: IntegrationStatus::Connected,
         settings: Map::new(),

@@ -39,6 +39,7 @@ async fn integration(db: &TestStore, name: &str) -> (TenantCtx, IntegrationId) {
         id: id.clone(),
         tenant: ctx.tenant().clone(),
         provider: "hubspot".into(),
+        provider_version: None,
         name: name.into(),
         status: IntegrationStatus::Connected,
         settings: Map::new(),

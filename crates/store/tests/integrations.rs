@@ -44,6 +44,7 @@ fn integration(db: &TestStore, ctx: &TenantCtx, provider: &str, name: &str) -> I
         id: db.sim.env.id(),
         tenant: ctx.tenant().clone(),
         provider: provider.into(),
+        provider_version: None,
         name: name.into(),
         status: IntegrationStatus::Pending,
         settings: json!({"base_url": "https://crm.example.com"}).as_object().unwrap().clone(),

@@ -7,14 +7,17 @@
 //! slices ([`slices`]); [`jobs`] is what comes before pages where a provider takes its time, and
 //! [`properties`] what has to be asked for by name; [`dynamic`] makes streams of templates;
 //! [`reader`] reads a stream; [`source`] is a manifest with its settings; [`protocol`] speaks the
-//! Airbyte protocol; [`support`] says what runs here.
+//! Airbyte protocol; [`support`] says what runs here. What people brought is an [`offer`]; with an
+//! integration's settings and [`secrets`] it becomes a [`connection`].
 
 pub mod auth;
+pub(crate) mod connection;
 pub mod decode;
 pub mod document;
 pub mod dynamic;
 pub mod interpolation;
 pub mod jobs;
+pub mod offer;
 mod pages;
 pub mod paging;
 pub mod properties;
@@ -23,6 +26,7 @@ pub mod reader;
 pub mod records;
 pub mod request;
 pub mod schema;
+pub mod secrets;
 pub mod settings;
 pub mod slices;
 pub mod source;
@@ -34,6 +38,7 @@ pub mod text;
 mod tests;
 
 pub use document::{Document, load};
+pub use offer::Offer;
 pub use protocol::{Messages, Selected};
 pub use source::{Source, Ways};
 pub use support::{Report, report};

@@ -105,7 +105,7 @@ impl Source {
         let book = Arc::new(SecretBook::of(&specification(document), &config));
         let prepared = settings::prepared(document, config, &ways.env)?;
         if let (Some(sink), Some(kept)) = (&ways.keep, &prepared.kept) {
-            sink.changed(kept);
+            sink.migrated(kept);
         }
         let config = prepared.config;
         let budget = Budget::compile(&document.root, &Scope::new(&ways.env, &config))?;
@@ -174,6 +174,18 @@ impl Source {
     /// `not_found` for an unknown stream; `invalid` for one that does not run here, saying why.
     pub fn plan(&self, name: &str) -> Result<&Arc<StreamPlan>> {
         self.plans(name).map(Plans::first)
+    }
+
+    /// Whether a stream can be asked for what changed, so that its state is worth keeping.
+    ///
+    /// # Errors
+    /// As [`Self::plan`].
+    pub fn keeps_state(&self, name: &str) -> Result<bool> {
+        let keeps = |plan: &StreamPlan| plan.range.is_some() || plan.count.is_some();
+        Ok(match self.plans(name)? {
+            Plans::One(plan) => keeps(plan),
+            Plans::ByState { changes, .. } => keeps(changes),
+        })
     }
 
     /// Reads a stream from where a state left off.

@@ -10,8 +10,15 @@ mod write;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use connectus_core::{Error, Result, error::FieldError, provider::Pack};
-use serde_json::{Map, Value};
+use connectus_core::{
+    Error, Result,
+    error::FieldError,
+    provider::{
+        Capabilities, ErrorRules, Limits, Pack, Provider, ProviderView, SCHEMA_VERSION,
+        StreamCapability,
+    },
+};
+use serde_json::{Map, Value, json};
 
 pub use action::{ActionPlan, BatchPlan, ErrorRef};
 pub use call::{CallPlan, Draft};
@@ -21,10 +28,13 @@ pub use stream::{CapPlan, CursorPlan, JobPlan, Next, Pages, Paging, PartPlan, St
 pub use times::{TimeFormat, duration_micros};
 pub use write::{WriteCallPlan, WritePlan};
 
-use crate::template::Node;
+use crate::{manifest::Offer, template::Node};
 
 /// The setting that chooses another API version than the pack's own.
 pub const API_VERSION: &str = "api_version";
+
+/// The one way to sign in to a manifest: its settings say how.
+pub const SETTINGS: &str = "settings";
 
 /// Largest pack read, in bytes of YAML.
 pub const MAX_PACK_BYTES: usize = 1024 * 1024;
@@ -39,6 +49,7 @@ pub struct Plan {
     pub(crate) actions: BTreeMap<Box<str>, Arc<ActionPlan>>,
     pub(crate) check: Option<CallPlan>,
     pub(crate) errors: ErrorPlan,
+    offer: Option<Arc<Offer>>,
 }
 
 impl Plan {
@@ -77,7 +88,67 @@ impl Plan {
         let check =
             pack.check.as_ref().map(|call| CallPlan::compile(call, "/check")).transpose()?;
         let errors = ErrorPlan::compile(&pack.errors);
-        Ok(Self { pack, base_url, streams, actions, check, errors })
+        Ok(Self { pack, base_url, streams, actions, check, errors, offer: None })
+    }
+
+    /// A manifest under the envelope that every provider has; what is read, the manifest says.
+    ///
+    /// # Errors
+    /// `invalid` when the envelope is not.
+    pub fn of_manifest(about: Provider, offer: Offer) -> Result<Self> {
+        Ok(Self {
+            base_url: Node::compile(&Value::Null, "/provider/base_url")?,
+            errors: ErrorPlan::compile(&ErrorRules::default()),
+            pack: Pack {
+                schema: SCHEMA_VERSION,
+                provider: about,
+                auth: Vec::new(),
+                limits: Limits::none(),
+                errors: ErrorRules::default(),
+                check: None,
+                streams: Vec::new(),
+                actions: Vec::new(),
+                triggers: None,
+            },
+            streams: BTreeMap::new(),
+            actions: BTreeMap::new(),
+            check: None,
+            offer: Some(Arc::new(offer)),
+        })
+    }
+
+    /// The manifest, where one describes the provider.
+    pub fn offer(&self) -> Option<&Arc<Offer>> {
+        self.offer.as_ref()
+    }
+
+    /// The provider as the API shows it.
+    pub fn view(&self) -> ProviderView {
+        let mut view = self.pack.view();
+        if let Some(offer) = &self.offer {
+            view.connection_specification = offer.specification.clone();
+        }
+        view
+    }
+
+    /// What can be done with the provider today.
+    pub fn capabilities(&self) -> Capabilities {
+        let mut can = self.pack.capabilities();
+        let Some(offer) = &self.offer else { return can };
+        let fields: Vec<_> = offer.secrets.iter().map(|field| field.path.as_str()).collect();
+        can.auth_methods = json!([{"name": SETTINGS, "fields": fields}]);
+        can.connection_test = true;
+        can.streams = offer
+            .streams()
+            .map(|stream| StreamCapability {
+                name: stream.name.clone(),
+                primary_key: stream.primary_key.clone(),
+                delta: stream.delta,
+                write_action: None,
+            })
+            .collect();
+        can.delta_sync = can.streams.iter().any(|stream| stream.delta);
+        can
     }
 
     /// A stream by its name.

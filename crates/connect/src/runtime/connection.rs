@@ -9,10 +9,11 @@ use connectus_core::{
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{CursorState, StreamReader, reader, site::Site};
+use super::{CursorState, Reachable, StreamReader, reader, site::Site};
 use crate::{
     BudgetView, CallSink, CredentialSource, Guarded, Plan,
     governor::{Governor, Governors},
+    manifest::connection::{ManifestConnection, Parts},
     plan::StreamPlan,
 };
 
@@ -95,6 +96,35 @@ impl Connector {
             sink: self.sink.clone(),
             site,
             source,
+        })))
+    }
+
+    /// The way to a provider, whatever describes it; `settings` are an integration's, as they are
+    /// stored.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub fn open(
+        &self,
+        plan: &Arc<Plan>,
+        settings: &Map<String, Value>,
+        credential: &str,
+        source: Arc<dyn CredentialSource>,
+    ) -> Result<Arc<dyn Reachable>> {
+        let Some(offer) = plan.offer() else {
+            let settings = Settings::from_json(&Value::Object(settings.clone()))?;
+            return Ok(Arc::new(self.connect(plan, &settings, credential, source)?));
+        };
+        Ok(Arc::new(ManifestConnection::new(Parts {
+            offer: offer.clone(),
+            provider: plan.pack.provider.name.as_str().into(),
+            credential: credential.into(),
+            settings: settings.clone(),
+            source,
+            governor: self.governors.of(credential, &plan.pack.limits),
+            http: self.http.clone(),
+            env: self.env.clone(),
+            sink: self.sink.clone(),
         })))
     }
 
@@ -203,7 +233,36 @@ impl Connection {
 impl Plan {
     /// The provider's streams and their fields. Nothing is sent.
     pub fn discover(&self) -> Vec<StreamInfo> {
-        self.pack.streams.iter().map(stream_info).collect()
+        match self.offer() {
+            Some(offer) => offer.streams().cloned().collect(),
+            None => self.pack.streams.iter().map(stream_info).collect(),
+        }
+    }
+
+    /// The JSON Schema of a stream's records, as far as it is known without asking.
+    pub fn schema_of(&self, stream: &str) -> Option<Value> {
+        self.discover().into_iter().find(|known| known.name == stream).map(|known| known.schema)
+    }
+
+    /// Refuses a stream that cannot be read, saying which ones can or what this one needs.
+    ///
+    /// # Errors
+    /// `invalid`.
+    pub fn check_stream(&self, stream: &str) -> Result<()> {
+        if let Some(offer) = self.offer() {
+            return offer.check_stream(stream);
+        }
+        if self.streams.contains_key(stream) {
+            return Ok(());
+        }
+        let provider = &self.pack.provider.name;
+        let names: Vec<&str> = self.pack.streams.iter().map(Stream::name).collect();
+        let message = if names.is_empty() {
+            format!("nothing can be read from {provider} so far.")
+        } else {
+            format!("must be one of those {provider} offers: {}.", names.join(", "))
+        };
+        Err(Error::invalid("/stream", message))
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use connectus_core::{Error, Result, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Version of the stored form.
 const VERSION: u32 = 1;
@@ -18,14 +18,56 @@ const MAX_SEEN: usize = 500;
 pub struct CursorState(pub Value);
 
 impl CursorState {
+    /// A place in a stream of a manifest: its state, and when the first read of all began as long
+    /// as that goes on.
+    ///
+    /// # Errors
+    /// `internal` when it has no JSON form.
+    pub(crate) fn in_manifest(
+        stream: &str,
+        since: Option<Timestamp>,
+        state: Map<String, Value>,
+    ) -> Result<Self> {
+        let stored = InManifest { v: VERSION, stream: stream.to_owned(), since, state };
+        Ok(Self(serde_json::to_value(stored).map_err(Error::internal)?))
+    }
+
+    /// What [`Self::in_manifest`] was made of.
+    ///
+    /// # Errors
+    /// `invalid` when it is no place in this stream.
+    pub(crate) fn of_manifest(&self, stream: &str) -> Result<ManifestPlace> {
+        let stored = serde_json::from_value(self.0.clone()).map_err(not_of_this_version);
+        let stored: InManifest = stored?;
+        belongs(stored.v, &stored.stream, stream)?;
+        Ok((stored.since, stored.state))
+    }
+
     /// When the full read within which it lies began; none outside of one.
     pub fn full_since(&self) -> Option<Timestamp> {
+        if let Ok(stored) = serde_json::from_value::<InManifest>(self.0.clone()) {
+            return stored.since;
+        }
         let stored: Stored = serde_json::from_value(self.0.clone()).ok()?;
         match stored.position {
             Position::Full { since, .. } => Some(since),
             Position::Delta(_) => None,
         }
     }
+}
+
+/// When a first read of all began, and the state of the source.
+type ManifestPlace = (Option<Timestamp>, Map<String, Value>);
+
+/// What is inside, in a stream of a manifest.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InManifest {
+    v: u32,
+    stream: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
+    state: Map<String, Value>,
 }
 
 /// What is inside.
@@ -121,15 +163,23 @@ impl Delta {
 pub(super) type Mark = (Timestamp, String);
 
 pub(super) fn load(state: &CursorState, stream: &str) -> Result<Position> {
-    let stored: Stored = serde_json::from_value(state.0.clone()).map_err(|error| {
-        let message = "is not a cursor of this version; start the stream from the beginning";
-        Error::invalid("cursor", message).caused_by(error)
-    })?;
-    if stored.v != VERSION || stored.stream != stream {
-        let message = format!("belongs to the stream `{}`, version {}", stored.stream, stored.v);
-        return Err(Error::invalid("cursor", message));
-    }
+    let stored = serde_json::from_value(state.0.clone()).map_err(not_of_this_version);
+    let stored: Stored = stored?;
+    belongs(stored.v, &stored.stream, stream)?;
     Ok(stored.position)
+}
+
+fn not_of_this_version(error: serde_json::Error) -> Error {
+    let message = "is not a cursor of this version; start the stream from the beginning";
+    Error::invalid("cursor", message).caused_by(error)
+}
+
+fn belongs(version: u32, to: &str, stream: &str) -> Result<()> {
+    if version == VERSION && to == stream {
+        return Ok(());
+    }
+    let message = format!("belongs to the stream `{to}`, version {version}");
+    Err(Error::invalid("cursor", message))
 }
 
 pub(super) fn save(position: &Position, stream: &str) -> Result<CursorState> {

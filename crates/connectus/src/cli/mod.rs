@@ -13,6 +13,7 @@ mod migrate;
 mod notifications;
 mod openapi;
 mod output;
+mod provider;
 mod queues;
 mod runs;
 mod serve;
@@ -93,6 +94,9 @@ enum Command {
     /// Make and list tenants.
     #[command(subcommand)]
     Tenant(tenant::Command),
+    /// Add providers of your own: manifests and packs.
+    #[command(subcommand)]
+    Provider(provider::Command),
     /// Add people.
     #[command(subcommand)]
     User(user::Command),
@@ -152,6 +156,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Queues(command) => block_on(queues::run(command, global)),
         Command::Migrate => block_on(migrate::run(global)),
         Command::Tenant(command) => block_on(tenant::run(command, global)),
+        Command::Provider(command) => block_on(provider::run(command, global)),
         Command::User(command) => block_on(user::run(command, global)),
         Command::Token(command) => block_on(token::run(command, global)),
         Command::Webhooks(command) => block_on(webhooks::run(command, global)),

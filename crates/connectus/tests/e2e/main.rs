@@ -14,6 +14,7 @@ mod support;
 mod aliases;
 mod answers;
 mod bad_input;
+mod brought;
 mod data_flow;
 mod endpoint;
 mod new_lead_alert;

@@ -19,6 +19,20 @@ const RECORD: &str = "row1";
 const LARGE: usize = 70_000;
 const BLOB: &str = "2026-01-05.358f3e1cab105d42e604e7ab375ead4aa39b3351c7e7b5465bb4e1f0bab40c9d";
 
+/// The smallest manifest.
+pub const MANIFEST: &str = "\
+type: DeclarativeSource
+version: 6.0.0
+check: {type: CheckStream, stream_names: [things]}
+streams:
+  - type: DeclarativeStream
+    name: things
+    retriever:
+      type: SimpleRetriever
+      requester: {type: HttpRequester, url_base: https://things.example.com, path: /things}
+      record_selector: {type: RecordSelector, extractor: {type: DpathExtractor, field_path: []}}
+";
+
 /// What a path parameter names.
 pub enum Named {
     /// An object of one tenant: its identifier.
@@ -32,7 +46,8 @@ pub enum Named {
 pub async fn make(app: &TestApp, of: &Organisation, path: &str, name: &str) -> Option<Named> {
     let resource = path.split('/').find(|part| !matches!(*part, "" | "api" | "v1"))?;
     let id = match (resource, name) {
-        ("providers", "id") | ("oauth", "provider") => return Some(Named::Shared("hubspot")),
+        ("oauth", "provider") => return Some(Named::Shared("hubspot")),
+        ("providers", "id") => provider(app, of).await,
         ("queues", "name") => return Some(Named::Shared("export")),
         ("users", "id") => user(app, of).await,
         ("api-keys", "id") => created(app, of, "/api/v1/api-keys").await,
@@ -63,6 +78,8 @@ pub fn body(operation: &str) -> Option<Value> {
             "email": "new@example.org", "password": PASSWORD, "role": "viewer",
         }),
         "api_keys.create" => json!({"name": "probe", "role": "viewer"}),
+        "providers.create" => json!({"name": "probe", "source": MANIFEST}),
+        "providers.add_version" => json!({"source": MANIFEST}),
         "integrations.create" => json!({"provider": "hubspot", "name": "probe"}),
         "data_flows.create" => json!({
             "name": "probe",
@@ -108,6 +125,16 @@ async fn created(app: &TestApp, of: &Organisation, path: &str) -> String {
     let body = body(operation).unwrap();
     let answer = app.send(Call::post(path).bearer(of.owner()).json(&body)).await;
     answer.expect(201).text_of("id")
+}
+
+/// A provider that the organisation brought.
+async fn provider(app: &TestApp, of: &Organisation) -> String {
+    let new = json!({"name": "things", "source": MANIFEST});
+    let bring = Call::post("/api/v1/providers").bearer(of.owner()).json(&new);
+    let answer = app.send(bring).await;
+    // It may be there from before.
+    assert!([201, 409].contains(&answer.status), "{}", answer.text);
+    "things".to_owned()
 }
 
 async fn data_flow(app: &TestApp, of: &Organisation) -> String {

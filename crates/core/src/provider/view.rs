@@ -32,6 +32,8 @@ pub struct ProviderView {
     pub webhook_events: Vec<String>,
     /// Where the service documents its API.
     pub docs_url: String,
+    /// The JSON Schema of an integration's settings.
+    pub connection_specification: Value,
 }
 
 /// What Connectus can do with a provider today.
@@ -92,6 +94,7 @@ impl Pack {
             webhook_support: self.triggers.is_some(),
             webhook_events: self.event_names(),
             docs_url: self.provider.docs_url.clone(),
+            connection_specification: self.specification(),
         }
     }
 
@@ -128,6 +131,21 @@ impl Pack {
                 .is_some_and(|oauth| oauth.refresh != super::RefreshShape::None),
             connection_test: self.check.is_some(),
         }
+    }
+
+    fn specification(&self) -> Value {
+        let settings = &self.provider.settings;
+        let property = |setting: &super::Setting| {
+            let mut schema = json!({"type": "string", "description": setting.description});
+            if let Some(default) = &setting.default {
+                schema["default"] = default.as_str().into();
+            }
+            (setting.name.clone(), schema)
+        };
+        let properties: Map<String, Value> = settings.iter().map(property).collect();
+        let needed = settings.iter().filter(|one| one.required && one.default.is_none());
+        let required: Vec<_> = needed.map(|setting| setting.name.as_str()).collect();
+        json!({"type": "object", "properties": properties, "required": required})
     }
 
     fn event_names(&self) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use connectus_connect::{ActionOutcome, Connection, Plan, packs};
+use connectus_connect::{ActionOutcome, Plan, Reachable, packs};
 use connectus_core::{
     Code, Error, IntegrationId, Page, Result, TenantCtx,
     integration::{Integration, IntegrationStatus},
@@ -74,7 +74,7 @@ pub(super) async fn perform(cx: &ActionCx<'_>, name: &str, input: &Value) -> Res
     let connection = cx.parts.connections.open(cx.ctx, &integration.id).await?;
     let found = match &action.idempotency {
         Idempotency::VerifyThenRetry { lookup } if cx.unsure => {
-            look_for(&connection, lookup, input, cx.key).await?
+            look_for(&*connection, lookup, input, cx.key).await?
         }
         _ => None,
     };
@@ -87,7 +87,7 @@ pub(super) async fn perform(cx: &ActionCx<'_>, name: &str, input: &Value) -> Res
 
 /// What an earlier attempt made, if it made something.
 async fn look_for(
-    connection: &Connection,
+    connection: &dyn Reachable,
     lookup: &str,
     input: &Value,
     key: &str,

@@ -25,7 +25,7 @@ use super::{
     Connections, settings_of,
     vault::{self, About},
 };
-use crate::health;
+use crate::{health, providers};
 
 /// How long a person may take to say yes, in seconds.
 const STATE_SECS: i64 = 600;
@@ -145,12 +145,12 @@ impl Connections {
         ctx: &TenantCtx,
         integration: &Integration,
     ) -> Result<(Arc<Plan>, Secrets)> {
-        let plan = super::known_plan(&integration.provider)?;
+        let mut conn = self.0.store.read().await?;
+        let plan = providers::of(&mut conn, ctx, integration).await?;
         if plan.pack.oauth2().is_none() {
             let message = "does not sign in by OAuth; enter `auth_credentials` instead.";
             return Err(Error::invalid("provider", message));
         }
-        let mut conn = self.0.store.read().await?;
         let stored = conn.credential(ctx, &integration.id).await?;
         let missing = || {
             let message = "is missing: enter the client id and secret of your app first.";

@@ -1,17 +1,18 @@
 //! Tests connections: one cheap call, and what follows from its outcome.
 
+use connectus_connect::Plan;
 use connectus_core::{
-    Code, Error, IntegrationId, Result, TenantCtx,
-    audit::Outcome,
-    event::EventType,
-    integration::IntegrationStatus,
-    provider::{AuthMethod, Pack},
+    Code, Error, IntegrationId, Result, TenantCtx, audit::Outcome, event::EventType,
+    integration::IntegrationStatus, provider::AuthMethod,
 };
 use futures::FutureExt;
 use serde_json::{Value, json};
 
-use super::{Connections, known_plan};
-use crate::health::{self, Problem};
+use super::Connections;
+use crate::{
+    health::{self, Problem},
+    providers,
+};
 
 /// The operation's name in the health log.
 const OPERATION: &str = "test_connection";
@@ -39,9 +40,21 @@ impl Connections {
         let view = self.view(ctx, id).await?;
         let kind = view.credential.as_ref().map(|credential| credential.kind.as_str());
         let integration = view.integration;
-        check_testable(&known_plan(&integration.provider)?.pack, kind)?;
-        let report = match self.connect(&integration, true) {
-            Ok((connection, _)) => connection.test().await,
+        let mut conn = self.0.store.read().await?;
+        let plan = providers::of(&mut conn, ctx, &integration).await?;
+        drop(conn);
+        check_testable(&plan, kind)?;
+        // A source that renews its own token must not meet another one that does the same.
+        let shared = match plan.offer() {
+            Some(_) => self.open(ctx, id).await.ok(),
+            None => None,
+        };
+        let connection = match shared {
+            Some(shared) => Ok(shared),
+            None => self.connect(&integration, &plan, true).map(|(connection, _)| connection),
+        };
+        let report = match connection {
+            Ok(connection) => connection.test().await,
             Err(error) => Err(error),
         };
         let (latency_ms, account, error) = match report {
@@ -93,10 +106,11 @@ impl Connections {
 }
 
 /// Whether there is a call that proves a credential of this kind and changes nothing.
-fn check_testable(pack: &Pack, kind: Option<&str>) -> Result<()> {
+fn check_testable(plan: &Plan, kind: Option<&str>) -> Result<()> {
+    let pack = &plan.pack;
     let method = pack.auth.iter().find(|method| Some(method.name()) == kind);
     let by_address = matches!(method, Some(AuthMethod::WebhookUrl(_)));
-    if pack.check.is_some() && !by_address {
+    if plan.offer().is_some() || (pack.check.is_some() && !by_address) {
         return Ok(());
     }
     let detail = "This kind of connection offers nothing that could be tested without side \

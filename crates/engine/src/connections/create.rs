@@ -1,6 +1,6 @@
 //! Adds integrations.
 
-use connectus_connect::{Plan, Secrets, Settings, quirks};
+use connectus_connect::{Plan, Secrets, quirks};
 use connectus_core::{
     Code, EndpointId, Error, IntegrationId, Result, TenantCtx,
     event::EventType,
@@ -18,9 +18,10 @@ use futures::FutureExt;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Connections, accept, known_plan,
+    Connections, accept, enter,
     vault::{self, About},
 };
+use crate::providers;
 
 /// Integrations of one tenant.
 const MAX_INTEGRATIONS: u64 = 1000;
@@ -30,6 +31,8 @@ const MAX_INTEGRATIONS: u64 = 1000;
 pub struct NewIntegration {
     /// The provider's name.
     pub provider: String,
+    /// The version of a brought provider to stay with; `None` follows the newest.
+    pub provider_version: Option<u64>,
     /// The name people give it.
     pub name: String,
     /// Its secrets; empty for none yet.
@@ -46,7 +49,9 @@ impl Connections {
     /// # Errors
     /// `invalid` naming every field at fault; never a value of a credential.
     pub async fn create(&self, ctx: &TenantCtx, new: NewIntegration) -> Result<IntegrationView> {
-        let plan = known_plan(&new.provider)?;
+        let mut conn = self.0.store.read().await?;
+        let plan = providers::named(&mut conn, ctx, &new.provider, new.provider_version).await?;
+        drop(conn);
         let (integration, about) = self.prepare(ctx, &plan, &new)?;
         let (ctx, sealer) = (ctx.clone(), self.0.store.sealer().clone());
         let id = integration.id.clone();
@@ -83,28 +88,28 @@ impl Connections {
         plan: &Plan,
         new: &NewIntegration,
     ) -> Result<(Integration, Option<About>)> {
-        let (pack, policy, now) = (&plan.pack, self.egress(), self.env().now());
+        let (pack, policy, env) = (&plan.pack, self.egress(), self.env());
         let name = accept::name(&new.name)?;
         // What the credential itself tells need not be given.
         let mut settings = quirks::settings_of(&pack.provider.name, &new.credentials);
         settings.extend(new.settings.clone());
-        accept::settings(pack, policy, &settings)?;
+        enter::settings(plan, policy, &settings)?;
         accept::sync_config(&new.sync_config)?;
-        let about = match new.credentials.names().is_empty() {
-            true => None,
-            false => {
-                let accepted = accept::credential(pack, policy, &new.credentials, now)?;
-                let place = Settings::from_json(&Value::Object(settings.clone()))?;
-                let origin = place.credential_origin();
-                let accept::Accepted { kind, state, expires_at } = accepted;
-                Some(About { kind, state, origin, expires_at })
-            }
-        };
+        let origin = enter::place(plan, &settings)?;
+        let accepted = enter::credential(plan, policy, env, &settings, &new.credentials)?;
+        let about = accepted.map(|accept::Accepted { kind, state, expires_at }| About {
+            kind,
+            state,
+            origin,
+            expires_at,
+        });
+        let now = env.now();
         let ready = about.as_ref().is_some_and(|about| about.state == CredentialState::Active);
         let integration = Integration {
             id: self.env().id(),
             tenant: ctx.tenant().clone(),
             provider: pack.provider.name.clone(),
+            provider_version: new.provider_version,
             name,
             status: if ready { IntegrationStatus::Connected } else { IntegrationStatus::Pending },
             settings,

@@ -11,9 +11,9 @@ use serde_json::json;
 use super::{
     Connections,
     create::{put_endpoint, start_budget},
-    known_plan,
     revocation::{self, Revocation},
 };
+use crate::providers;
 
 impl Connections {
     /// Erases the credential of an integration, with what verifies its webhooks, and gives the
@@ -56,7 +56,8 @@ impl Connections {
         if !erased && integration.status == IntegrationStatus::Disconnected {
             return Ok(None);
         }
-        let pack = &known_plan(&integration.provider)?.pack;
+        let plan = providers::of(tx, ctx, &integration).await?;
+        let pack = &plan.pack;
         put_endpoint(tx, ctx, self.0.store.sealer(), pack, id, &Secrets::new()).await?;
         start_budget(tx, pack, &mut integration).await?;
         integration.status = IntegrationStatus::Disconnected;

@@ -15,6 +15,7 @@ mod check;
 mod create;
 mod delete;
 mod disconnect;
+mod enter;
 mod refresh;
 mod revocation;
 mod seed;
@@ -33,7 +34,7 @@ use std::{
     time::Duration,
 };
 
-use connectus_connect::{Connection, Connector, Guarded, Plan, Settings, packs};
+use connectus_connect::{Connector, Guarded, Plan, Reachable, Settings, StreamInfo, TEST_WITHIN};
 use connectus_core::{
     Code, EndpointId, Env, Error, IntegrationId, Result, TenantCtx, TenantId,
     integration::{Integration, IntegrationStatus},
@@ -42,7 +43,7 @@ use connectus_store::{Store, integrations::IntegrationView};
 use serde_json::{Map, Value};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::fresh::Fresh;
+use crate::{fresh::Fresh, providers};
 
 pub use authorize::{AuthorizeReturn, BeginAuthorize, SessionKey};
 pub use check::TestOutcome;
@@ -80,7 +81,8 @@ type Key = (TenantId, IntegrationId);
 
 struct Opened {
     settings: Map<String, Value>,
-    connection: Arc<Connection>,
+    plan: Arc<Plan>,
+    connection: Arc<dyn Reachable>,
     source: Arc<StoreCredentials>,
 }
 
@@ -99,7 +101,7 @@ impl Connections {
     /// # Errors
     /// `not_found`; `conflict` while it is paused; `reauth_required` without a usable credential;
     /// `invalid` and `egress_denied` for settings that no longer hold.
-    pub async fn open(&self, ctx: &TenantCtx, id: &IntegrationId) -> Result<Arc<Connection>> {
+    pub async fn open(&self, ctx: &TenantCtx, id: &IntegrationId) -> Result<Arc<dyn Reachable>> {
         let integration = self.view(ctx, id).await?.integration;
         if integration.status == IntegrationStatus::Paused {
             let detail =
@@ -108,20 +110,21 @@ impl Connections {
         }
         let mut conn = self.0.store.read().await?;
         let held = conn.credential_generation(ctx, id).await?;
-        drop(conn);
         let (generation, state) = held.ok_or_else(source::no_credential)?;
         source::check_state(state)?;
+        let plan = providers::of(&mut conn, ctx, &integration).await?;
+        drop(conn);
         let key = (ctx.tenant().clone(), id.clone());
         if let Some(opened) = self.open_map().get(&key)
             && opened.settings == integration.settings
+            && Arc::ptr_eq(&opened.plan, &plan)
         {
             opened.source.expect(generation);
             return Ok(opened.connection.clone());
         }
-        let (connection, source) = self.connect(&integration, false)?;
-        let connection = Arc::new(connection);
-        let opened =
-            Opened { settings: integration.settings, connection: connection.clone(), source };
+        let (connection, source) = self.connect(&integration, &plan, false)?;
+        let settings = integration.settings;
+        let opened = Opened { settings, plan, connection: connection.clone(), source };
         let mut open = self.open_map();
         if open.len() >= MAX_OPEN {
             open.retain(|_, opened| Arc::strong_count(&opened.connection) > 1);
@@ -140,6 +143,20 @@ impl Connections {
         let today = self.env().now();
         let view = self.0.store.read().await?.integration_view(ctx, id, today).await?;
         view.ok_or_else(|| Error::not_found("integration"))
+    }
+
+    /// The streams of an integration and their fields; its provider may be asked for them.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; `timeout` when the provider takes too long.
+    pub async fn discover(&self, ctx: &TenantCtx, id: &IntegrationId) -> Result<Vec<StreamInfo>> {
+        let connection = self.open(ctx, id).await?;
+        let found = tokio::time::timeout(TEST_WITHIN, connection.discover()).await;
+        found.map_err(|_| {
+            let secs = TEST_WITHIN.as_secs();
+            let detail = format!("The provider did not name its streams within {secs} seconds.");
+            Error::new(Code::Timeout, detail)
+        })?
     }
 
     /// Forgets the open connection of an integration; the next use builds it anew.
@@ -202,9 +219,9 @@ impl Connections {
     fn connect(
         &self,
         integration: &Integration,
+        plan: &Arc<Plan>,
         insist: bool,
-    ) -> Result<(Connection, Arc<StoreCredentials>)> {
-        let plan = packs::find(&integration.provider)?;
+    ) -> Result<(Arc<dyn Reachable>, Arc<StoreCredentials>)> {
         let settings = settings_of(integration)?;
         let source = Arc::new(StoreCredentials::new(source::Origin {
             store: self.0.store.clone(),
@@ -213,11 +230,12 @@ impl Connections {
             ctx: TenantCtx::system(integration.tenant.clone()),
             integration: integration.id.clone(),
             plan: plan.clone(),
-            settings: settings.clone(),
+            settings,
             insist,
         }));
         let budget = usage::budget_name(&integration.tenant, &integration.id);
-        let connection = self.0.connector.connect(&plan, &settings, &budget, source.clone())?;
+        let settings = &integration.settings;
+        let connection = self.0.connector.open(plan, settings, &budget, source.clone())?;
         Ok((connection, source))
     }
 }
@@ -231,15 +249,4 @@ impl std::fmt::Debug for Connections {
 /// The settings of an integration in the form the connect crate takes.
 fn settings_of(integration: &Integration) -> Result<Settings> {
     Settings::from_json(&Value::Object(integration.settings.clone()))
-}
-
-/// The pack of a provider, named in a request.
-fn known_plan(provider: &str) -> Result<Arc<Plan>> {
-    packs::find(provider).map_err(|error| match error.code {
-        Code::NotFound => Error::invalid(
-            "provider",
-            "is not a known provider; GET /api/v1/providers lists them by name.",
-        ),
-        _ => error,
-    })
 }

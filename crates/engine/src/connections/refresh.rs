@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use connectus_connect::{Access, oauth};
+use connectus_connect::{Access, Secrets, oauth};
 use connectus_core::{Code, Error, Result, event::EventType, provider::RefreshShape};
 use connectus_store::credentials::{RefreshLease, SealedCredential};
 use futures::FutureExt;
@@ -147,6 +147,48 @@ impl Shared {
                         .await?;
                     health::succeeded(tx, &ctx, &id, OPERATION).await?;
                     Ok(true)
+                }
+                .boxed()
+            })
+            .await
+    }
+
+    /// Stores secrets that a source has renewed itself, over those there are.
+    pub(super) async fn keep(&self, renewed: Secrets) -> Result<u64> {
+        let mut outcome = Err(Error::internal("no try was made"));
+        for _ in 0..STORE_TRIES {
+            outcome = self.put_renewed(renewed.clone()).await;
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+
+    async fn put_renewed(&self, renewed: Secrets) -> Result<u64> {
+        let Origin { store, ctx, integration, .. } = &self.origin;
+        let (ctx, id, sealer) = (ctx.clone(), integration.clone(), store.sealer().clone());
+        store
+            .write(move |tx| {
+                async move {
+                    let stored = tx.credential(&ctx, &id).await?;
+                    let stored = stored.ok_or_else(super::source::no_credential)?;
+                    let mut secrets = vault::open_credential(tx, &ctx, &sealer, &stored).await?;
+                    for name in renewed.names() {
+                        secrets.set(name, renewed.need(name)?.clone());
+                    }
+                    let about = vault::About {
+                        kind: stored.kind,
+                        state: stored.state,
+                        origin: stored.origin,
+                        expires_at: stored.expires_at,
+                    };
+                    vault::put_credential(tx, &ctx, &sealer, &id, &secrets, about).await?;
+                    let fields = json!({"fields": renewed.names()});
+                    let name = EventType::CredentialRefreshed;
+                    tx.emit(&ctx, name, id.as_str(), fields.clone()).await?;
+                    tx.audit(&ctx, name.name(), id.as_str(), fields).await?;
+                    Ok(stored.generation + 1)
                 }
                 .boxed()
             })

@@ -34,7 +34,7 @@ impl Connections {
         ctx: &TenantCtx,
         of: &Integration,
     ) -> Option<Revocation> {
-        let plan = super::known_plan(&of.provider).ok()?;
+        let plan = crate::providers::of(conn, ctx, of).await.ok()?;
         let settings = settings_of(of).ok()?;
         let stored = conn.credential(ctx, &of.id).await.ok()??;
         let revocable = plan.pack.auth.iter().any(|method| match method {

@@ -1,7 +1,7 @@
 //! Writes the built-in providers into the database at every start.
 
-use connectus_connect::packs;
-use connectus_core::{Error, Result, Timestamp, canonical, provider::Pack};
+use connectus_connect::{Plan, packs};
+use connectus_core::{Error, Result, Timestamp, canonical};
 use connectus_store::{Store, providers::Provider};
 use futures::FutureExt;
 use serde_json::json;
@@ -12,7 +12,7 @@ use serde_json::json;
 /// # Errors
 /// What the database says.
 pub async fn seed_providers(store: &Store) -> Result<usize> {
-    let rows = packs::all()?.iter().map(|plan| row(&plan.pack)).collect::<Result<Vec<_>>>()?;
+    let rows = packs::all()?.iter().map(|plan| row(plan)).collect::<Result<Vec<_>>>()?;
     store
         .write(move |tx| {
             async move {
@@ -27,9 +27,10 @@ pub async fn seed_providers(store: &Store) -> Result<usize> {
         .await
 }
 
-fn row(pack: &Pack) -> Result<Provider> {
-    let view = serde_json::to_value(pack.view()).map_err(Error::internal)?;
-    let capabilities = serde_json::to_value(pack.capabilities()).map_err(Error::internal)?;
+fn row(plan: &Plan) -> Result<Provider> {
+    let pack = &plan.pack;
+    let view = serde_json::to_value(plan.view()).map_err(Error::internal)?;
+    let capabilities = serde_json::to_value(plan.capabilities()).map_err(Error::internal)?;
     Ok(Provider {
         name: pack.provider.name.clone(),
         display_name: pack.provider.display_name.clone(),

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use connectus_connect::{Access, CredentialSource, Guarded, Plan, Settings, oauth};
+use connectus_connect::{Access, CredentialSource, Guarded, Plan, Secrets, Settings, oauth};
 use connectus_core::{
     Code, CredentialId, Error, IntegrationId, Result, TenantCtx, Timestamp,
     provider::{AuthMethod, OAuth2},
@@ -85,6 +85,13 @@ impl CredentialSource for StoreCredentials {
 
     async fn renew(&self, refused: u64) -> Result<Access> {
         self.obtain(Some(refused)).await
+    }
+
+    async fn keep(&self, secrets: Secrets) -> Result<u64> {
+        // A token that is good once must be stored even when the call that renewed it is cancelled.
+        let shared = self.0.clone();
+        let task = self.0.origin.tasks.spawn(async move { shared.keep(secrets).await });
+        task.await.map_err(Error::internal)?
     }
 }
 

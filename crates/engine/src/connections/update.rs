@@ -1,11 +1,10 @@
 //! Changes integrations.
 
-use connectus_connect::{EgressPolicy, Secrets, quirks};
+use connectus_connect::{EgressPolicy, Plan, Secrets, quirks};
 use connectus_core::{
     Code, Error, IntegrationId, Result, TenantCtx,
     event::EventType,
     integration::{Integration, IntegrationStatus},
-    provider::Pack,
 };
 use connectus_store::{
     Tx,
@@ -19,9 +18,10 @@ use serde_json::{Map, Value, json};
 use super::{
     Connections, accept,
     create::{put_endpoint, start_budget},
-    known_plan, settings_of,
+    enter,
     vault::{self, About},
 };
+use crate::providers;
 
 /// What a person may ask of an integration's status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub enum Wanted {
 /// A change of an integration. `None` leaves a part as it is.
 #[derive(Debug, Default)]
 pub struct IntegrationChange {
+    /// The version of a brought provider to stay with; `Some(None)` follows the newest.
+    pub provider_version: Option<Option<u64>>,
     /// A new name.
     pub name: Option<String>,
     /// Settings to set; `null` removes one.
@@ -106,8 +108,12 @@ impl Edit {
         mut integration: Integration,
         change: IntegrationChange,
     ) -> Result<()> {
-        let plan = known_plan(&integration.provider)?;
         let before = integration.clone();
+        if let Some(version) = change.provider_version {
+            integration.provider_version = version;
+        }
+        let (name, version) = (&integration.provider, integration.provider_version);
+        let plan = providers::named(tx, &self.ctx, name, version).await?;
         if let Some(name) = &change.name {
             integration.name = accept::name(name)?;
         }
@@ -119,13 +125,15 @@ impl Edit {
         if change.settings.is_some() || !told.is_empty() {
             told.extend(change.settings.unwrap_or_default());
             merge(&mut integration.settings, told);
-            accept::settings(&plan.pack, &self.policy, &integration.settings)?;
+            enter::settings(&plan, &self.policy, &integration.settings)?;
         }
         if let Some(config) = change.sync_config {
             accept::sync_config(&config)?;
             integration.sync_config = config;
         }
-        self.credential(tx, &plan.pack, &mut integration, change.credentials).await?;
+        let moved =
+            enter::place(&plan, &before.settings)? != enter::place(&plan, &integration.settings)?;
+        self.credential(tx, &plan, moved, &mut integration, change.credentials).await?;
         if let Some(wanted) = change.status {
             let held = tx.credential_generation(&self.ctx, &integration.id).await?;
             integration.status = status_for(wanted, held.map(|(_, state)| state))?;
@@ -145,14 +153,15 @@ impl Edit {
     async fn credential(
         &self,
         tx: &mut Tx,
-        pack: &Pack,
+        plan: &Plan,
+        moved: bool,
         integration: &mut Integration,
         entered: Option<CredentialChange>,
     ) -> Result<()> {
         let id = &integration.id;
-        let origin = settings_of(integration)?.credential_origin();
+        let origin = enter::place(plan, &integration.settings)?;
         let stored = tx.credential(&self.ctx, id).await?;
-        let moved = stored.as_ref().is_some_and(|stored| stored.origin != origin);
+        let moved = moved && stored.as_ref().is_some_and(|stored| stored.origin != origin);
         let Some(entered) = entered else {
             if moved {
                 return Err(Error::invalid(
@@ -166,8 +175,13 @@ impl Edit {
             Some(stored) if !moved => self.merged(tx, stored, entered).await?,
             _ => entered.set,
         };
-        let accepted = accept::credential(pack, &self.policy, &secrets, tx.env().now())?;
-        let accept::Accepted { kind, state, expires_at } = accepted;
+        let settings = &integration.settings;
+        let accepted = enter::credential(plan, &self.policy, tx.env(), settings, &secrets)?;
+        let accept::Accepted { kind, state, expires_at } = match accepted {
+            Some(accepted) => accepted,
+            None => accept::credential(&plan.pack, &self.policy, &secrets, tx.env().now())?,
+        };
+        let pack = &plan.pack;
         let about = About { kind, state, origin, expires_at };
         vault::put_credential(tx, &self.ctx, &self.sealer, id, &secrets, about).await?;
         put_endpoint(tx, &self.ctx, &self.sealer, pack, id, &secrets).await?;
@@ -234,6 +248,7 @@ fn changed(before: &Integration, after: &Integration) -> Vec<&'static str> {
         ("settings", before.settings != after.settings),
         ("sync_config", before.sync_config != after.sync_config),
         ("status", before.status != after.status),
+        ("provider_version", before.provider_version != after.provider_version),
     ];
     parts.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }

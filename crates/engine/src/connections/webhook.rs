@@ -7,6 +7,7 @@ use connectus_core::{EndpointId, Error, IntegrationId, Result, TenantCtx};
 use connectus_store::webhook_endpoints::WebhookEndpoint;
 
 use super::{Connections, vault};
+use crate::providers;
 
 /// What receiving a delivery takes.
 #[derive(Debug)]
@@ -44,6 +45,14 @@ impl Connections {
         };
         let place = WebhookEndpoint::place(&id);
         let secrets = vault::open(&mut conn, ctx, self.0.store.sealer(), place, &sealed).await?;
-        Ok(Some(Arc::new(Inbound { integration, plan: packs::find(&provider)?, secrets })))
+        let version = match packs::find(&provider) {
+            Ok(_) => None,
+            Err(_) => {
+                let known = conn.integration(ctx, &integration).await?;
+                known.and_then(|known| known.provider_version)
+            }
+        };
+        let plan = providers::find(&mut conn, ctx, &provider, version).await?;
+        Ok(Some(Arc::new(Inbound { integration, plan, secrets })))
     }
 }

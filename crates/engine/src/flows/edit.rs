@@ -1,18 +1,16 @@
 //! Creating, changing and deleting data flows.
 
-use connectus_connect::packs;
 use connectus_core::{
     Code, Error, FlowId, IntegrationId, Result, TenantCtx,
     collection::CollectionName,
     event::EventType,
     flow::{ConflictPolicy, DataFlow, Direction, FlowOptions, FlowStatus, Leg},
-    provider::Stream,
     schedule,
 };
 use connectus_store::{Conn, Tx};
 use serde_json::{Map, Value, json};
 
-use crate::{parts::Parts, sync::outgoing::Outgoing};
+use crate::{parts::Parts, providers, sync::outgoing::Outgoing};
 
 /// Data flows of one tenant at most.
 pub const MAX_FLOWS: u64 = 1_000;
@@ -238,27 +236,15 @@ fn apply(flow: &mut DataFlow, change: FlowChange) {
 /// Checks a flow against the tenant's integrations and the provider's pack, and brings its
 /// schedule into the stored form.
 pub(super) async fn check(conn: &mut Conn, ctx: &TenantCtx, flow: &mut DataFlow) -> Result<()> {
-    let integrations = conn.integration_providers(ctx).await?;
-    let provider = integrations
-        .into_iter()
-        .find_map(|(id, provider)| (id == flow.integration).then_some(provider))
-        .ok_or_else(|| Error::not_found("integration"))?;
+    let integration = conn.integration(ctx, &flow.integration).await?;
+    let integration = integration.ok_or_else(|| Error::not_found("integration"))?;
     if flow.status == FlowStatus::Error {
         return Err(Error::invalid("/status", "must be one of: draft, active, paused."));
     }
     flow.check()?;
     flow.sync_frequency = schedule::normalise(&flow.sync_frequency)?;
-    let plan = packs::find(&provider)?;
-    let streams = &plan.pack.streams;
-    if !streams.iter().any(|stream| stream.name() == flow.stream) {
-        let names: Vec<&str> = streams.iter().map(Stream::name).collect();
-        let message = if names.is_empty() {
-            format!("nothing can be read from {provider} so far.")
-        } else {
-            format!("must be one of those {provider} offers: {}.", names.join(", "))
-        };
-        return Err(Error::invalid("/stream", message));
-    }
+    let plan = providers::of(conn, ctx, &integration).await?;
+    plan.check_stream(&flow.stream)?;
     if flow.source_fields.is_empty() {
         return Err(Error::invalid("/source_fields", "names at least one field."));
     }
@@ -269,10 +255,9 @@ pub(super) async fn check(conn: &mut Conn, ctx: &TenantCtx, flow: &mut DataFlow)
             return Err(Error::invalid("/transformation_rules", message));
         }
     }
-    if flow.direction.legs().contains(&Leg::Outbound)
-        && let Some(stream) = plan.stream(&flow.stream)
-    {
-        Outgoing::of(flow, &provider, stream)?;
+    if flow.direction.legs().contains(&Leg::Outbound) {
+        let stream = plan.stream(&flow.stream);
+        Outgoing::of(flow, &plan, stream.and_then(|stream| stream.write.as_ref()))?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use connectus_core::{
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{parts::Parts, sync::fields};
+use crate::{parts::Parts, providers, sync::fields};
 
 /// Where the record of a trial came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -44,11 +44,11 @@ pub async fn test_mapping(
     flow: &DataFlow,
     sample: Option<Value>,
 ) -> Result<MappingTrial> {
-    let integrations = parts.store.read().await?.integration_providers(ctx).await?;
-    let (_, provider) = integrations
-        .into_iter()
-        .find(|(id, _)| *id == flow.integration)
-        .ok_or_else(|| Error::not_found("integration"))?;
+    let mut conn = parts.store.read().await?;
+    let integration = conn.integration(ctx, &flow.integration).await?;
+    let integration = integration.ok_or_else(|| Error::not_found("integration"))?;
+    let provider = providers::of(&mut conn, ctx, &integration).await?;
+    drop(conn);
     let leg = if flow.direction == Direction::Outbound { Leg::Outbound } else { Leg::Inbound };
     let (sample, record) = match (sample, leg) {
         (Some(record), _) => (Sample::Given, record),
@@ -74,7 +74,7 @@ async fn first(parts: &Parts, ctx: &TenantCtx, flow: &DataFlow) -> Result<Value>
 
 async fn live(parts: &Parts, ctx: &TenantCtx, flow: &DataFlow) -> Result<Value> {
     let connection = parts.connections.open(ctx, &flow.integration).await?;
-    let mut reader = connection.read(&flow.stream, None)?;
+    let mut reader = connection.read(&flow.stream, None).await?;
     // Some providers begin with an empty page; beyond a few there is nothing to show.
     for _ in 0..3 {
         match reader.next_page().await? {

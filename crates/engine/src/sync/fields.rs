@@ -1,10 +1,9 @@
 //! Field names as people write them and as the provider does: `first_name` finds `firstname`.
 
-use connectus_connect::{Plan as Pack, packs};
+use connectus_connect::Plan as Provider;
 use connectus_core::{
     Result,
     flow::{DataFlow, Direction, Leg, Mapping},
-    provider::SchemaLoader,
 };
 use serde_json::{Map, Value};
 
@@ -22,12 +21,11 @@ const NESTED_PREFIX: &str = "properties.";
 /// What is wrong with the mapping.
 pub(crate) fn mapping(
     flow: &DataFlow,
-    provider: &str,
+    provider: &Provider,
     leg: Leg,
     sample: Option<&Value>,
 ) -> Result<Mapping> {
-    let pack = packs::find(provider)?;
-    let declared = declared(&pack, &flow.stream);
+    let declared = declared(provider, &flow.stream);
     let mut flow = flow.clone();
     let outbound = flow.direction == Direction::Outbound;
     let theirs = if outbound { &mut flow.target_fields } else { &mut flow.source_fields };
@@ -66,9 +64,12 @@ fn rename_rules(flow: &mut DataFlow, outbound: bool, name: &str, usual: &str) {
 
 /// The provider's field as it is written, and the collection's field that fills it: those by which
 /// the provider's things are told apart. None where the flow maps no such field.
-pub(crate) fn matching(flow: &DataFlow, provider: &str, field: &str) -> Option<(String, String)> {
-    let pack = packs::find(provider).ok()?;
-    let declared = declared(&pack, &flow.stream);
+pub(crate) fn matching(
+    flow: &DataFlow,
+    provider: &Provider,
+    field: &str,
+) -> Option<(String, String)> {
+    let declared = declared(provider, &flow.stream);
     let usual = |name: &String| -> String {
         let name = name.strip_prefix(NESTED_PREFIX).unwrap_or(name);
         let known = declared.iter().any(|other| other == name);
@@ -98,15 +99,10 @@ fn plain(name: &str) -> String {
 }
 
 /// The fields a stream declares, at the top and under `properties`.
-fn declared(pack: &Pack, stream: &str) -> Vec<String> {
-    let found = pack.pack.streams.iter().find(|known| known.name() == stream);
-    let Some(SchemaLoader::InlineSchemaLoader { schema }) =
-        found.and_then(|stream| stream.full().schema_loader.as_ref())
-    else {
-        return Vec::new();
-    };
+fn declared(provider: &Provider, stream: &str) -> Vec<String> {
+    let Some(schema) = provider.schema_of(stream) else { return Vec::new() };
     let members = |schema: &Value| schema.get("properties").and_then(Value::as_object).cloned();
-    let top = members(schema).unwrap_or_default();
+    let top = members(&schema).unwrap_or_default();
     let nested: Map<String, Value> = top.get(NESTED_FIELDS).and_then(members).unwrap_or_default();
     top.into_iter().chain(nested).map(|(name, _)| name).collect()
 }

@@ -69,7 +69,7 @@ impl Making<'_> {
         }
         let stream = &self.plan.flow.stream;
         let cursor = planned::cursor_of(&self.at);
-        let reader = self.plan.connection.read(stream, cursor.as_ref())?;
+        let reader = self.plan.connection.read(stream, cursor.as_ref()).await?;
         let env = self.parts.env().clone();
         let mut pages = Pages::prefetch(reader, self.plan.clone(), env);
         loop {

@@ -189,7 +189,7 @@ impl Attempt<'_> {
         let cursor = cursor.map(CursorState);
         let now = self.parts.env().now();
         let full = cursor.as_ref().map_or(Some(now), CursorState::full_since);
-        let reader = self.plan.connection.read(&flow.stream, cursor.as_ref())?;
+        let reader = self.plan.connection.read(&flow.stream, cursor.as_ref()).await?;
         let mut pages = Pages::prefetch(reader, self.plan.clone(), self.parts.env().clone());
         let mut batch = intake::gather(&mut pages, self.cancel).await;
         loop {

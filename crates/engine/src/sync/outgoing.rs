@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use connectus_connect::{Sending, WriteKind, plan::StreamPlan};
+use connectus_connect::{Plan as Provider, Sending, WriteKind, plan::WritePlan};
 use connectus_core::{
     Error, Result, TenantCtx,
     collection::Record,
@@ -34,8 +34,9 @@ impl Outgoing {
     ///
     /// # Errors
     /// `invalid` naming what the flow lacks.
-    pub fn of(flow: &DataFlow, provider: &str, stream: &StreamPlan) -> Result<Self> {
-        let Some(write) = &stream.write else {
+    pub fn of(flow: &DataFlow, plan: &Provider, write: Option<&WritePlan>) -> Result<Self> {
+        let provider = &plan.pack.provider.name;
+        let Some(write) = write else {
             let message = format!("`{}` of {provider} can only be read.", flow.stream);
             return Err(Error::invalid("/direction", message));
         };
@@ -48,12 +49,12 @@ impl Outgoing {
             );
             return Err(Error::invalid("/options/match_field", message));
         };
-        let Some((match_field, match_here)) = fields::matching(flow, provider, named) else {
+        let Some((match_field, match_here)) = fields::matching(flow, plan, named) else {
             let message =
                 format!("`{named}` tells the provider's records apart, so the flow must map it.");
             return Err(Error::invalid("/options/match_field", message));
         };
-        let mapping = fields::mapping(flow, provider, Leg::Outbound, None)?;
+        let mapping = fields::mapping(flow, plan, Leg::Outbound, None)?;
         Ok(Self { mapping, match_field, match_here, updates: write.update.is_some() })
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use connectus_connect::StreamReader;
+use connectus_connect::Pages as Reader;
 use connectus_core::{Env, Result};
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -34,7 +34,7 @@ pub(crate) struct Pages {
 
 impl Pages {
     /// Starts reading.
-    pub fn prefetch(mut reader: StreamReader, plan: Arc<Plan>, env: Env) -> Self {
+    pub fn prefetch(mut reader: Box<dyn Reader>, plan: Arc<Plan>, env: Env) -> Self {
         let (pages, queue) = mpsc::channel(AHEAD);
         let task = tokio::spawn(async move {
             while let Some(page) = reader.next_page().await.transpose() {

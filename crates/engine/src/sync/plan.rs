@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use connectus_connect::{Connection, plan::StreamPlan};
+use connectus_connect::{Reachable, StreamFacts};
 use connectus_core::{
     Error, FlowId, IntegrationId, Result, TenantCtx, Timestamp, canonical,
     collection::MAX_KEY_BYTES,
@@ -11,7 +11,7 @@ use connectus_core::{
 use serde_json::Value;
 
 use super::{fields, outgoing::Outgoing};
-use crate::parts::Parts;
+use crate::{parts::Parts, providers};
 
 /// Stands between the parts of a record's key.
 const KEY_SEPARATOR: char = ':';
@@ -27,9 +27,9 @@ pub(crate) struct Plan {
     /// The provider's name, the first part of every key.
     pub provider: String,
     /// The way to the provider.
-    pub connection: Arc<Connection>,
+    pub connection: Arc<dyn Reachable>,
     /// The stream it reads.
-    pub stream: Arc<StreamPlan>,
+    pub stream: Arc<dyn StreamFacts>,
     /// Other integrations of the same provider: a record that came from one of them, and so has
     /// a key like ours, is not ours to write.
     pub others: HashSet<IntegrationId>,
@@ -53,7 +53,7 @@ impl Plan {
     /// As [`Plan::load`].
     pub async fn of(parts: &Parts, ctx: &TenantCtx, flow: DataFlow) -> Result<Self> {
         let connection = parts.connections.open(ctx, &flow.integration).await?;
-        let stream = connection.stream(&flow.stream)?.clone();
+        let stream = connection.stream(&flow.stream).await?;
         let mut conn = parts.store.read().await?;
         let tenant_integrations = conn.integration_providers(ctx).await?;
         let provider = tenant_integrations
@@ -61,16 +61,19 @@ impl Plan {
             .find(|(id, _)| *id == flow.integration)
             .map(|(_, provider)| provider.clone())
             .ok_or_else(|| Error::not_found("integration"))?;
+        let integration = conn.integration(ctx, &flow.integration).await?;
+        let integration = integration.ok_or_else(|| Error::not_found("integration"))?;
+        let described = providers::of(&mut conn, ctx, &integration).await?;
         let mapping = match flow.direction {
             Direction::Inbound | Direction::Bidirectional => {
-                fields::mapping(&flow, &provider, Leg::Inbound, None)?
+                fields::mapping(&flow, &described, Leg::Inbound, None)?
             }
             Direction::Outbound => Mapping::default(),
         };
         let outgoing = match flow.direction {
             Direction::Inbound => None,
             Direction::Outbound | Direction::Bidirectional => {
-                Some(Outgoing::of(&flow, &provider, &stream)?)
+                Some(Outgoing::of(&flow, &described, stream.write())?)
             }
         };
         let others = tenant_integrations
@@ -90,11 +93,11 @@ impl Plan {
     pub fn record_key(&self, record: &Value) -> Result<String, String> {
         let mut key = String::with_capacity(self.provider.len() + 24);
         key.push_str(&self.provider);
-        for path in &self.stream.key {
+        for path in self.stream.key() {
             key.push(KEY_SEPARATOR);
             key.push_str(&path.text(record).ok_or("the record has no identifier")?);
         }
-        if self.stream.key.is_empty() {
+        if self.stream.key().is_empty() {
             // A stream without identifiers: equal content is the same record.
             key.push(KEY_SEPARATOR);
             key.push_str(&canonical::digest(record).to_string());
@@ -110,7 +113,7 @@ impl Plan {
         if self.flow.conflict_policy != ConflictPolicy::Newest {
             return None;
         }
-        self.stream.delta()?.cursor.as_ref()?.time_of(record)
+        self.stream.changed_at(record)
     }
 
     /// Whether a row that maps well can still be refused when it is compared with what is there.

@@ -182,12 +182,12 @@ impl Look<'_> {
         stream: &str,
     ) -> Result<()> {
         let connection = parts.connections.open(ctx, integration).await?;
-        let plan = connection.stream(stream)?.clone();
-        let mut reader = connection.read(stream, None)?;
+        let facts = connection.stream(stream).await?;
+        let mut reader = connection.read(stream, None).await?;
         while let Some(page) = reader.next_page().await? {
             for record in page.records {
                 let parts: Vec<String> =
-                    plan.key.iter().filter_map(|path| path.text(&record)).collect();
+                    facts.key().iter().filter_map(|path| path.text(&record)).collect();
                 let key = match parts.is_empty() {
                     true => canonical::digest(&record).to_string(),
                     false => parts.join(":"),

@@ -269,6 +269,7 @@ impl Process {
         }
         let settings = json!({ "base_url": base_url });
         let new = NewIntegration {
+            provider_version: None,
             provider: provider.into(),
             name: provider.into(),
             credentials,

@@ -57,6 +57,7 @@ async fn integrate(
     }
     let settings = json!({ "base_url": base_url });
     let new = NewIntegration {
+        provider_version: None,
         provider: provider.into(),
         name: provider.into(),
         credentials,

@@ -222,6 +222,7 @@ pub async fn connect_to(
         credentials.set(*name, SecretString::from(*secret));
     }
     let new = NewIntegration {
+        provider_version: None,
         provider: provider.into(),
         name: provider.into(),
         credentials,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use async_trait::async_trait;
 use connectus_core::{Code, Error, Result, Timestamp};
 use http::Method;
 use serde_json::{Map, Value};
@@ -22,10 +23,19 @@ const MAX_DEPTH: usize = 5;
 /// Tries of a renewal.
 const TRIES: u32 = 4;
 
-/// Keeps settings that change while a source is read. Called while a token is renewed.
+/// Keeps settings that change while a source is read.
+#[async_trait]
 pub trait ConfigSink: Send + Sync {
-    /// These settings count from now on.
-    fn changed(&self, config: &Value);
+    /// These settings count from now on. Called while a token is renewed: nobody uses the new one
+    /// before this has returned.
+    ///
+    /// # Errors
+    /// Whatever keeps them from being kept.
+    async fn changed(&self, config: &Value) -> Result<()>;
+
+    /// The settings in the form the manifest wants today. Whoever has them brought to it every
+    /// time need not keep them.
+    fn migrated(&self, _config: &Value) {}
 }
 
 /// An OAuth authenticator.
@@ -192,7 +202,7 @@ impl OAuth {
             }
             updater.write(state);
             if let Some(sink) = &shared.sink {
-                sink.changed(&state.config);
+                sink.changed(&state.config).await?;
             }
         }
         Ok(access)

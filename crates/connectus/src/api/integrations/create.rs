@@ -28,6 +28,10 @@ use crate::{
 pub struct CreateIntegration {
     /// The provider's name.
     provider: String,
+    /// The version of a brought provider to stay with. Without it the integration follows the
+    /// newest.
+    #[serde(default)]
+    provider_version: Option<u64>,
     /// The name people give it, up to 100 characters.
     name: String,
     /// Secrets, by field; see the provider's capabilities for the fields. OAuth apps need
@@ -56,6 +60,7 @@ pub async fn handle(
 ) -> ApiResult<Response> {
     let new = NewIntegration {
         provider: body.provider,
+        provider_version: body.provider_version,
         name: body.name,
         credentials: body.auth_credentials.secrets(),
         settings: body.settings,

@@ -6,6 +6,7 @@ pub mod disconnect;
 pub mod get;
 pub mod health_summary;
 pub mod list;
+pub mod streams;
 pub mod sync_now;
 pub mod test_connection;
 pub mod update;
@@ -52,6 +53,7 @@ pub(super) fn operations() -> Vec<Operation> {
             aliases ["/integrations/integrations/{id}/disconnect"];
         "integrations.test_connection" = test_connection, Needs(IntegrationsTest),
             aliases ["/integrations/integrations/{id}/test_connection"];
+        "integrations.streams" = streams, Needs(IntegrationsRead), aliases [];
         "integrations.sync_now" = sync_now, Needs(FlowsRun),
             aliases ["/integrations/integrations/{id}/sync_now"];
     }

@@ -6,7 +6,7 @@ use axum::{
     response::Response,
 };
 use connectus_engine::connections::{IntegrationChange, Wanted};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -20,6 +20,10 @@ use crate::{
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeIntegration {
+    /// The version of a brought provider to stay with; null follows the newest.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u64>)]
+    provider_version: Option<Option<u64>>,
     /// The name people give it.
     name: Option<String>,
     /// Secrets to set, by field; an empty text or null removes one. A `base_url` of another host
@@ -33,6 +37,11 @@ pub struct ChangeIntegration {
     sync_config: Option<Map<String, Value>>,
     /// `active` to work with it, `paused` to leave it alone.
     status: Option<WantedStatus>,
+}
+
+/// A member that is there, null or not.
+fn given<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<Option<u64>>, D::Error> {
+    Option::<u64>::deserialize(reader).map(Some)
 }
 
 /// What a person may ask of an integration's status.
@@ -66,6 +75,7 @@ pub async fn handle(
     Body(body): Body<ChangeIntegration>,
 ) -> ApiResult<Response> {
     let change = IntegrationChange {
+        provider_version: body.provider_version,
         name: body.name,
         settings: body.settings,
         sync_config: body.sync_config,

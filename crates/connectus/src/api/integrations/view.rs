@@ -17,6 +17,8 @@ pub struct IntegrationView {
     /// The provider's name.
     #[schema(example = "hubspot")]
     provider: String,
+    /// The version of a brought provider that it stays with; null follows the newest.
+    provider_version: Option<u64>,
     /// The name people gave it.
     #[schema(example = "Our HubSpot")]
     name: String,
@@ -98,6 +100,7 @@ impl IntegrationView {
         Self {
             id: integration.id.to_string(),
             provider: integration.provider,
+            provider_version: integration.provider_version,
             name: integration.name,
             status: integration.status.name(),
             auth_type,

@@ -19,8 +19,8 @@ use crate::{
     params(("id" = String, Path)), responses((status = 200, body = Object)))]
 pub async fn handle(
     State(app): State<App>,
-    _caller: Caller,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> ApiResult<Json<Value>> {
-    Ok(Json(super::named(&app, &id).await?.capabilities))
+    Ok(Json(super::named(&app, &caller, &id).await?.provider.capabilities))
 }

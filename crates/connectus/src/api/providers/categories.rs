@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::{Json, extract::State};
 use connectus_core::provider::Category;
+use connectus_engine::providers;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -37,10 +38,11 @@ pub struct CategoryView {
 /// List categories, with how many providers each has.
 #[utoipa::path(get, path = "/api/v1/providers/categories", tag = "providers",
     responses((status = 200, body = Categories)))]
-pub async fn handle(State(app): State<App>, _caller: Caller) -> ApiResult<Json<Categories>> {
+pub async fn handle(State(app): State<App>, caller: Caller) -> ApiResult<Json<Categories>> {
     let mut counts = BTreeMap::<String, u64>::new();
-    for provider in app.store().read().await?.providers(None).await? {
-        *counts.entry(provider.category).or_default() += 1;
+    let mut conn = app.store().read().await?;
+    for listed in providers::list(&mut conn, &caller.ctx, None).await? {
+        *counts.entry(listed.provider.category).or_default() += 1;
     }
     let items: Vec<_> = Category::ALL
         .iter()

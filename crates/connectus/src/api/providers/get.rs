@@ -16,8 +16,8 @@ use crate::{
     params(("id" = String, Path)), responses((status = 200, body = ProviderView)))]
 pub async fn handle(
     State(app): State<App>,
-    _caller: Caller,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> ApiResult<Json<ProviderView>> {
-    Ok(Json(ProviderView::of(super::named(&app, &id).await?)))
+    Ok(Json(ProviderView::of(super::named(&app, &caller, &id).await?)))
 }

@@ -5,6 +5,7 @@ use axum::{
     extract::{Query, State},
 };
 use connectus_core::{page::Listing, provider::Category};
+use connectus_engine::providers;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -27,12 +28,13 @@ pub struct Filter {
     params(PageQuery, Filter), responses((status = 200, body = Paged<ProviderView>)))]
 pub async fn handle(
     State(app): State<App>,
-    _caller: Caller,
+    caller: Caller,
     Paging(page): Paging,
     Query(filter): Query<Filter>,
 ) -> ApiResult<Json<Paged<ProviderView>>> {
     let category = filter.category.as_deref().map(str::parse).transpose()?.map(Category::name);
-    let found = app.store().read().await?.providers(category).await?;
+    let mut conn = app.store().read().await?;
+    let found = providers::list(&mut conn, &caller.ctx, category).await?;
     let total_count = u64::try_from(found.len()).unwrap_or_default();
     let skip = usize::try_from(page.offset).unwrap_or(usize::MAX);
     let take = usize::try_from(page.limit).unwrap_or(usize::MAX);

@@ -70,8 +70,14 @@ impl Files for Folder {
 /// nowhere else.
 pub struct Kept(pub PathBuf);
 
+#[async_trait::async_trait]
 impl ConfigSink for Kept {
-    fn changed(&self, config: &Value) {
+    async fn changed(&self, config: &Value) -> Result<()> {
+        self.migrated(config);
+        Ok(())
+    }
+
+    fn migrated(&self, config: &Value) {
         if let Err(error) = self.write(config) {
             tracing::error!(%error, "a renewed token was not kept; sign in again");
         }

@@ -1,7 +1,7 @@
 //! `connectus connector`: runs a manifest by itself, in the words of the Airbyte protocol.
 
 mod check_manifest;
-mod files;
+pub(super) mod files;
 mod run;
 
 use std::{path::PathBuf, process::ExitCode};

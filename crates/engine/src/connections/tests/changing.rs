@@ -191,6 +191,7 @@ both! {
 fn nothing_prints_a_secret() {
     let change = CredentialChange { set: secrets(&json!({"a": "canary-1"})), remove: Vec::new() };
     let new = NewIntegration {
+        provider_version: None,
         provider: "p".into(),
         name: "n".into(),
         credentials: secrets(&json!({"a": "canary-2"})),

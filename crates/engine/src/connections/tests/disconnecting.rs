@@ -206,6 +206,7 @@ both! {
         let connections = Connections::new(db.store.clone(), Guarded::new(policy));
         let settings = json!({"base_url": format!("http://{provider}")});
         let new = NewIntegration {
+            provider_version: None,
             provider: "hubspot".into(),
             name: "Ours".into(),
             credentials: secrets(&json!({"client_id": "c", "client_secret": "s"})),

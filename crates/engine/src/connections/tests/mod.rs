@@ -10,7 +10,7 @@ mod versions;
 
 use std::sync::Arc;
 
-use connectus_connect::{EgressPolicy, Guarded, Secrets, http::GuardedRequest};
+use connectus_connect::{EgressPolicy, Guarded, Secrets, http::GuardedRequest, packs};
 use connectus_core::{IntegrationId, Result, TenantCtx, event::Event};
 use connectus_sandbox::{Handle, Limits, Running, Sandbox, SandboxConfig};
 use connectus_store::integrations::IntegrationView;
@@ -83,6 +83,7 @@ impl Rig {
     ) -> Result<IntegrationView> {
         settings["base_url"] = self.base_url(provider).into();
         let new = NewIntegration {
+            provider_version: None,
             provider: provider.into(),
             name: format!("Our {provider}"),
             credentials: secrets(&credentials),
@@ -150,7 +151,8 @@ impl Rig {
     /// The source of an integration's credential, as its connection holds it.
     async fn source(&self, connections: &Connections, id: &IntegrationId) -> Arc<StoreCredentials> {
         let integration = self.view(id).await.integration;
-        connections.connect(&integration, false).unwrap().1
+        let plan = packs::find(&integration.provider).unwrap();
+        connections.connect(&integration, &plan, false).unwrap().1
     }
 
     /// Calls of the token endpoint that the fakes saw.
