@@ -11,6 +11,7 @@ pub mod http;
 pub mod mail;
 pub mod manifest;
 pub mod oauth;
+pub mod openapi;
 pub mod packs;
 pub mod path;
 pub mod plan;

@@ -10,7 +10,7 @@ use connectus_core::{
     workflow::{Definition, Program},
 };
 
-use crate::parts::Parts;
+use crate::{actions, parts::Parts};
 
 /// Programs kept at most; beyond it all are forgotten and compiled again as needed.
 const KEPT: usize = 1_000;
@@ -31,9 +31,12 @@ impl Programs {
         if let Some(found) = self.lock().get(&key) {
             return Ok(found.clone());
         }
-        let text = parts.store.read().await?.definition(ctx, hash).await?;
+        let mut conn = parts.store.read().await?;
+        let text = conn.definition(ctx, hash).await?;
         let definition: Definition = serde_json::from_str(&text).map_err(Error::internal)?;
         let program = Arc::new(Program::compile(definition).map_err(Error::internal)?);
+        actions::learn(&mut conn, ctx, &program).await?;
+        drop(conn);
         let mut programs = self.lock();
         if programs.len() >= KEPT {
             programs.clear();

@@ -79,8 +79,10 @@ impl Draft {
         })
     }
 
-    fn check(&self) -> Result<Checked> {
-        let names = actions::names();
+    /// Checks it, with the actions that there are for its tenant.
+    async fn check(&self, parts: &Parts, ctx: &TenantCtx) -> Result<Checked> {
+        let mut names = actions::names();
+        names.extend(actions::brought_names(parts, ctx).await?);
         let known: Vec<&str> = names.iter().map(String::as_str).collect();
         let definition = match &self.definition {
             Some(value) => Definition::read(value)?,
@@ -163,7 +165,7 @@ fn next_due(
 /// # Errors
 /// `invalid` with every fault, `not_found` for another tenant's integration.
 pub async fn create(parts: &Parts, ctx: &TenantCtx, draft: Draft) -> Result<WorkflowRow> {
-    let checked = draft.check()?;
+    let checked = draft.check(parts, ctx).await?;
     let mut row = draft.row(ctx, &checked, parts.env().id(), parts.env().now());
     let zone = triggers::time_zone(parts, ctx).await?;
     let definition = checked.program.definition().clone();
@@ -206,7 +208,7 @@ async fn save_changed(
     draft: Draft,
     published: Option<u64>,
 ) -> Result<WorkflowRow> {
-    let checked = draft.check()?;
+    let checked = draft.check(parts, ctx).await?;
     let now = parts.env().now();
     let mut row = draft.row(ctx, &checked, before.id.clone(), before.created_at);
     row.status = draft.status.unwrap_or(before.status);

@@ -33,7 +33,7 @@ const UNKNOWN: &str = "unknown: yours to check";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Add a manifest or a pack as a provider, or a new version of one.
+    /// Add a manifest, a pack or an OpenAPI document as a provider, or a new version of one.
     Add(Add),
     /// List the providers that were added.
     List {
@@ -74,10 +74,14 @@ pub struct Whose {
 }
 
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true))]
 pub struct Add {
     /// The manifest or pack, or the folder in which it lies.
-    #[arg(value_name = "FILE|DIR")]
-    path: PathBuf,
+    #[arg(value_name = "FILE|DIR", group = "what")]
+    path: Option<PathBuf>,
+    /// An OpenAPI document, whose operations become actions.
+    #[arg(long, value_name = "FILE", group = "what")]
+    openapi: Option<PathBuf>,
     /// The name integrations use; without it, that of the folder.
     #[arg(long)]
     name: Option<String>,
@@ -153,7 +157,8 @@ async fn versions(store: &Store, bringer: &Bringer, name: &str) -> Result<Vec<Pr
 
 /// Reads what is to be added from its files.
 fn read(add: Add) -> Result<NewProvider> {
-    let given = &add.path;
+    let given = add.openapi.as_ref().or(add.path.as_ref());
+    let given = given.ok_or_else(|| Error::invalid("FILE", "is missing"))?;
     let (file, folder) = if given.is_dir() {
         let found = NAMES.iter().map(|name| given.join(name)).find(|file| file.is_file());
         let file = found.ok_or_else(|| {
@@ -173,7 +178,7 @@ fn read(add: Add) -> Result<NewProvider> {
     let named = add.name.or_else(|| if is_pack { None } else { name_of(given) });
     Ok(NewProvider {
         name: named,
-        format: None,
+        format: add.openapi.is_some().then_some(providers::Format::Openapi),
         text,
         files: beside,
         display_name: add.display_name,
@@ -288,6 +293,13 @@ fn described(version: &ProviderVersion) -> String {
         for need in list(&stream, "needs") {
             lines.push(format!("    needs {} at {}", text(&need, "what"), text(&need, "path")));
         }
+    }
+    for action in list(&version.report, "actions") {
+        lines.push(format!("  {}.{}", version.name, action.as_str().unwrap_or_default()));
+    }
+    for other in list(&version.report, "unsupported") {
+        let (operation, reason) = (text(&other, "operation"), text(&other, "reason"));
+        lines.push(format!("  no action: {operation} {reason}"));
     }
     for warning in list(&version.report, "warnings") {
         lines.push(format!("  warning: {}", warning.as_str().unwrap_or_default()));

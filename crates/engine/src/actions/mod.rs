@@ -1,6 +1,7 @@
 //! What a workflow step can do: the built-in actions listed here, and every action of every
-//! provider pack as `<provider>.<action>`.
+//! provider pack as `<provider>.<action>`, those that people bring (`brought`) included.
 
+mod brought;
 mod collection;
 mod email;
 mod http;
@@ -12,10 +13,11 @@ mod transform;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use connectus_core::{Error, Result, TenantCtx, run::Run};
+use connectus_core::{Error, Result, TenantCtx, TenantId, run::Run};
 use serde_json::{Value, json};
 
-pub(crate) use self::provider::chosen as integration;
+pub use self::brought::{brought, brought_names};
+pub(crate) use self::{brought::learn, provider::chosen as integration};
 use crate::parts::Parts;
 
 /// The effect kind of an action that changes nothing outside this database.
@@ -119,15 +121,16 @@ pub fn described() -> Value {
     Value::Array(own.chain(provider::described()).collect())
 }
 
-/// The shape of what each action gives, as JSON Schema, by name.
-pub fn outputs() -> BTreeMap<String, Value> {
+/// The shape of what each action gives, as JSON Schema, by name; of those, too, that were brought.
+pub fn outputs(brought: &[String]) -> BTreeMap<String, Value> {
     let own = BUILT_IN.iter().map(|action| (action.name().to_owned(), action.output()));
-    own.chain(provider::names().into_iter().map(|name| (name, provider::output()))).collect()
+    let of_packs = provider::names().into_iter().chain(brought.iter().cloned());
+    own.chain(of_packs.map(|name| (name, provider::output()))).collect()
 }
 
 /// How harmful it is to do an action twice: [`LOCAL`], `idempotent`, `keyed`, `verify_then_retry`
 /// or `at_most_once`.
-pub fn effect_kind(name: &str, input: &Value) -> &'static str {
+pub fn effect_kind(tenant: &TenantId, name: &str, input: &Value) -> &'static str {
     match name {
         "http.request" => return http::effect_kind(input),
         "notify.email" => return email::effect_kind(input),
@@ -135,7 +138,17 @@ pub fn effect_kind(name: &str, input: &Value) -> &'static str {
     }
     match provider::find(name) {
         Ok((_, action)) if built_in(name).is_none() => action.idempotency.name(),
+        Err(_) if built_in(name).is_none() => brought::kind_of(tenant, name),
         _ => LOCAL,
+    }
+}
+
+/// Whether an action changes nothing outside this database.
+pub fn is_local(name: &str, input: &Value) -> bool {
+    match name {
+        "http.request" => http::effect_kind(input) == LOCAL,
+        "notify.email" => email::effect_kind(input) == LOCAL,
+        _ => built_in(name).is_some(),
     }
 }
 
@@ -156,7 +169,7 @@ pub fn is_pure(name: &str) -> bool {
 pub async fn foresee(cx: &ActionCx<'_>, name: &str, input: &Value) -> Result<Foreseen> {
     match built_in(name) {
         Some(action) => action.foresee(cx, input).await,
-        None if provider::only_reads(name)? => {
+        None if provider::only_reads(cx, name).await? => {
             provider::perform(cx, name, input).await.map(Foreseen::Read)
         }
         None => Ok(Foreseen::Unknown),

@@ -10,7 +10,7 @@ use connectus_core::{
 };
 use serde_json::{Value, json};
 
-use super::ActionCx;
+use super::{ActionCx, brought};
 use crate::parts::Parts;
 
 /// The names of all actions of all packs.
@@ -62,15 +62,20 @@ pub(super) fn find(name: &str) -> Result<(Arc<Plan>, Action)> {
 }
 
 /// Whether an action of a pack changes nothing at the provider.
-pub(super) fn only_reads(name: &str) -> Result<bool> {
-    Ok(find(name)?.1.request.method == Method::Get)
+pub(super) async fn only_reads(cx: &ActionCx<'_>, name: &str) -> Result<bool> {
+    match find(name) {
+        Ok((_, action)) => Ok(action.request.method == Method::Get),
+        Err(_) => brought::only_reads(cx, name).await,
+    }
 }
 
 /// Performs an action of a pack. Where an earlier attempt may have done it and the pack says how to
 /// find out, that is asked first, and what is found is the outcome.
 pub(super) async fn perform(cx: &ActionCx<'_>, name: &str, input: &Value) -> Result<Value> {
-    let (plan, action) = find(name)?;
-    let integration = integration(cx, &plan.pack.provider.name).await?;
+    let (integration, action) = match find(name) {
+        Ok((plan, action)) => (integration(cx, &plan.pack.provider.name).await?, action),
+        Err(_) => brought::resolved(cx, name).await?,
+    };
     let connection = cx.parts.connections.open(cx.ctx, &integration.id).await?;
     let found = match &action.idempotency {
         Idempotency::VerifyThenRetry { lookup } if cx.unsure => {

@@ -31,7 +31,7 @@ pub struct NewProvider {
     pub name: Option<String>,
     /// How it is written; found out when not said.
     pub format: Option<Format>,
-    /// The manifest or pack.
+    /// The manifest, pack or document.
     pub text: String,
     /// What lies beside it: texts by path, `schemas/users.json` and `metadata.yaml` among them.
     pub files: BTreeMap<String, String>,
@@ -83,7 +83,7 @@ fn prepared(new: NewProvider) -> Result<(ProviderVersion, ProviderSource)> {
     let format = new.format.unwrap_or_else(|| Format::of(&new.text));
     let pack = match format {
         Format::Pack => Some(Plan::parse(&new.text)?.pack.provider),
-        Format::Manifest => None,
+        Format::Manifest | Format::Openapi => None,
     };
     let name = new.name.or_else(|| pack.as_ref().map(|pack| pack.name.clone()));
     let name = name.ok_or_else(|| Error::invalid("name", "is needed."))?;
@@ -102,7 +102,7 @@ fn prepared(new: NewProvider) -> Result<(ProviderVersion, ProviderSource)> {
     let category = category.unwrap_or(Category::Other);
     let licence = new.licence.or(metadata.licence).unwrap_or_default();
     let about = About { format, name, display_name, category };
-    let plan = read::compile(&about, &new.text, new.files.clone())?;
+    let (plan, report) = read::compile(&about, &new.text, new.files.clone())?;
     let view = serde_json::to_value(plan.view()).map_err(Error::internal)?;
     let capabilities = serde_json::to_value(plan.capabilities()).map_err(Error::internal)?;
     let About { name, display_name, .. } = about;
@@ -127,7 +127,7 @@ fn prepared(new: NewProvider) -> Result<(ProviderVersion, ProviderSource)> {
         auth_type: plan.pack.provider.auth_type.name().to_owned(),
         view,
         capabilities,
-        report: read::report(&plan),
+        report,
         created_by: None,
         created_at: Timestamp::default(),
     };

@@ -1,7 +1,8 @@
 //! Providers by name: those that come with Connectus, and those that people bring.
 //!
 //! - [`find`] is the provider that a tenant means by a name, compiled once for each content.
-//! - `bring` takes in a manifest or a pack, as a version that never changes; `remove` lets it go.
+//! - `bring` takes in a manifest, a pack or an OpenAPI document, as a version that never changes;
+//!   `remove` lets it go.
 //! - `read` compiles what was brought.
 //!
 //! An integration follows the newest version unless it names one: whoever publishes a version wants
@@ -95,7 +96,8 @@ async fn compiled(conn: &mut Conn, ctx: &TenantCtx, of: &ProviderVersion) -> Res
     let source = conn.provider_source(ctx, of).await?;
     let ProviderSource { text, files } = source.ok_or_else(|| Error::not_found("provider"))?;
     let about = read::About::stored(of)?;
-    let plan = Arc::new(read::compile(&about, &text, files)?);
+    let (plan, _) = read::compile(&about, &text, files)?;
+    let plan = Arc::new(plan);
     let mut all = kept();
     if all.len() >= KEPT {
         all.clear();

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use connectus_connect::{Plan, manifest::Offer};
+use connectus_connect::{
+    Plan,
+    manifest::Offer,
+    openapi::{self, Imported},
+};
 use connectus_core::{
     Error, Result,
     integration::{AuthType, Category},
@@ -21,6 +25,8 @@ pub enum Format {
     Manifest,
     /// A provider pack.
     Pack,
+    /// An OpenAPI document.
+    Openapi,
 }
 
 impl Format {
@@ -29,6 +35,7 @@ impl Format {
         match self {
             Self::Manifest => "manifest",
             Self::Pack => "pack",
+            Self::Openapi => "openapi",
         }
     }
 
@@ -37,16 +44,22 @@ impl Format {
     /// # Errors
     /// `invalid` for any other.
     pub fn read(word: &str) -> Result<Self> {
-        [Self::Manifest, Self::Pack]
-            .into_iter()
-            .find(|format| format.name() == word)
-            .ok_or_else(|| Error::invalid("format", "must be one of: manifest, pack."))
+        let mut all = [Self::Manifest, Self::Pack, Self::Openapi].into_iter();
+        let found = all.find(|format| format.name() == word);
+        found.ok_or_else(|| Error::invalid("format", "must be one of: manifest, pack, openapi."))
     }
 
-    /// The format a text looks like: packs begin with the version of their envelope.
+    /// The format a text looks like: packs and documents begin with the version of theirs.
     pub fn of(text: &str) -> Self {
         let begins = |name: &str| text.lines().any(|line| line.starts_with(name));
-        if begins("schema:") && begins("provider:") { Self::Pack } else { Self::Manifest }
+        let is_json = text.trim_start().starts_with('{');
+        if begins("openapi:") || (is_json && text.contains("\"openapi\"")) {
+            Self::Openapi
+        } else if begins("schema:") && begins("provider:") {
+            Self::Pack
+        } else {
+            Self::Manifest
+        }
     }
 }
 
@@ -75,8 +88,12 @@ impl About {
 ///
 /// # Errors
 /// `invalid` and `too_large`, saying what is wrong and where.
-pub(super) fn compile(about: &About, text: &str, files: BTreeMap<String, String>) -> Result<Plan> {
-    match about.format {
+pub(super) fn compile(
+    about: &About,
+    text: &str,
+    files: BTreeMap<String, String>,
+) -> Result<(Plan, Value)> {
+    let plan = match about.format {
         Format::Manifest => {
             let docs = documentation(&files);
             let offer = Offer::read(text, files)?;
@@ -92,7 +109,7 @@ pub(super) fn compile(about: &About, text: &str, files: BTreeMap<String, String>
                 docs_url: docs,
                 settings: Vec::new(),
             };
-            Plan::of_manifest(provider, offer)
+            Plan::of_manifest(provider, offer)?
         }
         Format::Pack => {
             let plan = Plan::parse(text)?;
@@ -100,13 +117,24 @@ pub(super) fn compile(about: &About, text: &str, files: BTreeMap<String, String>
                 let message = format!("is `{}` in the pack.", plan.pack.provider.name);
                 return Err(Error::invalid("name", message));
             }
-            Ok(plan)
+            plan
         }
-    }
+        Format::Openapi => {
+            let About { name, display_name, category, .. } = about.clone();
+            let about = openapi::About { name, display_name, category };
+            let Imported { pack, unsupported, warnings } = openapi::import(text, about)?;
+            let actions: Vec<_> = pack.actions.iter().map(|one| one.name.clone()).collect();
+            let report =
+                json!({"actions": actions, "unsupported": unsupported, "warnings": warnings});
+            return Ok((Plan::compile(pack)?, report));
+        }
+    };
+    let report = report(&plan);
+    Ok((plan, report))
 }
 
 /// What of it runs here.
-pub(super) fn report(plan: &Plan) -> Value {
+fn report(plan: &Plan) -> Value {
     match plan.offer() {
         Some(offer) => json!(offer.report),
         None => {

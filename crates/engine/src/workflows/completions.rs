@@ -28,7 +28,8 @@ pub async fn names(
     definition: &Definition,
     step: Option<&str>,
 ) -> Result<Vec<Name>> {
-    let mut known = Known { actions: actions::outputs(), ..Known::default() };
+    let brought = actions::brought_names(parts, ctx).await?;
+    let mut known = Known { actions: actions::outputs(&brought), ..Known::default() };
     if let Some(workflow) = workflow {
         learn(parts, ctx, workflow, &mut known).await?;
     }

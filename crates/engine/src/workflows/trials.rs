@@ -65,7 +65,7 @@ impl Which {
         workflow: &WorkflowRow,
     ) -> Result<Program> {
         let stored = match self {
-            Self::Given(file) => return program_of(file.clone()),
+            Self::Given(file) => return program_of(parts, ctx, file.clone()).await,
             Self::Live => definition(parts, ctx, workflow).await?,
             Self::Version(number) => {
                 let version = versions::get(parts, ctx, workflow, *number).await?;
@@ -80,8 +80,11 @@ impl Which {
 ///
 /// # Errors
 /// `invalid` with every fault.
-pub fn program_of(file: Value) -> Result<Program> {
-    Ok(versions::draft_of_file(file)?.check()?.program)
+pub async fn program_of(parts: &Parts, ctx: &TenantCtx, file: Value) -> Result<Program> {
+    let checked = versions::draft_of_file(file)?.check(parts, ctx).await?;
+    let mut conn = parts.store.read().await?;
+    actions::learn(&mut conn, ctx, &checked.program).await?;
+    Ok(checked.program)
 }
 
 /// Tests a definition as a run of this workflow, or of none.

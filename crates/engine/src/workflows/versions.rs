@@ -33,7 +33,7 @@ pub async fn save(
         let message = format!("must be at most {MAX_NOTE_CHARS} characters.");
         return Err(Error::invalid("note", message));
     }
-    let checked = draft.check()?;
+    let checked = draft.check(parts, ctx).await?;
     let definition = checked.program.definition().clone();
     let zone = crate::triggers::time_zone(parts, ctx).await?;
     definition.trigger.watch(&zone, workflow.id.as_str())?;

@@ -20,7 +20,8 @@ use crate::{
     http::{ApiResult, Body, Caller},
 };
 
-/// A provider to add: a declarative manifest of Airbyte, or a provider pack.
+/// A provider to add: a declarative manifest of Airbyte, a provider pack, or an OpenAPI document
+/// whose operations become actions.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
@@ -31,10 +32,10 @@ use crate::{
 pub struct CreateProvider {
     /// The stable name; a pack says its own. Lower-case letters, digits and underscores.
     name: Option<String>,
-    /// `manifest` or `pack`; found out when left out.
+    /// `manifest`, `pack` or `openapi`; found out when left out.
     #[schema(example = "manifest")]
     format: Option<String>,
-    /// The text of the manifest or pack, YAML or JSON.
+    /// The text of the manifest, pack or document, YAML or JSON.
     source: String,
     /// Texts that lie beside a manifest, by path: schemas, `metadata.yaml`.
     #[serde(default)]
@@ -86,7 +87,8 @@ impl BroughtView {
 
 /// Add a provider for this tenant. Nobody else sees it.
 ///
-/// The answer says which of its streams run here and what the others need.
+/// The answer says which of its streams run here and what the others need, and which operations
+/// are no actions and why.
 #[utoipa::path(post, path = "/api/v1/providers", tag = "providers",
     request_body = CreateProvider, responses((status = 201, body = BroughtView)))]
 pub async fn handle(

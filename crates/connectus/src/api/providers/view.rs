@@ -116,7 +116,8 @@ pub struct ProviderVersionView {
     licence: String,
     /// Whether every tenant of this installation sees it.
     for_all: bool,
-    /// What of it runs here: each stream with `native` and, where not, what it `needs`; warnings.
+    /// What of it runs here: each stream with `native` and, where not, what it `needs`; actions;
+    /// operations that are `unsupported`, each with the reason; warnings.
     #[schema(value_type = Object)]
     report: Value,
     /// Who brought it, where a person did.

@@ -23,7 +23,7 @@ pub async fn handle(
     let (Which::Given(definition), plan, reality) = trial.read()? else {
         return Err(Error::invalid("/definition", "is missing: there is no workflow").into());
     };
-    let program = trials::program_of(definition)?;
+    let program = trials::program_of(&app.engine_parts, &caller.ctx, definition).await?;
     let report = trials::test(&app.engine_parts, &caller.ctx, None, program, plan, reality).await?;
     Ok(Json(ReportView::of(report)))
 }

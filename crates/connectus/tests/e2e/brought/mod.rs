@@ -1,6 +1,7 @@
 //! A manifest that somebody brings becomes a provider: registered, connected, tested, synced, and
 //! replaced by a newer version.
 
+mod actions;
 mod fake;
 mod hostile;
 

@@ -150,7 +150,7 @@ impl Session {
                 landed.push(Landed::unknown(&row.step_id, row.attempts, row.started_at, key));
                 continue;
             }
-            if actions::effect_kind(&step.action, &step.input) == actions::LOCAL {
+            if actions::is_local(&step.action, &step.input) {
                 continue;
             }
             let Some(effect) = conn.effect(&self.job.ctx, &key).await? else { continue };

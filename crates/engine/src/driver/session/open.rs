@@ -18,7 +18,7 @@ use super::{
     batch::{Begin, Ended, effect_key},
 };
 use crate::{
-    actions::{self, LOCAL},
+    actions,
     driver::{backoff, settle::CHILD_SIGNAL, step::Landed, work::MAX_CRASHES},
 };
 
@@ -219,7 +219,8 @@ impl Session {
                 self.position += 1;
                 self.position
             });
-            let kind = actions::effect_kind(&step.action, &step.input);
+            let tenant = self.job.ctx.tenant();
+            let kind = actions::effect_kind(tenant, &step.action, &step.input);
             let effect = (kind != actions::LOCAL).then(|| NewEffect {
                 key: effect_key(&self.job.run, &step.key_suffix),
                 step_id: id.clone(),
@@ -262,7 +263,7 @@ fn next_attempt(
     random: u64,
 ) -> Option<Timestamp> {
     // Whether a write of our own happened is found out before the step is stopped.
-    let finds_out = step.unsure && actions::effect_kind(&step.action, &step.input) == LOCAL;
+    let finds_out = step.unsure && actions::is_local(&step.action, &step.input);
     if !error.transient || (step.stopping && !finds_out) {
         return None;
     }
