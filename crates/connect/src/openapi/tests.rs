@@ -157,6 +157,38 @@ fn templates_in_a_document_are_not_run() {
     assert_eq!(made.unsupported.iter().filter(|one| one.operation == "evil").count(), 2);
 }
 
+/// Whatever chance makes of a document or a manifest is read or refused, and soon.
+#[test]
+fn what_chance_makes_of_texts_is_read_or_refused() {
+    let manifest = "type: DeclarativeSource\ndefinitions: {a: &a [1, {b: 2}], c: *a}\n\
+        streams:\n  - {type: DeclarativeStream, name: x, primary_key: [id], $parameters: {n: 1},\n\
+        retriever: {$ref: '#/definitions/c'}}\nspec: {connection_specification: {properties: \
+        {k: {airbyte_secret: true}}}}\n";
+    let mut seed = 7_u64;
+    let mut chance = |most: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(seed >> 33).unwrap_or_default() % most
+    };
+    for text in [document().to_string(), manifest.to_owned()] {
+        for _ in 0..400 {
+            let mut bytes = text.clone().into_bytes();
+            for _ in 0..=chance(4) {
+                let (at, from) = (chance(bytes.len()), chance(bytes.len()));
+                match chance(3) {
+                    0 => bytes[at] = b"{}[]:,\"'#&*$-\n x1"[chance(17)],
+                    1 => drop(bytes.remove(at)),
+                    _ => bytes[at] = bytes[from],
+                }
+            }
+            let Ok(changed) = String::from_utf8(bytes) else { continue };
+            if let Ok(made) = import(&changed, about()) {
+                drop(Plan::compile(made.pack));
+            }
+            drop(crate::manifest::Offer::read(&changed, std::collections::BTreeMap::new()));
+        }
+    }
+}
+
 #[test]
 fn names_are_written_as_people_write_them_here() {
     for (from, to) in [

@@ -77,6 +77,13 @@ impl Connections {
             policy: self.egress().clone(),
         };
         let wanted = id.clone();
+        // Compiled before anybody waits for the writer: what was brought may be large.
+        let mut conn = self.0.store.read().await?;
+        if let Some(current) = conn.integration(ctx, id).await? {
+            let version = change.provider_version.unwrap_or(current.provider_version);
+            providers::named(&mut conn, ctx, &current.provider, version).await?;
+        }
+        drop(conn);
         self.0
             .store
             .write(move |tx| {
