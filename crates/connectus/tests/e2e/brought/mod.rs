@@ -5,7 +5,9 @@ mod actions;
 mod fake;
 mod hostile;
 
-use connectus_core::access::Role;
+use connectus_core::{Code, access::Role};
+use connectus_engine::providers::{self, NewProvider};
+use connectus_store::provider_versions::Bringer;
 use connectus_testkit::{TestStore, both};
 use serde_json::{Value, json};
 
@@ -210,6 +212,40 @@ both! {
             caller.delete(&format!("{PROVIDERS}/acme")).await.refused(403, "forbidden");
             caller.get(&format!("{PROVIDERS}/acme")).await.expect(200);
         }
+    }
+
+    async fn what_is_there_for_all_is_seen_by_all_and_the_operators_to_remove(db: TestStore) {
+        let (world, acme) = world(db).await;
+        let (owner, store) = (world.owner(), world.app.app.store());
+        let new = |version: &str| NewProvider {
+            name: Some("acme".into()),
+            text: manifest(version).to_string(),
+            ..NewProvider::default()
+        };
+        let all = Bringer::Everybody;
+        let made = providers::bring(store, &all, new("1"), None).await.unwrap();
+        assert_eq!((made.version.version, made.added, made.version.for_all), (1, true, true));
+        let theirs = world.app.organisation("Theirs").await;
+        let seen = world.app.send(Call::get("/api/v1/providers/acme").bearer(theirs.owner())).await;
+        assert_eq!(seen.expect(200).json()["licence"], "unknown");
+        // Nobody's own may take its name, and no tenant may change or remove it.
+        let own = brought("acme", &manifest("own"));
+        owner.post(PROVIDERS, &own).await.refused(409, "conflict");
+        let versions = format!("{PROVIDERS}/acme/versions");
+        owner.post(&versions, &own).await.refused(404, "not_found");
+        owner.delete(&format!("{PROVIDERS}/acme")).await.refused(409, "conflict");
+        let integration = connect(&world, &acme, &json!({})).await;
+        let orders = flow(&world, &integration, "orders", &["id"]).await;
+        assert_eq!(did(&sync(&world, &orders).await)[1], 3);
+        let refused = providers::remove(store, &all, "acme").await.unwrap_err();
+        assert_eq!(refused.code, Code::Conflict);
+        let next = providers::bring(store, &all, new("2"), None).await.unwrap();
+        assert_eq!(next.version.version, 2);
+        owner.delete(&format!("{INTEGRATIONS}/{}", text(&integration, "id"))).await.expect(204);
+        providers::remove(store, &all, "acme").await.unwrap();
+        owner.post(PROVIDERS, &own).await.expect(201);
+        let taken = providers::bring(store, &all, new("3"), None).await.unwrap_err();
+        assert_eq!(taken.code, Code::Conflict);
     }
 
     async fn secrets_are_sealed_and_stay_where_they_were_entered_for(db: TestStore) {
