@@ -23,6 +23,9 @@ built_in! {
     "google_ads",
     "facebook_ads",
     "zapier",
+    "webhook",
+    "sqlite",
+    "postgres",
 }
 
 /// All built-in packs, compiled at the first call.
@@ -68,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seven_are_who_they_should_be() {
+    fn they_are_who_they_should_be() {
         let found: Vec<_> = all()
             .unwrap()
             .iter()
@@ -82,6 +85,9 @@ mod tests {
             ("Google Ads", Category::Advertising),
             ("Facebook Ads", Category::Advertising),
             ("Zapier", Category::Automation),
+            ("Webhook", Category::Automation),
+            ("SQLite file", Category::Storage),
+            ("PostgreSQL", Category::Storage),
         ];
         assert_eq!(found, expected);
         assert_eq!(find("zapier").unwrap().pack.provider.auth_type, AuthType::Webhook);

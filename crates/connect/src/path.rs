@@ -18,6 +18,11 @@ impl JsonPath {
         Self(segments.iter().map(|segment| segment.as_str().into()).collect())
     }
 
+    /// As it is written: segments between dots.
+    pub fn dotted(&self) -> String {
+        self.0.join(".")
+    }
+
     /// Whether this is the value itself.
     pub fn is_root(&self) -> bool {
         self.0.is_empty()

@@ -88,6 +88,8 @@ event_types! {
     FlowUpdated = "flow.updated";
     /// A data flow was deleted.
     FlowDeleted = "flow.deleted";
+    /// The fields of a data flow's source changed.
+    FlowSchemaChanged = "flow.schema.changed";
     /// A sync began.
     SyncStarted = "flow.sync.started";
     /// A sync wrote a checkpoint.

@@ -87,6 +87,7 @@ fn the_mapping_rules_do_what_the_guide_says() {
         "default",
         "validate",
         "hash",
+        "redact",
     ] {
         assert!(DATA_FLOWS.contains(&format!("\n### {rule}\n")), "no heading for {rule}");
         let shown = examples.iter().any(|example| example["rule"].get(rule).is_some());

@@ -12,6 +12,7 @@ pub mod compare;
 pub mod connections;
 pub mod deliveries;
 pub mod driver;
+mod ends;
 pub mod flows;
 mod fresh;
 pub mod health;

@@ -19,7 +19,7 @@ macro_rules! columns {
          source_fields, target_fields, transformation_rules, conflict_policy, options, \
          sync_frequency, records_processed, records_failed, last_run_id, last_synced_at, \
          next_due_at, created_by, \
-         created_at, updated_at, version"
+         created_at, updated_at, version, status_reason"
     };
 }
 
@@ -36,13 +36,14 @@ sql! {
     INSERT = "INSERT INTO data_flows (tenant_id, id, integration_id, name, direction, status, \
               stream, destination, source_fields, target_fields, transformation_rules, \
               conflict_policy, sync_frequency, next_due_at, created_by, created_at, updated_at, \
-              options) \
+              options, status_reason) \
               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
-              $16, $17)";
+              $16, $17, $18)";
     UPDATE = "UPDATE data_flows SET integration_id = $3, name = $4, direction = $5, status = $6, \
               stream = $7, destination = $8, source_fields = $9, target_fields = $10, \
               transformation_rules = $11, conflict_policy = $12, sync_frequency = $13, \
-              next_due_at = $14, updated_at = $15, options = $17, version = version + 1 \
+              next_due_at = $14, updated_at = $15, options = $17, status_reason = $18, \
+              version = version + 1 \
               WHERE tenant_id = $1 AND id = $2 AND version = $16";
     DELETE = "DELETE FROM data_flows WHERE tenant_id = $1 AND id = $2";
     GET = concat!("SELECT ", columns!(), " FROM data_flows WHERE tenant_id = $1 AND id = $2");
@@ -101,6 +102,7 @@ struct Row {
     created_at: i64,
     updated_at: i64,
     version: i64,
+    status_reason: Option<String>,
 }
 
 impl Row {
@@ -113,6 +115,7 @@ impl Row {
             name: self.name,
             direction: self.direction.parse()?,
             status: self.status.parse()?,
+            status_reason: self.status_reason,
             stream: self.stream,
             destination: self.destination.parse()?,
             source_fields: serde_json::from_str(&self.source_fields)?,
@@ -162,6 +165,7 @@ impl Tx {
             .bind(flow.created_by.as_ref().map(UserId::as_str))
             .bind(flow.created_at.0)
             .bind(options)
+            .bind(flow.status_reason.as_deref())
             .execute(c)
             .await
             .map(drop)?);
@@ -197,6 +201,7 @@ impl Tx {
             .bind(now)
             .bind(i64::try_from(flow.version).unwrap_or_default())
             .bind(options)
+            .bind(flow.status_reason.as_deref())
             .execute(c)
             .await?
             .rows_affected());

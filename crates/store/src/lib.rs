@@ -62,6 +62,7 @@ mod sql;
 pub mod steps;
 mod store;
 pub mod system;
+pub mod tables;
 pub mod tenants;
 pub mod usage;
 pub mod users;

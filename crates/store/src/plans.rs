@@ -42,6 +42,7 @@ sql! {
         rows!("COUNT(*)"),
         " AND kind <> 'link' AND (CAST($3 AS TEXT) IS NULL OR leg = $3) \
          AND (CAST($4 AS TEXT) IS NULL OR kind = $4)");
+    DROP = "DELETE FROM flow_plans WHERE tenant_id = $1 AND flow_id = $2";
     FORGET_ROWS = "DELETE FROM flow_plan_rows WHERE (tenant_id, plan_id, leg, key) IN (\
                    SELECT r.tenant_id, r.plan_id, r.leg, r.key FROM flow_plans p \
                    JOIN flow_plan_rows r ON r.tenant_id = p.tenant_id AND r.plan_id = p.id \
@@ -187,6 +188,16 @@ impl RowOf {
 }
 
 impl Tx {
+    /// Removes the plans of a flow.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn drop_plans(&mut self, ctx: &TenantCtx, flow: &FlowId) -> StoreResult<()> {
+        on!(self, c => sqlx::query(DROP)
+            .bind(ctx.tenant().as_str()).bind(flow.as_str()).execute(c).await.map(drop)?);
+        Ok(())
+    }
+
     /// Adds a plan; earlier ones of the same flow expire.
     ///
     /// # Errors

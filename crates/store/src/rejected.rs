@@ -41,6 +41,8 @@ sql! {
         "SELECT ", columns!(), of_flow!(), " ORDER BY created_at, id LIMIT $4 OFFSET $5"
     );
     COUNT = concat!("SELECT COUNT(*)", of_flow!());
+    FORGET_SOURCES = "UPDATE rejected_rows SET source = 'null' WHERE tenant_id = $1 \
+                      AND flow_id = $2";
 }
 
 dialects! {
@@ -51,8 +53,8 @@ dialects! {
          FROM json_each($4) WHERE TRUE", on_conflict!()),
         concat!(
         "INSERT INTO rejected_rows (tenant_id, id, flow_id, run_id, source_key, source, errors, \
-         created_at, leg) SELECT $1, value ->> 0, $2, $3, value ->> 1, value ->> 2, value ->> 3, \
-         $5, $6 \
+         created_at, leg) SELECT $1, value ->> 0, $2, $3, value ->> 1, \
+         CAST(value -> 2 AS TEXT), value ->> 3, $5, $6 \
          FROM json_array_elements(CAST($4 AS JSON))", on_conflict!());
     RESOLVE =
         "UPDATE rejected_rows SET replayed_at = $4 WHERE tenant_id = $1 AND flow_id = $2 \
@@ -127,6 +129,20 @@ impl Row {
 }
 
 impl Tx {
+    /// Forgets what the refused rows of a flow hold: they can only be read again.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn forget_rejected_sources(
+        &mut self,
+        ctx: &TenantCtx,
+        flow: &FlowId,
+    ) -> StoreResult<()> {
+        on!(self, c => sqlx::query(FORGET_SOURCES)
+            .bind(ctx.tenant().as_str()).bind(flow.as_str()).execute(c).await.map(drop)?);
+        Ok(())
+    }
+
     /// Keeps refused rows; a row refused before is brought up to date, so a second run adds none.
     ///
     /// # Errors

@@ -77,6 +77,18 @@ pub struct DataKey {
     key: Key,
 }
 
+impl DataKey {
+    /// A key for one other purpose. Knowing it tells nothing of this key or of keys for other
+    /// purposes.
+    pub(crate) fn derive(&self, purpose: &str) -> SecretBox<[u8; KEY_BYTES]> {
+        let digest = Sha256::new_with_prefix(b"connectus tenant key|")
+            .chain_update(self.key.0.expose_secret())
+            .chain_update(purpose)
+            .finalize();
+        SecretBox::new(Box::new(digest.into()))
+    }
+}
+
 /// Holds the master key and does all sealing.
 #[derive(Clone, Debug)]
 pub struct Sealer {

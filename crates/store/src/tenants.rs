@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use connectus_core::{Result, TenantCtx, TenantId, Timestamp, queue::Weight};
+use secrecy::SecretBox;
 use serde::Serialize;
 use sqlx::FromRow;
 
@@ -28,6 +29,8 @@ sql! {
     ACTIVE_KEY = "SELECT id, wrapped FROM data_keys \
                   WHERE tenant_id = $1 AND active = TRUE ORDER BY created_at DESC LIMIT 1";
     KEY = "SELECT id, wrapped FROM data_keys WHERE tenant_id = $1 AND id = $2";
+    FIRST_KEY = "SELECT id, wrapped FROM data_keys WHERE tenant_id = $1 \
+                 ORDER BY created_at, id LIMIT 1";
 }
 
 /// An organisation whose data is kept apart.
@@ -186,6 +189,26 @@ impl Conn {
     pub async fn sealing_key(&mut self, ctx: &TenantCtx, sealer: &Sealer) -> Result<DataKey> {
         let (id, wrapped) = self.active_key(ctx).await?;
         sealer.open_data_key(ctx.tenant(), &id, &wrapped)
+    }
+
+    /// A key of the tenant's for one purpose. It stays what it is when the tenant gets a new key
+    /// to seal with, or the installation a new master key.
+    ///
+    /// # Errors
+    /// `not_found` without a key; `internal` when it does not open.
+    pub async fn purpose_key(
+        &mut self,
+        ctx: &TenantCtx,
+        sealer: &Sealer,
+        purpose: &str,
+    ) -> Result<SecretBox<[u8; 32]>> {
+        let (id, wrapped) = self.first_key(ctx).await?;
+        Ok(sealer.open_data_key(ctx.tenant(), &id, &wrapped)?.derive(purpose))
+    }
+
+    async fn first_key(&mut self, ctx: &TenantCtx) -> StoreResult<(String, String)> {
+        Ok(on!(self, c => sqlx::query_as(FIRST_KEY)
+            .bind(ctx.tenant().as_str()).fetch_one(c).await?))
     }
 
     async fn active_key(&mut self, ctx: &TenantCtx) -> StoreResult<(String, String)> {

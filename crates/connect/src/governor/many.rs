@@ -12,7 +12,7 @@ use connectus_core::{
 };
 use tokio::time::Instant;
 
-use super::{Governor, budget::Budget};
+use super::{Governor, Governors, budget::Budget};
 
 const RUNS: usize = 50;
 const LIMIT: u32 = 100;
@@ -97,6 +97,56 @@ async fn fifty_runs_on_one_credential_are_never_refused_and_waste_little() {
     let budget = u64::from(LIMIT) * MINUTES;
     assert_eq!(provider.refused, 0);
     assert!(provider.taken * 100 >= budget * 95, "{} of {budget} calls used", provider.taken);
+}
+
+/// Calls of three credentials, one with four times as many flows as each of the others: how many
+/// were made for each, and how many were under way at once at most.
+async fn share(cap: usize) -> ([u64; 3], usize) {
+    const FLOW_CALLS: usize = 4;
+    let env = Env::new(Arc::new(PausedClock(Instant::now())), Arc::new(NoEntropy));
+    let limits = Limits { concurrency: Some(10), ..Limits::default() };
+    let governors = Governors::capped(cap);
+    let made = Arc::new(Mutex::new(([0u64; 3], 0usize, 0usize)));
+    let end = Instant::now() + Duration::from_secs(600);
+    let mut calls = Vec::new();
+    for (place, flows) in [(0usize, 8), (1, 2), (2, 2)] {
+        let governor = governors.of("mailchimp", &format!("cred_{place}"), &limits);
+        for _ in 0..flows * FLOW_CALLS {
+            let (env, governor, made) = (env.clone(), governor.clone(), made.clone());
+            calls.push(tokio::spawn(async move {
+                while Instant::now() < end {
+                    let permit = governor.acquire(&env, "/").await.unwrap();
+                    {
+                        let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+                        made.0[place] += 1;
+                        made.1 += 1;
+                        made.2 = made.2.max(made.1);
+                    }
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    made.lock().unwrap_or_else(PoisonError::into_inner).1 -= 1;
+                    drop(permit);
+                }
+            }));
+        }
+    }
+    for call in calls {
+        call.await.unwrap();
+    }
+    let made = made.lock().unwrap_or_else(PoisonError::into_inner);
+    (made.0, made.2)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_gets_so_many_calls_at_once_and_every_credential_its_share() {
+    let (made, most) = share(12).await;
+    assert_eq!(most, 12);
+    let all: u64 = made.iter().sum();
+    assert!(all * 100 >= 12 * 6_000 * 99, "places stay empty: {made:?}");
+    for made in made {
+        assert!((95..=105).contains(&(made * 300 / all)), "a third for each: {made} of {all}");
+    }
+    let (_, most) = share(1_000).await;
+    assert_eq!(most, 26, "no credential has more under way than its own cap");
 }
 
 #[test]

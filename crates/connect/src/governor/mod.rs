@@ -27,6 +27,8 @@ pub use signal::Daily;
 pub const MAX_WAIT_MICROS: i64 = 15_000_000;
 /// Calls under way with one credential when the pack names no cap.
 const DEFAULT_CONCURRENCY: u32 = 8;
+/// Calls under way to one provider, over all credentials, where the settings name no other cap.
+pub const CALLS_PER_PROVIDER: usize = 64;
 /// Budgets kept. Beyond it, budgets nobody uses are forgotten.
 const MAX_BUDGETS: usize = 10_000;
 
@@ -70,34 +72,52 @@ impl CallSink for NoSink {
 pub struct Governor {
     budget: Mutex<Budget>,
     permits: Semaphore,
+    /// Those of the whole provider.
+    provider: Arc<Semaphore>,
+}
+
+/// Leave to make one call. Hold it until the answer is read.
+#[derive(Debug)]
+pub struct Permit<'a> {
+    _credential: SemaphorePermit<'a>,
+    _provider: SemaphorePermit<'a>,
 }
 
 impl Governor {
-    /// A fresh budget.
+    /// A fresh budget of a provider that nobody else uses.
     pub fn new(limits: &Limits) -> Self {
+        Self::among(limits, Arc::new(Semaphore::new(CALLS_PER_PROVIDER)))
+    }
+
+    fn among(limits: &Limits, provider: Arc<Semaphore>) -> Self {
         let concurrency = limits.concurrency.unwrap_or(DEFAULT_CONCURRENCY);
         Self {
             budget: Mutex::new(Budget::new(limits)),
             permits: Semaphore::new(concurrency as usize),
+            provider,
         }
     }
 
-    /// Waits for a slot. Hold the permit until the answer is read.
+    /// Waits for a slot, in the order of asking.
     ///
     /// # Errors
     /// `rate_limited` with `retry_after` when the wait would be longer than [`MAX_WAIT_MICROS`].
-    pub async fn acquire(&self, env: &Env, path: &str) -> Result<SemaphorePermit<'_>> {
-        let permit = self.permits.acquire().await.map_err(Error::internal)?;
+    pub async fn acquire(&self, env: &Env, path: &str) -> Result<Permit<'_>> {
+        let credential = self.permits.acquire().await.map_err(Error::internal)?;
         loop {
+            // Asked for anew after each wait: who waits for a rate holds no place of the provider,
+            // and a slot is taken only when the call can follow at once.
+            let provider = self.provider.acquire().await.map_err(Error::internal)?;
             let slot = self.lock().next_slot(env.now(), path);
             match slot {
-                Ok(()) => return Ok(permit),
+                Ok(()) => return Ok(Permit { _credential: credential, _provider: provider }),
                 Err(wait) if wait > MAX_WAIT_MICROS => {
                     let secs = u64::try_from(wait / 1_000_000).unwrap_or(0) + 1;
                     let detail = format!("The provider's rate limit is used up for {secs} s.");
                     return Err(Error::new(Code::RateLimited, detail).retry_after(secs));
                 }
                 Err(wait) => {
+                    drop(provider);
                     let micros = u64::try_from(wait).unwrap_or(0);
                     tokio::time::sleep(Duration::from_micros(micros)).await;
                 }
@@ -129,23 +149,48 @@ impl Governor {
     }
 }
 
-/// The budgets of this process, by credential.
-#[derive(Clone, Debug, Default)]
-pub struct Governors(Arc<Mutex<HashMap<Arc<str>, Arc<Governor>>>>);
+/// The budgets of this process, by credential, and what each provider gets at once.
+#[derive(Clone, Debug)]
+pub struct Governors(Arc<Held>);
+
+#[derive(Debug)]
+struct Held {
+    budgets: Mutex<HashMap<Arc<str>, Arc<Governor>>>,
+    providers: Mutex<HashMap<Arc<str>, Arc<Semaphore>>>,
+    per_provider: usize,
+}
+
+impl Default for Governors {
+    fn default() -> Self {
+        Self::capped(CALLS_PER_PROVIDER)
+    }
+}
 
 impl Governors {
+    /// No provider gets more than so many calls at once from this process.
+    pub fn capped(per_provider: usize) -> Self {
+        let (budgets, providers) = Default::default();
+        Self(Arc::new(Held { budgets, providers, per_provider: per_provider.max(1) }))
+    }
+
     /// The budget of a credential, made at its first use.
-    pub fn of(&self, credential: &str, limits: &Limits) -> Arc<Governor> {
-        let mut budgets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn of(&self, provider: &str, credential: &str, limits: &Limits) -> Arc<Governor> {
+        let mut budgets = self.0.budgets.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(governor) = budgets.get(credential) {
             return governor.clone();
         }
         if budgets.len() >= MAX_BUDGETS {
             budgets.retain(|_, governor| Arc::strong_count(governor) > 1);
         }
-        let governor = Arc::new(Governor::new(limits));
+        let governor = Arc::new(Governor::among(limits, self.provider(provider)));
         budgets.insert(credential.into(), governor.clone());
         governor
+    }
+
+    fn provider(&self, name: &str) -> Arc<Semaphore> {
+        let mut providers = self.0.providers.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = || Arc::new(Semaphore::new(self.0.per_provider));
+        providers.entry(name.into()).or_insert_with(made).clone()
     }
 }
 
@@ -217,8 +262,9 @@ mod tests {
     fn one_budget_per_credential() {
         let governors = Governors::default();
         let limits = limits(5, 1_000);
-        let one = governors.of("cred_a", &limits);
-        assert!(Arc::ptr_eq(&one, &governors.of("cred_a", &limits)));
-        assert!(!Arc::ptr_eq(&one, &governors.of("cred_b", &limits)));
+        let of = |credential: &str| governors.of("hubspot", credential, &limits);
+        let one = of("cred_a");
+        assert!(Arc::ptr_eq(&one, &of("cred_a")));
+        assert!(!Arc::ptr_eq(&one, &of("cred_b")));
     }
 }

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     error::Error as _,
     fmt,
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -14,6 +15,7 @@ use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
 
 use super::{
+    address::canonical,
     policy::{EgressPolicy, Target},
     request::{GuardedRequest, GuardedResponse},
     resolve::{GuardedResolver, Refused, Resolver, SystemResolver},
@@ -106,6 +108,27 @@ impl Guarded {
     /// The policy in force.
     pub fn policy(&self) -> &EgressPolicy {
         &self.0.policy
+    }
+
+    /// The address of a host that something else than HTTP is about to connect to; every address
+    /// it has is allowed.
+    ///
+    /// # Errors
+    /// `egress_denied`, or `provider_unavailable` for a name that has no address.
+    pub async fn address(&self, host: &str, port: u16) -> Result<IpAddr> {
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        if let Ok(ip) = host.parse::<IpAddr>() {
+            let ip = canonical(ip);
+            self.0.policy.check_address(ip, port, None)?;
+            return Ok(ip);
+        }
+        let unknown = || {
+            let detail = format!("The name {host} has no address.");
+            Error::new(Code::ProviderUnavailable, detail).retry_after(30)
+        };
+        let found = self.0.resolver.resolve(&host).await.map_err(|_| unknown())?;
+        self.0.policy.check_addresses(&found, port, &host)?;
+        found.first().copied().map(canonical).ok_or_else(unknown)
     }
 
     /// Sends one request and reads the answer. Redirects are returned, never followed.

@@ -27,6 +27,8 @@ pub struct StreamPlan {
     pub delta: Option<PartPlan>,
     /// How it is written; `None` when it cannot.
     pub write: Option<WritePlan>,
+    /// The setting that lists the fields to ask for, separated by commas.
+    pub fields: Option<Box<str>>,
 }
 
 /// One way of reading a stream.
@@ -164,7 +166,15 @@ impl StreamPlan {
                 .as_ref()
                 .map(|write| WritePlan::compile(write, &format!("{at}/x-connectus/write")))
                 .transpose()?,
+            fields: full.hints.fields.as_deref().map(Box::from),
         })
+    }
+
+    /// The dotted paths of what identifies a record and tells when it changed.
+    pub fn needed(&self) -> impl Iterator<Item = String> {
+        let cursors = [Some(&self.full), self.delta.as_ref()].into_iter().flatten();
+        let cursors = cursors.filter_map(|part| part.cursor.as_ref()).map(|cursor| &cursor.field);
+        self.key.iter().chain(cursors).map(JsonPath::dotted)
     }
 
     /// The part that reads changes, if any.

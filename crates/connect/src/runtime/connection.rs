@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use connectus_core::{
     Code, Env, Error, Result,
+    flow::Fields,
     provider::{Limits, SchemaLoader, Stream},
 };
 use serde::Serialize;
@@ -67,6 +68,12 @@ impl Connector {
         Self { http, env, sink, governors: Governors::default() }
     }
 
+    /// The same, with no more calls to one provider at once than so many.
+    #[must_use]
+    pub fn capped(self, calls: usize) -> Self {
+        Self { governors: Governors::capped(calls), ..self }
+    }
+
     /// The guarded client, for the OAuth calls of [`crate::oauth`].
     pub fn http(&self) -> &Guarded {
         &self.http
@@ -87,7 +94,7 @@ impl Connector {
         let site = Site::new(plan, settings, self.http.policy())?;
         let limits = if site.is_unlimited() { &Limits::none() } else { &plan.pack.limits };
         Ok(Connection(Arc::new(Inner {
-            governor: self.governors.of(credential, limits),
+            governor: self.governors.of(&plan.pack.provider.name, credential, limits),
             provider: plan.pack.provider.name.as_str().into(),
             credential: credential.into(),
             plan: plan.clone(),
@@ -121,7 +128,7 @@ impl Connector {
             credential: credential.into(),
             settings: settings.clone(),
             source,
-            governor: self.governors.of(credential, &plan.pack.limits),
+            governor: self.governors.of(&plan.pack.provider.name, credential, &plan.pack.limits),
             http: self.http.clone(),
             env: self.env.clone(),
             sink: self.sink.clone(),
@@ -130,7 +137,8 @@ impl Connector {
 
     /// What is known about a credential's budget.
     pub fn budget(&self, plan: &Plan, credential: &str) -> BudgetView {
-        self.governors.of(credential, &plan.pack.limits).view(self.env.now())
+        let provider = &plan.pack.provider.name;
+        self.governors.of(provider, credential, &plan.pack.limits).view(self.env.now())
     }
 }
 
@@ -214,6 +222,28 @@ impl Connection {
     /// `not_found` for an unknown stream, `invalid` for a state of another stream or version.
     pub fn read(&self, stream: &str, state: Option<&CursorState>) -> Result<StreamReader> {
         reader::open(self.clone(), self.stream(stream)?.clone(), state)
+    }
+
+    /// The same, asking for no more fields than `fields`, where the provider can be asked so.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_fields(
+        &self,
+        stream: &str,
+        state: Option<&CursorState>,
+        fields: &Fields,
+    ) -> Result<StreamReader> {
+        let mut reader = self.read(stream, state)?;
+        if let Some(setting) = reader.plan.fields.clone().filter(|_| !fields.is_all())
+            && let Value::Object(mut config) = self.0.site.config.clone()
+        {
+            let all = config.get(&*setting).and_then(Value::as_str).unwrap_or_default();
+            let list = fields.of(all).join(",");
+            config.insert(setting.into(), list.into());
+            reader.config = Some(Value::Object(config));
+        }
+        Ok(reader)
     }
 
     /// A stream as it is read: its identifiers, its times of change.

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use connectus_core::{Error, Result, Timestamp};
+use connectus_core::{Error, Result, Timestamp, flow::Fields};
 use serde_json::Value;
 
 use super::{
@@ -45,6 +45,19 @@ pub trait Reachable: Send + Sync {
     /// # Errors
     /// As [`Self::stream`]; `invalid` for a cursor of another stream.
     async fn read(&self, stream: &str, from: Option<&CursorState>) -> Result<Box<dyn Pages>>;
+
+    /// The same, asking for no more fields than `fields`, where it can be asked so.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    async fn read_fields(
+        &self,
+        stream: &str,
+        from: Option<&CursorState>,
+        _fields: &Fields,
+    ) -> Result<Box<dyn Pages>> {
+        self.read(stream, from).await
+    }
 
     /// Performs an action; see [`Connection::call`].
     ///
@@ -96,6 +109,12 @@ pub trait StreamFacts: Send + Sync {
     /// When a record changed at its source, where the stream says so.
     fn changed_at(&self, record: &Value) -> Option<Timestamp>;
 
+    /// Dotted paths of what a record cannot do without: what identifies it and tells when it
+    /// changed.
+    fn needed(&self) -> Vec<String> {
+        self.key().iter().map(JsonPath::dotted).collect()
+    }
+
     /// How it is written; `None` when it cannot.
     fn write(&self) -> Option<&WritePlan>;
 }
@@ -107,6 +126,10 @@ impl StreamFacts for StreamPlan {
 
     fn changed_at(&self, record: &Value) -> Option<Timestamp> {
         self.delta()?.cursor.as_ref()?.time_of(record)
+    }
+
+    fn needed(&self) -> Vec<String> {
+        Self::needed(self).collect()
     }
 
     fn write(&self) -> Option<&WritePlan> {
@@ -123,6 +146,15 @@ impl Pages for StreamReader {
 
 #[async_trait]
 impl Reachable for Connection {
+    async fn read_fields(
+        &self,
+        stream: &str,
+        from: Option<&CursorState>,
+        fields: &Fields,
+    ) -> Result<Box<dyn Pages>> {
+        Ok(Box::new(Self::read_fields(self, stream, from, fields)?))
+    }
+
     async fn test(&self) -> Result<ConnectionReport> {
         Self::test(self).await
     }

@@ -40,6 +40,8 @@ pub struct StreamReader {
     guard: LoopGuard,
     pages: u64,
     finished: bool,
+    /// The integration's settings as the requests see them, where they are not as they are.
+    pub(super) config: Option<Value>,
     /// Whether the job that gathers the records is done.
     pub(super) job_ready: bool,
     /// Whether this reader began it.
@@ -87,6 +89,7 @@ pub(super) fn open(
         guard: LoopGuard::default(),
         pages: 0,
         finished: false,
+        config: None,
         job_ready: false,
         job_begun: false,
     })
@@ -294,13 +297,13 @@ impl StreamReader {
         range: Option<(&CursorPlan, Timestamp)>,
         last_id: Option<&str>,
     ) -> Result<Draft> {
-        let site = &self.connection.0.site;
+        let config = self.config.as_ref().unwrap_or(&self.connection.0.site.config);
         let interval =
             range.map_or_else(|| json!({}), |(cursor, from)| self.interval(cursor, from));
         let job = self.job_scope();
         let last_id = Value::from(last_id.filter(|id| !id.is_empty()).unwrap_or("0"));
         let scope = [
-            ("config", &site.config),
+            ("config", config),
             ("stream_interval", &interval),
             ("stream_slice", &interval),
             ("stream_partition", &interval),

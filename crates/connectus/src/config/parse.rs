@@ -139,6 +139,16 @@ pub(super) fn inline_kb<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Er
     }
 }
 
+/// Most calls at once that a setting may allow.
+const MAX_AT_ONCE: usize = 1_000;
+
+pub(super) fn at_once<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
+    match usize::deserialize(from) {
+        Ok(calls) if (1..=MAX_AT_ONCE).contains(&calls) => Ok(calls),
+        _ => must_be(format!("1 to {MAX_AT_ONCE}")),
+    }
+}
+
 pub(super) fn path<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
     Ok(Some(text(from)?).filter(|text| !text.is_empty()).map(PathBuf::from))
 }

@@ -36,6 +36,8 @@ pub struct Settings {
     pub celery: Celery,
     /// `[queues]`
     pub queues: Queues,
+    /// `[sync]`
+    pub sync: Sync,
     /// `[ai]`
     pub ai: Ai,
     /// `[digitalcloud360]`
@@ -218,6 +220,17 @@ pub struct Celery {
     /// The result store's URL.
     #[serde(deserialize_with = "parse::secret")]
     pub result_backend: Option<SecretString>,
+}
+
+/// Data flows.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Sync {
+    /// Calls of one flow at once.
+    #[serde(deserialize_with = "parse::at_once")]
+    pub calls_per_flow: usize,
+    /// Calls to one provider at once.
+    #[serde(deserialize_with = "parse::at_once")]
+    pub calls_per_provider: usize,
 }
 
 /// Limits of queues.

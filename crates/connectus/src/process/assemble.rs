@@ -8,7 +8,11 @@ use connectus_connect::{
 };
 use connectus_core::Result;
 use connectus_engine::{
-    Engine, bus::BusSettings, connections::Connections, driver::Duties, programs::Programs,
+    Engine,
+    bus::BusSettings,
+    connections::{AtOnce, Connections},
+    driver::Duties,
+    programs::Programs,
     triggers::pace::Pace,
 };
 use connectus_store::Store;
@@ -57,7 +61,11 @@ fn engine_parts(
         own_ports: around.own_ports.clone(),
     };
     let http = Guarded::with(policy, Arc::new(SystemResolver), around.limits);
-    let connections = Connections::new(store.clone(), http);
+    let at_once = AtOnce {
+        per_flow: settings.sync.calls_per_flow,
+        per_provider: settings.sync.calls_per_provider,
+    };
+    let connections = Connections::with(store.clone(), http, at_once);
     let queues = Arc::new(settings.queues.limits()?);
     let programs = Programs::default();
     let events = &settings.events;

@@ -12,10 +12,10 @@ fn path(id: &str) -> String {
 }
 
 both! {
-    async fn seven_providers_with_categories_and_capabilities(db: TestStore) {
+    async fn providers_with_categories_and_capabilities(db: TestStore) {
         let crm = Crm::start(db).await;
         let all = crm.send(Call::get("/integrations/providers/")).await.expect(200).json();
-        assert_eq!(all["total_count"], 7);
+        assert_eq!(all["total_count"], 10);
         let names: Vec<_> = all["items"]
             .as_array()
             .unwrap()
@@ -25,8 +25,9 @@ both! {
         assert!(names.contains(&"HubSpot") && names.contains(&"Zapier"), "{names:?}");
         let crms = crm.send(Call::get("/api/v1/providers?category=crm")).await.expect(200).json();
         assert_eq!(crms["total_count"], 2);
-        let page = crm.send(Call::get("/api/v1/providers?limit=2&offset=6")).await.json();
-        assert_eq!((page["items"].as_array().unwrap().len(), &page["total_count"]), (1, &json!(7)));
+        let page = crm.send(Call::get("/api/v1/providers?limit=2&offset=9")).await.json();
+        assert_eq!(page["items"].as_array().unwrap().len(), 1);
+        assert_eq!(page["total_count"], 10);
         crm.send(Call::get("/api/v1/providers?category=x")).await.refused(422, "invalid");
         let hubspot = crm.send(Call::get("/integrations/providers/hubspot/")).await.json();
         for member in [

@@ -20,7 +20,7 @@ fn a_company_is_connected_without_a_server() {
     assert!(refusal(dir, &["api", "providers"]).contains("connectus tenant create"));
     json(dir, &["tenant", "create", "Acme", "--json"]);
     let providers = json(dir, &["api", "providers"]);
-    assert_eq!(providers["items"].as_array().unwrap().len(), 7);
+    assert_eq!(providers["items"].as_array().unwrap().len(), 10);
     let new = json!({"provider": "slack", "name": "Team", "settings": {},
         "auth_credentials": {"access_token": "xoxb-1"}});
     std::fs::write(dir.join("new.json"), new.to_string()).unwrap();

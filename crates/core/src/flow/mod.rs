@@ -4,13 +4,16 @@ mod diff;
 pub mod mapping;
 mod options;
 pub mod pair;
+mod selection;
+pub mod shape;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use diff::{FieldChange, RowDiff, diff, row_hash};
 pub use mapping::Mapping;
-pub use options::{DELETED_FIELD, Deletes, FlowOptions};
+pub use options::{DELETED_FIELD, Deletes, FlowOptions, SchemaChanges};
+pub use selection::{Fields, Selection};
 
 use crate::{
     Error, Result,
@@ -123,6 +126,9 @@ pub struct DataFlow {
     pub direction: Direction,
     /// Where it stands.
     pub status: FlowStatus,
+    /// Why it stands there, where no person put it there.
+    #[serde(default)]
+    pub status_reason: Option<String>,
     /// The provider's stream, `contacts`.
     pub stream: String,
     /// The collection at this end.
@@ -205,7 +211,33 @@ impl DataFlow {
                 Ok(_) => {}
             }
         }
+        wrong.extend(self.faults_of_ways());
         if wrong.is_empty() { Ok(()) } else { Err(Error::invalid_fields(wrong)) }
+    }
+
+    /// What does not go with the ways the flow has.
+    fn faults_of_ways(&self) -> Vec<FieldError> {
+        let mut wrong = Vec::new();
+        let mut fault = |field: &str, message: &str| {
+            wrong.push(FieldError { field: field.into(), message: message.into() });
+        };
+        let both = self.direction == Direction::Bidirectional;
+        let redacts = |leg: &Leg| self.mapping(*leg).is_ok_and(|mapping| mapping.redacts());
+        if both && self.direction.legs().iter().any(redacts) {
+            let message = "a flow both ways cannot `redact`: what is left of a value would be \
+                           written over the value itself.";
+            fault("/transformation_rules", message);
+        }
+        if self.direction != Direction::Inbound && self.options.schema_changes == SchemaChanges::Add
+        {
+            let message = "must be `ignore` or `pause` where the flow sends: whether a new field \
+                           may be written is not known.";
+            fault("/options/schema_changes", message);
+        }
+        if self.direction == Direction::Outbound && !self.options.fields.is_all() {
+            fault("/options/fields", "is for flows that read from the provider.");
+        }
+        wrong
     }
 }
 

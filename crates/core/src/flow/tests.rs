@@ -18,6 +18,7 @@ fn flow() -> DataFlow {
         name: "Contacts Sync".into(),
         direction: Direction::Inbound,
         status: FlowStatus::Active,
+        status_reason: None,
         stream: "contacts".into(),
         destination: "digisol_crm/contacts".parse().unwrap(),
         source_fields: ["email", "first_name", "last_name"].map(String::from).into(),

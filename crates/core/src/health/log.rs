@@ -72,6 +72,10 @@ pub fn suggestion(code: Code, operation: &str) -> &'static str {
             "The receiver of a webhook subscription did not take deliveries: mend it, enable the \
              subscription again, then replay what failed."
         }
+        (_, "schema") => {
+            "The fields of a data flow's source changed: look at its mapping, and resolve this \
+             entry. A flow that was paused goes on with PATCH {\"status\": \"active\"}."
+        }
         (_, "api_version") => {
             "Choose a later API version by the integration's setting `api_version`, test the \
              connection, and compare what a sync brings."

@@ -275,6 +275,9 @@ pub struct StreamHints {
     /// Members of an answer that leaves an empty list out: where the list is absent and there is
     /// no other member but these, there are no records. None: a list that is absent is an error.
     pub empty_members: Vec<String>,
+    /// The setting that lists the fields to ask for, separated by commas: a flow that reads only
+    /// some asks for no others.
+    pub fields: Option<String>,
 }
 
 /// How flows write to the provider what a stream reads.

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    AuthMethod, ErrorNames, Idempotency, Pack, SCHEMA_VERSION, Signal, Sorted, Stream, StreamWrite,
+    AuthMethod, AuthType, ErrorNames, Idempotency, Pack, SCHEMA_VERSION, Signal, Sorted, Stream,
+    StreamWrite,
 };
 use crate::{Result, error::Error, error::FieldError};
 
@@ -61,7 +62,7 @@ impl Pack {
     }
 
     fn check_auth(&self, faults: &mut Faults) {
-        if self.auth.is_empty() {
+        if self.auth.is_empty() && self.provider.auth_type != AuthType::Custom {
             faults.add("/auth", "needs at least one method");
         }
         unique(faults, "/auth", self.auth.iter().map(AuthMethod::name));

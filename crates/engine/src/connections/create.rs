@@ -21,7 +21,7 @@ use super::{
     Connections, accept, enter,
     vault::{self, About},
 };
-use crate::providers;
+use crate::{ends, providers};
 
 /// Integrations of one tenant.
 const MAX_INTEGRATIONS: u64 = 1000;
@@ -104,7 +104,8 @@ impl Connections {
             expires_at,
         });
         let now = env.now();
-        let ready = about.as_ref().is_some_and(|about| about.state == CredentialState::Active);
+        let ready = about.as_ref().is_some_and(|about| about.state == CredentialState::Active)
+            || (pack.auth.is_empty() && ends::kind(&pack.provider.name).is_some());
         let integration = Integration {
             id: self.env().id(),
             tenant: ctx.tenant().clone(),

@@ -16,6 +16,7 @@ mod create;
 mod delete;
 mod disconnect;
 mod enter;
+mod opened;
 mod refresh;
 mod revocation;
 mod seed;
@@ -34,7 +35,10 @@ use std::{
     time::Duration,
 };
 
-use connectus_connect::{Connector, Guarded, Plan, Reachable, Settings, StreamInfo, TEST_WITHIN};
+use connectus_connect::{
+    Connector, Guarded, Plan, Reachable, Settings, StreamInfo, TEST_WITHIN,
+    governor::CALLS_PER_PROVIDER,
+};
 use connectus_core::{
     Code, EndpointId, Env, Error, IntegrationId, Result, TenantCtx, TenantId,
     integration::{Integration, IntegrationStatus},
@@ -75,6 +79,22 @@ struct Inner {
     open: Mutex<HashMap<Key, Opened>>,
     tasks: TaskTracker,
     inbound: Fresh<(TenantId, EndpointId), Option<Arc<Inbound>>>,
+    at_once: AtOnce,
+}
+
+/// How much is done at once in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AtOnce {
+    /// Calls of one data flow.
+    pub per_flow: usize,
+    /// Calls to one provider, whoever makes them.
+    pub per_provider: usize,
+}
+
+impl Default for AtOnce {
+    fn default() -> Self {
+        Self { per_flow: 4, per_provider: CALLS_PER_PROVIDER }
+    }
 }
 
 type Key = (TenantId, IntegrationId);
@@ -89,11 +109,22 @@ struct Opened {
 impl Connections {
     /// Binds the database and the one guarded way out.
     pub fn new(store: Store, http: Guarded) -> Self {
+        Self::with(store, http, AtOnce::default())
+    }
+
+    /// The same, with limits to what is done at once.
+    pub fn with(store: Store, http: Guarded, at_once: AtOnce) -> Self {
         let usage = Arc::new(UsageBuffer::default());
-        let connector = Connector::new(http.clone(), store.env().clone(), usage.clone());
+        let connector = Connector::new(http.clone(), store.env().clone(), usage.clone())
+            .capped(at_once.per_provider);
         let (open, tasks) = (Mutex::default(), TaskTracker::new());
         let inbound = Fresh::default();
-        Self(Arc::new(Inner { store, http, connector, usage, open, tasks, inbound }))
+        Self(Arc::new(Inner { store, http, connector, usage, open, tasks, inbound, at_once }))
+    }
+
+    /// How much is done at once.
+    pub fn at_once(&self) -> AtOnce {
+        self.0.at_once
     }
 
     /// A connection for an integration. Nothing is sent yet.

@@ -1,5 +1,6 @@
 //! Creating, changing and deleting data flows.
 
+use connectus_connect::Plan as Provider;
 use connectus_core::{
     Code, Error, FlowId, IntegrationId, Result, TenantCtx,
     collection::CollectionName,
@@ -10,7 +11,12 @@ use connectus_core::{
 use connectus_store::{Conn, Tx};
 use serde_json::{Map, Value, json};
 
-use crate::{parts::Parts, providers, sync::outgoing::Outgoing};
+use crate::{
+    ends::{self, Facts},
+    parts::Parts,
+    providers,
+    sync::{fields, outgoing::Outgoing},
+};
 
 /// Data flows of one tenant at most.
 pub const MAX_FLOWS: u64 = 1_000;
@@ -87,6 +93,7 @@ pub async fn create(parts: &Parts, ctx: &TenantCtx, new: NewFlow) -> Result<Data
         name: new.name,
         direction: new.direction,
         status: new.status,
+        status_reason: None,
         stream: new.stream,
         destination: new.destination,
         source_fields: new.source_fields,
@@ -151,6 +158,8 @@ pub async fn update(
     let again = Again {
         reread: reads_differently(before, &flow),
         relink: pairs_differently(before, &flow),
+        relearn: looks_different(before, &flow),
+        forget: redacts_differently(before, &flow),
     };
     let (owner, changed) = (ctx.clone(), flow.clone());
     parts
@@ -169,6 +178,10 @@ struct Again {
     reread: bool,
     /// What is known of pairs does not hold any more.
     relink: bool,
+    /// Neither does what is known of the source's fields.
+    relearn: bool,
+    /// What is kept of rows may hold what is redacted now.
+    forget: bool,
 }
 
 async fn replace(tx: &mut Tx, ctx: &TenantCtx, flow: &DataFlow, again: Again) -> Result<()> {
@@ -185,6 +198,13 @@ async fn replace(tx: &mut Tx, ctx: &TenantCtx, flow: &DataFlow, again: Again) ->
     }
     if again.relink {
         tx.clear_links(ctx, &flow.id).await?;
+    }
+    if again.relearn {
+        tx.clear_flow_shape(ctx, &flow.id).await?;
+    }
+    if again.forget {
+        tx.forget_rejected_sources(ctx, &flow.id).await?;
+        tx.drop_plans(ctx, &flow.id).await?;
     }
     tx.emit(ctx, EventType::FlowUpdated, flow.id.as_str(), summary(flow)).await?;
     tx.audit(ctx, "flow.updated", flow.id.as_str(), definition(flow)).await
@@ -230,6 +250,9 @@ fn apply(flow: &mut DataFlow, change: FlowChange) {
     set(&mut flow.conflict_policy, change.conflict_policy);
     set(&mut flow.options, change.options);
     set(&mut flow.sync_frequency, change.sync_frequency);
+    if change.status.is_some() {
+        flow.status_reason = None;
+    }
     set(&mut flow.status, change.status);
 }
 
@@ -244,7 +267,10 @@ pub(super) async fn check(conn: &mut Conn, ctx: &TenantCtx, flow: &mut DataFlow)
     flow.check()?;
     flow.sync_frequency = schedule::normalise(&flow.sync_frequency)?;
     let plan = providers::of(conn, ctx, &integration).await?;
-    plan.check_stream(&flow.stream)?;
+    match ends::kind(&integration.provider) {
+        Some(kind) => (kind.check)(flow)?,
+        None => plan.check_stream(&flow.stream)?,
+    }
     if flow.source_fields.is_empty() {
         return Err(Error::invalid("/source_fields", "names at least one field."));
     }
@@ -255,11 +281,37 @@ pub(super) async fn check(conn: &mut Conn, ctx: &TenantCtx, flow: &mut DataFlow)
             return Err(Error::invalid("/transformation_rules", message));
         }
     }
-    if flow.direction.legs().contains(&Leg::Outbound) {
-        let stream = plan.stream(&flow.stream);
-        Outgoing::of(flow, &plan, stream.and_then(|stream| stream.write.as_ref()))?;
+    let facts = match ends::kind(&integration.provider) {
+        Some(_) => None,
+        None => Some(plan.stream(&flow.stream).map(|stream| Facts::of(&**stream))),
+    };
+    if let Some(facts) = &facts {
+        if flow.options.cursor_field.is_some() {
+            return Err(Error::invalid("/options/cursor_field", "is for tables that are read."));
+        }
+        if flow.direction.legs().contains(&Leg::Outbound) {
+            let write = facts.as_ref().and_then(|facts| facts.write.as_ref());
+            Outgoing::of(flow, &plan, write)?;
+        }
+    }
+    if flow.direction.legs().contains(&Leg::Inbound) {
+        check_reading(flow, &plan, facts.flatten().as_ref())?;
     }
     Ok(())
+}
+
+/// What is mapped is read, and what identifies records still tells them apart.
+fn check_reading(flow: &DataFlow, provider: &Provider, facts: Option<&Facts>) -> Result<()> {
+    let mapping = fields::mapping(flow, provider, Leg::Inbound, None)?;
+    let missing = mapping.sources().find(|source| {
+        let needed = facts.is_some_and(|facts| facts.needed.iter().any(|one| one == source));
+        !needed && !flow.options.fields.reads(source)
+    });
+    if let Some(missing) = missing {
+        let message = format!("leaves out `{missing}`, which is mapped.");
+        return Err(Error::invalid("/options/fields", message));
+    }
+    facts.map_or(Ok(()), |facts| fields::check_keys(&mapping, &facts.key))
 }
 
 /// Plans the next run of an active flow; others have none.
@@ -284,6 +336,27 @@ fn reads_differently(before: &DataFlow, after: &DataFlow) -> bool {
         || before.source_fields != after.source_fields
         || before.target_fields != after.target_fields
         || before.transformation_rules != after.transformation_rules
+        || before.options.fields != after.options.fields
+}
+
+/// Whether the records of the source may have other fields.
+fn looks_different(before: &DataFlow, after: &DataFlow) -> bool {
+    before.integration != after.integration
+        || before.stream != after.stream
+        || before.options.fields != after.options.fields
+}
+
+/// Whether other values are redacted, or in another way; a field that is not read any more, too.
+fn redacts_differently(before: &DataFlow, after: &DataFlow) -> bool {
+    let redacted = |flow: &DataFlow| {
+        let of = |leg: &Leg| {
+            let mapping = flow.mapping(*leg).unwrap_or_default();
+            let each = mapping.redactions().into_iter();
+            each.map(|(field, how)| (field.to_owned(), how)).collect::<Vec<_>>()
+        };
+        flow.direction.legs().iter().flat_map(of).collect::<Vec<_>>()
+    };
+    redacted(before) != redacted(after) || before.options.fields != after.options.fields
 }
 
 /// Whether records may have become other things of the provider's.
@@ -292,6 +365,7 @@ fn pairs_differently(before: &DataFlow, after: &DataFlow) -> bool {
         || before.stream != after.stream
         || before.destination != after.destination
         || before.options.match_field != after.options.match_field
+        || before.options.cursor_field != after.options.cursor_field
 }
 
 fn summary(flow: &DataFlow) -> Value {

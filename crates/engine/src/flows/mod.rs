@@ -4,6 +4,7 @@ mod edit;
 mod plans;
 mod preview;
 mod replay;
+mod schema;
 mod start;
 mod trial;
 
@@ -11,6 +12,7 @@ pub use edit::{FlowChange, MAX_FLOWS, NewFlow, create, delete, update};
 pub use plans::{PLAN_HOURS, apply_plan, make_plan, plan, plan_rows};
 pub use preview::{MAX_PREVIEW_ROWS, Preview, PreviewKind, PreviewRow, preview};
 pub use replay::{Replay, StillRejected, replay_rejected};
+pub use schema::{SourceField, SourceSchema, source_schema};
 pub(crate) use start::open_run;
 pub use start::{resync, start_due, sync_all, sync_now};
 pub use trial::{MappingTrial, Sample, test_mapping};

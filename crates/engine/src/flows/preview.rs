@@ -120,7 +120,7 @@ async fn incoming(
 ) -> Result<HashSet<String>> {
     let cursor = parts.store.read().await?.flow_cursor(ctx, &plan.flow.id).await?;
     let cursor = cursor.map(CursorState);
-    let mut reader = plan.connection.read(&plan.flow.stream, cursor.as_ref()).await?;
+    let mut reader = plan.read(cursor.as_ref()).await?;
     let (mut items, mut pages) = (Vec::new(), 0);
     while let Some(page) = reader.next_page().await? {
         if pages >= MAX_PAGES || items.len() >= MAX_RECORDS {

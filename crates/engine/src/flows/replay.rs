@@ -182,7 +182,7 @@ async fn take(tx: &mut Tx, ctx: &TenantCtx, plan: &Plan, rows: Vec<RejectedRow>)
         .into_iter()
         // A row too large to keep can only be read again; it stays refused.
         .filter(|row| !row.source.is_null())
-        .map(|row| intake::read(plan, &env, row.source))
+        .map(|row| intake::read_redacted(plan, &env, row.source))
         .collect();
     let tried = u64::try_from(items.len()).unwrap_or(u64::MAX);
     let written = checkpoint::write(tx, ctx, plan, &run, items, true).await?;

@@ -2,12 +2,12 @@
 
 use connectus_core::{
     Code, Error, Result, TenantCtx, Timestamp,
-    flow::{DataFlow, Direction, Leg, mapping::FieldResult},
+    flow::{DataFlow, Direction, Leg, Selection, mapping::FieldResult},
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{parts::Parts, providers, sync::fields};
+use crate::{ends, parts::Parts, providers, sync::fields};
 
 /// Where the record of a trial came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -52,13 +52,21 @@ pub async fn test_mapping(
     let leg = if flow.direction == Direction::Outbound { Leg::Outbound } else { Leg::Inbound };
     let (sample, record) = match (sample, leg) {
         (Some(record), _) => (Sample::Given, record),
-        (None, Leg::Inbound) => (Sample::Live, live(parts, ctx, flow).await?),
+        (None, Leg::Inbound) => {
+            (Sample::Live, live(parts, ctx, flow, &integration.provider).await?)
+        }
         (None, Leg::Outbound) => (Sample::Live, first(parts, ctx, flow).await?),
     };
     let theirs = (leg == Leg::Inbound).then_some(&record);
-    let mapping = fields::mapping(flow, &provider, leg, theirs)?;
+    let mut mapping = fields::mapping(flow, &provider, leg, theirs)?;
+    let mut conn = parts.store.read().await?;
+    fields::bind_key(&mut conn, ctx, parts.store.sealer(), &mut mapping).await?;
+    drop(conn);
     let row = mapping.apply(&record).ok();
     let fields = mapping.test(&record);
+    let mut record = record;
+    // What is wrong with it stands beside the fields.
+    drop(mapping.redact(&mut record));
     Ok(MappingTrial { sample, record, accepted: row.is_some(), row, fields })
 }
 
@@ -72,14 +80,19 @@ async fn first(parts: &Parts, ctx: &TenantCtx, flow: &DataFlow) -> Result<Value>
     })
 }
 
-async fn live(parts: &Parts, ctx: &TenantCtx, flow: &DataFlow) -> Result<Value> {
-    let connection = parts.connections.open(ctx, &flow.integration).await?;
-    let mut reader = connection.read(&flow.stream, None).await?;
+async fn live(parts: &Parts, ctx: &TenantCtx, flow: &DataFlow, provider: &str) -> Result<Value> {
+    let end = ends::open(parts, ctx, flow, provider).await?;
+    let mut reader = end.read(None, &flow.options.fields).await?;
+    let needed = end.facts().needed.iter().map(String::as_str);
+    let selection = Selection::of(&flow.options.fields, needed);
     // Some providers begin with an empty page; beyond a few there is nothing to show.
     for _ in 0..3 {
         match reader.next_page().await? {
             Some(page) => {
-                if let Some(record) = page.records.into_iter().next() {
+                if let Some(mut record) = page.records.into_iter().next() {
+                    if let Some(selection) = &selection {
+                        selection.prune(&mut record);
+                    }
                     return Ok(record);
                 }
             }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use connectus_core::{
     Env, Error, Result, RunId, TenantCtx,
     event::EventType,
-    flow::{Deletes, Leg},
+    flow::{
+        Deletes, Leg,
+        shape::{Drift, Shape},
+    },
 };
 use connectus_store::{
     Tx,
@@ -17,7 +20,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    Counts, Decision, OPERATION, decide,
+    Counts, Decision, OPERATION, decide, drift,
     intake::{Item, Taken, newest, refusal},
     pairs::{Met, meet},
     plan::Plan,
@@ -35,9 +38,24 @@ pub(super) struct Checkpoint {
     pub plan: Arc<Plan>,
     pub items: Vec<Item>,
     pub cursor: Option<Value>,
+    /// What the source is known to look like after it, where that changed.
+    pub shape: Option<Shape>,
+    /// How the source was seen to have changed in it.
+    pub drift: Drift,
     /// What was read for it.
     pub read: Counts,
-    pub complete: bool,
+    pub end: End,
+}
+
+/// Whether a checkpoint is the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// More is to be read.
+    Not,
+    /// All is read; the flow has more to do.
+    OfReading,
+    /// The flow has done all there was.
+    OfAll,
 }
 
 /// How a checkpoint ended.
@@ -64,17 +82,36 @@ impl Checkpoint {
         }
         // Counted on from what is stored, not from memory: an attempt that was given up may have
         // had a checkpoint under way that became durable later.
+        self.note_shape(tx).await?;
         let run = tx.run(&self.ctx, &self.run).await?.ok_or_else(|| Error::not_found("run"))?;
         let counts = written.add_to(Counts::stored(run.progress.as_ref()).plus_read(&self.read));
         self.note(tx, &counts, written).await?;
         Ok(Committed::Yes)
     }
 
+    /// What the source looks like moves with what was read of it.
+    async fn note_shape(&mut self, tx: &mut Tx) -> Result<()> {
+        let (ctx, flow) = (&self.ctx, &self.plan.flow);
+        if !self.drift.is_empty() {
+            drift::tell(tx, ctx, &self.run, flow, &self.drift, &[]).await?;
+        }
+        let learns = self.end != End::Not && !self.plan.shape.is_learned();
+        let mut shape = match self.shape.take() {
+            None if learns => tx.flow_shape(ctx, &flow.id).await?,
+            None => return Ok(()),
+            Some(shape) => shape,
+        };
+        if learns {
+            shape.learn();
+        }
+        Ok(tx.put_flow_shape(ctx, &flow.id, &shape).await?)
+    }
+
     async fn note(&self, tx: &mut Tx, counts: &Counts, added: Written) -> Result<()> {
         let flow = &self.plan.flow.id;
         let progress = counts.output();
         tx.set_run_progress(&self.ctx, &self.run, &progress).await?;
-        if self.complete {
+        if self.end == End::OfAll {
             tx.note_flow_synced(&self.ctx, flow).await?;
             let integration = &self.plan.flow.integration;
             health::succeeded(tx, &self.ctx, integration, OPERATION).await?;

@@ -1,10 +1,12 @@
 //! Field names as people write them and as the provider does: `first_name` finds `firstname`.
 
-use connectus_connect::Plan as Provider;
+use connectus_connect::{Plan as Provider, path::JsonPath};
 use connectus_core::{
-    Result,
-    flow::{DataFlow, Direction, Leg, Mapping},
+    Error, Result, TenantCtx,
+    flow::{DataFlow, Direction, Leg, Mapping, mapping::Redaction},
 };
+use connectus_store::{Conn, seal::Sealer};
+use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
 
 /// The member under which HubSpot-shaped schemas declare their fields.
@@ -98,8 +100,47 @@ fn plain(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).flat_map(char::to_lowercase).collect()
 }
 
+/// The purpose of the key with which values are redacted.
+const REDACTION: &str = "redaction";
+
+/// Gives a mapping the tenant's key, where it redacts by one.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn bind_key(
+    conn: &mut Conn,
+    ctx: &TenantCtx,
+    sealer: &Sealer,
+    mapping: &mut Mapping,
+) -> Result<()> {
+    if mapping.needs_key() {
+        let key = conn.purpose_key(ctx, sealer, REDACTION).await?;
+        mapping.bind_key(key.expose_secret());
+    }
+    Ok(())
+}
+
+/// What identifies the records must still tell them apart when it is redacted.
+///
+/// # Errors
+/// `invalid`, naming the field.
+pub(crate) fn check_keys(mapping: &Mapping, keys: &[JsonPath]) -> Result<()> {
+    let keys: Vec<String> = keys.iter().map(JsonPath::dotted).collect();
+    for (source, how) in mapping.redactions() {
+        let is_key = keys.iter().any(|key| {
+            let rest = key.strip_prefix(source);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        });
+        if is_key && how != Redaction::Hash {
+            let message = format!("`{source}` identifies the records: redact it by `hash`.");
+            return Err(Error::invalid("/transformation_rules", message));
+        }
+    }
+    Ok(())
+}
+
 /// The fields a stream declares, at the top and under `properties`.
-fn declared(provider: &Provider, stream: &str) -> Vec<String> {
+pub(crate) fn declared(provider: &Provider, stream: &str) -> Vec<String> {
     let Some(schema) = provider.schema_of(stream) else { return Vec::new() };
     let members = |schema: &Value| schema.get("properties").and_then(Value::as_object).cloned();
     let top = members(&schema).unwrap_or_default();

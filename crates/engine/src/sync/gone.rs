@@ -173,7 +173,7 @@ fn changed_here(plan: &Plan, link: &Link, record: &Record) -> bool {
 /// Deletes at the provider what is no longer here.
 pub(super) async fn here(push: &Push<'_>, run: &Run) -> Result<Pushed> {
     let (flow, ctx) = (&push.plan.flow, push.ctx);
-    let limit = push.plan.connection.write_limit(&flow.stream, WriteKind::Delete);
+    let limit = push.plan.end.write_limit(WriteKind::Delete);
     let (Deletes::Delete, Some(limit)) = (flow.options.deletes, limit) else {
         return Ok(Pushed::All);
     };

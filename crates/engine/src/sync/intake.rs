@@ -6,7 +6,10 @@ use connectus_core::{
     Code, Env, Error, Result, Timestamp,
     canonical::{self, Digest},
     error::FieldError,
-    flow::{DELETED_FIELD, Deletes},
+    flow::{
+        DELETED_FIELD, Deletes,
+        shape::{Drift, Noticed, Shape},
+    },
 };
 use connectus_store::rejected::NewRejectedRow;
 use serde_json::{Map, Value};
@@ -86,6 +89,13 @@ pub(crate) struct Batch {
     pub pages: u64,
     /// Calls made.
     pub calls: u64,
+    /// What the source is known to look like after it, where that changed.
+    pub shape: Option<Shape>,
+    /// How the source was seen to have changed in it.
+    pub drift: Drift,
+    /// How the source was seen to have changed before anything was made of it: the batch ends
+    /// before that.
+    pub halted: Option<Noticed>,
     /// How the stream ended after this batch; `None` when there is more.
     pub end: Option<Result<()>>,
 }
@@ -101,8 +111,17 @@ impl Batch {
     }
 
     fn add(&mut self, page: MappedPage) {
-        self.pages += 1;
         self.calls += u64::from(page.calls);
+        if page.halt {
+            self.halted = page.noticed;
+            self.end = Some(Ok(()));
+            return;
+        }
+        if let Some(noticed) = page.noticed {
+            self.shape = Some(noticed.shape);
+            self.drift.merge(noticed.drift);
+        }
+        self.pages += 1;
         self.read += page.items.len() as u64;
         self.cursor = page.cursor.or(self.cursor.take());
         self.items.extend(page.items);
@@ -123,8 +142,32 @@ pub(crate) fn newest(mut items: Vec<Item>) -> Vec<Item> {
     items
 }
 
-/// Maps one record.
-pub(crate) fn read(plan: &Plan, env: &Env, record: Value) -> Item {
+/// Maps one record as it comes from its source.
+pub(crate) fn read(plan: &Plan, env: &Env, mut record: Value) -> Item {
+    if let Some(selection) = &plan.selection {
+        selection.prune(&mut record);
+    }
+    read_pruned(plan, env, record)
+}
+
+/// Maps one record from which what is not read is gone.
+pub(crate) fn read_pruned(plan: &Plan, env: &Env, mut record: Value) -> Item {
+    if plan.mapping.redacts()
+        && let Err(errors) = plan.mapping.redact(&mut record)
+    {
+        // What is left of it cannot be tried again: it has to be read again.
+        let key = plan.record_key(&record);
+        let key = key.map_or_else(
+            |_| canonical::digest(&record).to_string(),
+            |key| key.get(plan.provider.len() + 1..).unwrap_or_default().to_owned(),
+        );
+        return Item::Refused(refusal(env, key, Value::Null, errors));
+    }
+    read_redacted(plan, env, record)
+}
+
+/// Maps one record from which redacted values are gone.
+pub(crate) fn read_redacted(plan: &Plan, env: &Env, record: Value) -> Item {
     match plan.record_key(&record) {
         // Told apart by content, there being no identifier.
         Err(reason) => {
@@ -162,7 +205,7 @@ pub(crate) fn refusal(
 /// Reads pages until a batch is full, the stream ends, something fails or someone cancels.
 pub(super) async fn gather(pages: &mut Pages, cancel: &CancellationToken) -> Batch {
     let mut batch = Batch::default();
-    while !batch.is_full() {
+    while !batch.is_full() && batch.end.is_none() {
         let page = match cancel.run_until_cancelled(pages.next()).await {
             None => {
                 batch.end = Some(Err(Error::new(Code::Conflict, "The sync was stopped.")));
@@ -185,7 +228,7 @@ pub(super) async fn gather(pages: &mut Pages, cancel: &CancellationToken) -> Bat
 
 /// The fields of the row that would be written, their canonical form and its hash.
 fn map(plan: &Plan, record: &Value) -> Result<(Fields, String, Digest), Vec<FieldError>> {
-    let mut fields = plan.mapping.apply(record)?;
+    let mut fields = plan.mapping.apply_redacted(record)?;
     if plan.flow.options.deletes == Deletes::Mark {
         fields.insert(DELETED_FIELD.to_owned(), Value::Bool(false));
     }

@@ -67,11 +67,10 @@ impl Making<'_> {
         if self.at.read {
             return Ok(());
         }
-        let stream = &self.plan.flow.stream;
         let cursor = planned::cursor_of(&self.at);
-        let reader = self.plan.connection.read(stream, cursor.as_ref()).await?;
+        let reader = self.plan.read(cursor.as_ref()).await?;
         let env = self.parts.env().clone();
-        let mut pages = Pages::prefetch(reader, self.plan.clone(), env);
+        let mut pages = Pages::prefetch(reader, self.plan.clone(), env, None);
         loop {
             let mut batch = intake::gather(&mut pages, self.cancel).await;
             let end = batch.end.take();

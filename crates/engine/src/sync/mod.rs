@@ -10,6 +10,7 @@
 //! - [`pages`] reads and maps ahead while rows are written; [`intake`] makes batches of them.
 //! - [`decide`] says what a row would change; [`checkpoint`] makes it so. In a flow both ways
 //!   [`pairs`] does, by what is known of the record and the provider's thing.
+//! - [`drift`] looks after sources whose fields change.
 //! - [`planned`] keeps what a sync would do: [`make`] makes such a plan, [`apply`] does it.
 //! - [`outgoing`] says what is to be sent; [`push`] sends it, [`settle`] notes what became of it.
 
@@ -17,6 +18,7 @@ mod apply;
 pub(crate) mod checkpoint;
 mod counts;
 pub(crate) mod decide;
+mod drift;
 pub(crate) mod fields;
 mod gone;
 pub(crate) mod intake;
@@ -42,7 +44,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    checkpoint::{Checkpoint, Committed},
+    checkpoint::{Checkpoint, Committed, End},
     intake::Batch,
     pages::Pages,
     plan::Plan,
@@ -177,25 +179,29 @@ impl Attempt<'_> {
             return Ok(Ended::FlowChanged);
         }
         Ok(match push.scan(self.run).await? {
-            Pushed::All => Ended::Complete,
+            Pushed::All => {
+                self.plan.end.finish().await?;
+                Ended::Complete
+            }
             Pushed::FlowChanged => Ended::FlowChanged,
         })
     }
 
     /// Reads, maps and writes; the next batch is gathered while the last one is written.
     async fn pull(&self) -> Result<Ended> {
-        let flow = &self.plan.flow;
+        let (flow, env) = (&self.plan.flow, self.parts.env().clone());
         let cursor = self.parts.store.read().await?.flow_cursor(self.ctx, &flow.id).await?;
         let cursor = cursor.map(CursorState);
         let now = self.parts.env().now();
-        let full = cursor.as_ref().map_or(Some(now), CursorState::full_since);
-        let reader = self.plan.connection.read(&flow.stream, cursor.as_ref()).await?;
-        let mut pages = Pages::prefetch(reader, self.plan.clone(), self.parts.env().clone());
+        let full = self.plan.end.full_since(cursor.as_ref(), now);
+        let reader = self.plan.read(cursor.as_ref()).await?;
+        let watch = Some(drift::watch(&self.plan));
+        let mut pages = Pages::prefetch(reader, self.plan.clone(), env, watch);
         let mut batch = intake::gather(&mut pages, self.cancel).await;
         loop {
             let Some(end) = batch.end.take() else {
                 let gather = intake::gather(&mut pages, self.cancel);
-                let (committed, next) = tokio::join!(self.commit(batch, false), gather);
+                let (committed, next) = tokio::join!(self.commit(batch, End::Not), gather);
                 if matches!(committed?, Committed::FlowChanged) {
                     return Ok(Ended::FlowChanged);
                 }
@@ -205,12 +211,18 @@ impl Attempt<'_> {
             if let Err(error) = end {
                 // What came before the error is worth keeping.
                 if !batch.is_empty() {
-                    self.commit(batch, false).await?;
+                    self.commit(batch, End::Not).await?;
                 }
                 return Err(error);
             }
-            let complete = self.plan.outgoing.is_none();
-            return Ok(match self.commit(batch, complete).await? {
+            if let Some(noticed) = batch.halted.take() {
+                if let Committed::Yes = self.commit(batch, End::Not).await? {
+                    drift::halted(self.parts, self.ctx, &self.run.id, &self.plan, noticed).await?;
+                }
+                return Ok(Ended::FlowChanged);
+            }
+            let end = if self.plan.outgoing.is_none() { End::OfAll } else { End::OfReading };
+            return Ok(match self.commit(batch, end).await? {
                 Committed::Yes => self.gone(full).await?,
                 Committed::FlowChanged => Ended::FlowChanged,
             });
@@ -226,7 +238,7 @@ impl Attempt<'_> {
         Ok(if done { Ended::Complete } else { Ended::FlowChanged })
     }
 
-    async fn commit(&self, batch: Batch, complete: bool) -> Result<Committed> {
+    async fn commit(&self, batch: Batch, end: End) -> Result<Committed> {
         let checkpoint = Checkpoint {
             ctx: self.ctx.clone(),
             run: self.run.id.clone(),
@@ -234,7 +246,9 @@ impl Attempt<'_> {
             read: Counts::read_for(&batch),
             items: batch.items,
             cursor: batch.cursor,
-            complete,
+            shape: batch.shape,
+            drift: batch.drift,
+            end,
         };
         self.parts
             .store

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use connectus_connect::{Plan as Provider, Sending, WriteKind, plan::WritePlan};
+use connectus_connect::{Plan as Provider, Sending, WriteKind};
 use connectus_core::{
     Error, Result, TenantCtx,
     collection::Record,
@@ -16,6 +16,7 @@ use connectus_store::{
 use serde_json::{Map, Value};
 
 use super::{fields, plan::Plan};
+use crate::ends::{BY_KEY, By, Write};
 
 /// How a flow sends records.
 pub(crate) struct Outgoing {
@@ -27,6 +28,8 @@ pub(crate) struct Outgoing {
     pub match_here: String,
     /// Whether things whose id is known are changed by it.
     updates: bool,
+    /// Whether things are told apart by the keys of the records here.
+    by_key: bool,
 }
 
 impl Outgoing {
@@ -34,13 +37,21 @@ impl Outgoing {
     ///
     /// # Errors
     /// `invalid` naming what the flow lacks.
-    pub fn of(flow: &DataFlow, plan: &Provider, write: Option<&WritePlan>) -> Result<Self> {
+    pub fn of(flow: &DataFlow, plan: &Provider, write: Option<&Write>) -> Result<Self> {
         let provider = &plan.pack.provider.name;
         let Some(write) = write else {
             let message = format!("`{}` of {provider} can only be read.", flow.stream);
             return Err(Error::invalid("/direction", message));
         };
-        let named = flow.options.match_field.as_deref().or(write.match_field.as_deref());
+        let usual = match &write.by {
+            By::Field(usual) => usual.as_deref(),
+            By::Key => {
+                let mapping = fields::mapping(flow, plan, Leg::Outbound, None)?;
+                let (match_field, match_here) = (BY_KEY.to_owned(), "key".to_owned());
+                return Ok(Self { mapping, match_field, match_here, updates: false, by_key: true });
+            }
+        };
+        let named = flow.options.match_field.as_deref().or(usual);
         let Some(named) = named else {
             let message = format!(
                 "is needed: the field of {provider} whose value tells its {} apart, such as an \
@@ -55,7 +66,7 @@ impl Outgoing {
             return Err(Error::invalid("/options/match_field", message));
         };
         let mapping = fields::mapping(flow, plan, Leg::Outbound, None)?;
-        Ok(Self { mapping, match_field, match_here, updates: write.update.is_some() })
+        Ok(Self { mapping, match_field, match_here, updates: write.updates, by_key: false })
     }
 
     /// What would be sent of a record; none where the mapping refuses it.
@@ -63,7 +74,10 @@ impl Outgoing {
         self.mapping.apply(&Value::Object(data.clone())).ok()
     }
 
-    fn matching(&self, row: &Map<String, Value>) -> String {
+    fn matching(&self, record: &Record, row: &Map<String, Value>) -> String {
+        if self.by_key {
+            return record.key.clone();
+        }
         row.get(&self.match_field).map(plain).unwrap_or_default()
     }
 }
@@ -184,7 +198,7 @@ fn one(out: &Outgoing, record: &Record, link: Option<&Link>) -> Pick {
     let new = link.remote_id.is_empty() && link.here.is_none();
     let known = out.updates && !link.remote_id.is_empty();
     // A thing that was told another value before is still known by that one.
-    let now = out.matching(&row);
+    let now = out.matching(record, &row);
     let matching = if link.matching.is_empty() { now.clone() } else { link.matching.clone() };
     if matching.is_empty() && !known {
         let message = format!("is empty, so the provider cannot know which {} it is.", record.key);

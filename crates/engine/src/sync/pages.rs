@@ -2,14 +2,20 @@
 
 use std::sync::Arc;
 
-use connectus_connect::Pages as Reader;
-use connectus_core::{Env, Result};
+use connectus_connect::{Pages as Reader, RecordPage};
+use connectus_core::{
+    Env, Result,
+    flow::{
+        SchemaChanges,
+        shape::{Noticed, Watch},
+    },
+};
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    intake::{Item, read},
+    intake::{Item, read_pruned},
     plan::Plan,
 };
 
@@ -24,6 +30,10 @@ pub(crate) struct MappedPage {
     pub cursor: Option<Value>,
     /// Calls made for it.
     pub calls: u32,
+    /// How the source was seen to have changed.
+    pub noticed: Option<Noticed>,
+    /// Whether the flow stops before this page because of that.
+    pub halt: bool,
 }
 
 /// The pages of a stream, read ahead by a task that ends with this value.
@@ -33,19 +43,20 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    /// Starts reading.
-    pub fn prefetch(mut reader: Box<dyn Reader>, plan: Arc<Plan>, env: Env) -> Self {
+    /// Starts reading. A `watch` tells how the source changes.
+    pub fn prefetch(
+        mut reader: Box<dyn Reader>,
+        plan: Arc<Plan>,
+        env: Env,
+        mut watch: Option<Watch>,
+    ) -> Self {
         let (pages, queue) = mpsc::channel(AHEAD);
         let task = tokio::spawn(async move {
             while let Some(page) = reader.next_page().await.transpose() {
-                let failed = page.is_err();
                 // Mapped where it was parsed, so that its memory is given back where it was taken.
-                let mapped = page.map(|page| MappedPage {
-                    items: page.records.into_iter().map(|one| read(&plan, &env, one)).collect(),
-                    cursor: page.cursor.map(|cursor| cursor.0),
-                    calls: page.calls,
-                });
-                if pages.send(mapped).await.is_err() || failed {
+                let mapped = page.map(|page| mapped(page, &plan, &env, watch.as_mut()));
+                let last = mapped.as_ref().map_or(true, |page| page.halt);
+                if pages.send(mapped).await.is_err() || last {
                     break;
                 }
             }
@@ -60,4 +71,24 @@ impl Pages {
     pub async fn next(&mut self) -> Result<Option<MappedPage>> {
         self.queue.recv().await.transpose()
     }
+}
+
+fn mapped(page: RecordPage, plan: &Plan, env: &Env, watch: Option<&mut Watch>) -> MappedPage {
+    let mut records = page.records;
+    if let Some(selection) = &plan.selection {
+        records.iter_mut().for_each(|record| selection.prune(record));
+    }
+    let noticed = watch.and_then(|watch| watch.page(&records));
+    let halt = noticed.as_ref().is_some_and(|noticed| match plan.flow.options.schema_changes {
+        SchemaChanges::Ignore => false,
+        SchemaChanges::Add => !noticed.drift.added.is_empty(),
+        SchemaChanges::Pause => !noticed.drift.is_empty(),
+    });
+    let calls = page.calls;
+    if halt {
+        return MappedPage { items: Vec::new(), cursor: None, calls, noticed, halt };
+    }
+    let items = records.into_iter().map(|record| read_pruned(plan, env, record)).collect();
+    let cursor = page.cursor.map(|cursor| cursor.0);
+    MappedPage { items, cursor, calls, noticed, halt }
 }

@@ -2,16 +2,20 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use connectus_connect::{Reachable, StreamFacts};
+use connectus_connect::{CursorState, Pages, Plan as Provider};
 use connectus_core::{
     Error, FlowId, IntegrationId, Result, TenantCtx, Timestamp, canonical,
     collection::MAX_KEY_BYTES,
-    flow::{ConflictPolicy, DataFlow, Direction, Leg, Mapping},
+    flow::{ConflictPolicy, DataFlow, Direction, Leg, Mapping, Selection, shape::Shape},
 };
 use serde_json::Value;
 
 use super::{fields, outgoing::Outgoing};
-use crate::{parts::Parts, providers};
+use crate::{
+    ends::{self, End},
+    parts::Parts,
+    providers,
+};
 
 /// Stands between the parts of a record's key.
 const KEY_SEPARATOR: char = ':';
@@ -26,13 +30,17 @@ pub(crate) struct Plan {
     pub outgoing: Option<Outgoing>,
     /// The provider's name, the first part of every key.
     pub provider: String,
-    /// The way to the provider.
-    pub connection: Arc<dyn Reachable>,
-    /// The stream it reads.
-    pub stream: Arc<dyn StreamFacts>,
+    /// What describes the provider.
+    pub described: Arc<Provider>,
+    /// The far end.
+    pub end: Arc<dyn End>,
     /// Other integrations of the same provider: a record that came from one of them, and so has
     /// a key like ours, is not ours to write.
     pub others: HashSet<IntegrationId>,
+    /// Which fields of the source are read; none: all.
+    pub selection: Option<Selection>,
+    /// What the source is known to look like.
+    pub shape: Shape,
     /// Refused rows that were open when the plan was made: only then is there any to resolve.
     pub rejected_open: u64,
 }
@@ -52,8 +60,6 @@ impl Plan {
     /// # Errors
     /// As [`Plan::load`].
     pub async fn of(parts: &Parts, ctx: &TenantCtx, flow: DataFlow) -> Result<Self> {
-        let connection = parts.connections.open(ctx, &flow.integration).await?;
-        let stream = connection.stream(&flow.stream).await?;
         let mut conn = parts.store.read().await?;
         let tenant_integrations = conn.integration_providers(ctx).await?;
         let provider = tenant_integrations
@@ -64,16 +70,19 @@ impl Plan {
         let integration = conn.integration(ctx, &flow.integration).await?;
         let integration = integration.ok_or_else(|| Error::not_found("integration"))?;
         let described = providers::of(&mut conn, ctx, &integration).await?;
-        let mapping = match flow.direction {
+        drop(conn);
+        let end = ends::open(parts, ctx, &flow, &provider).await?;
+        let facts = end.facts();
+        let mut mapping = match flow.direction {
             Direction::Inbound | Direction::Bidirectional => {
                 fields::mapping(&flow, &described, Leg::Inbound, None)?
             }
             Direction::Outbound => Mapping::default(),
         };
-        let outgoing = match flow.direction {
+        let mut outgoing = match flow.direction {
             Direction::Inbound => None,
             Direction::Outbound | Direction::Bidirectional => {
-                Some(Outgoing::of(&flow, &described, stream.write())?)
+                Some(Outgoing::of(&flow, &described, facts.write.as_ref())?)
             }
         };
         let others = tenant_integrations
@@ -81,8 +90,37 @@ impl Plan {
             .filter(|(id, other)| *id != flow.integration && *other == provider)
             .map(|(id, _)| id)
             .collect();
+        let mut conn = parts.store.read().await?;
         let rejected_open = conn.count_rejected(ctx, &flow.id, false).await?;
-        Ok(Self { flow, mapping, outgoing, provider, connection, stream, others, rejected_open })
+        let sealer = parts.store.sealer();
+        fields::bind_key(&mut conn, ctx, sealer, &mut mapping).await?;
+        if let Some(out) = &mut outgoing {
+            fields::bind_key(&mut conn, ctx, sealer, &mut out.mapping).await?;
+        }
+        fields::check_keys(&mapping, &facts.key)?;
+        let needed = facts.needed.iter().map(String::as_str);
+        let selection = Selection::of(&flow.options.fields, needed);
+        let shape = conn.flow_shape(ctx, &flow.id).await?;
+        Ok(Self {
+            flow,
+            mapping,
+            outgoing,
+            provider,
+            described,
+            end,
+            others,
+            selection,
+            shape,
+            rejected_open,
+        })
+    }
+
+    /// Begins to read the stream, from where `cursor` says.
+    ///
+    /// # Errors
+    /// What is wrong with the cursor or the end.
+    pub async fn read(&self, cursor: Option<&CursorState>) -> Result<Box<dyn Pages>> {
+        self.end.read(cursor, &self.flow.options.fields).await
     }
 
     /// The key of a record in its collection: the provider's name, which keeps apart what two
@@ -93,11 +131,11 @@ impl Plan {
     pub fn record_key(&self, record: &Value) -> Result<String, String> {
         let mut key = String::with_capacity(self.provider.len() + 24);
         key.push_str(&self.provider);
-        for path in self.stream.key() {
+        for path in &self.end.facts().key {
             key.push(KEY_SEPARATOR);
             key.push_str(&path.text(record).ok_or("the record has no identifier")?);
         }
-        if self.stream.key().is_empty() {
+        if self.end.facts().key.is_empty() {
             // A stream without identifiers: equal content is the same record.
             key.push(KEY_SEPARATOR);
             key.push_str(&canonical::digest(record).to_string());
@@ -113,7 +151,7 @@ impl Plan {
         if self.flow.conflict_policy != ConflictPolicy::Newest {
             return None;
         }
-        self.stream.changed_at(record)
+        self.end.changed_at(record)
     }
 
     /// Whether a row that maps well can still be refused when it is compared with what is there.

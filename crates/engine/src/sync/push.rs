@@ -6,7 +6,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use connectus_connect::{Sending, Sent, WriteKind, WriteOutcome};
@@ -22,6 +25,7 @@ use connectus_store::{
     Conn,
     links::{Link, LinkBy, LinkState},
 };
+use futures::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -34,6 +38,9 @@ use super::{
     settle::{Refused, Settled, Step},
 };
 use crate::parts::Parts;
+
+/// A batch that was sent, what became of its rows, and the calls it took.
+type Outcome = (Vec<Ready>, Vec<Sent>, u32);
 
 /// Records looked at between two notes of how far the scan has come.
 const PAGE: u32 = 1_000;
@@ -231,54 +238,77 @@ impl Push<'_> {
         Ok(Pushed::All)
     }
 
+    /// Sends batches, several at once, and notes what became of each as it is known. After an
+    /// error none is begun, and those under way are waited for.
     async fn batches(
         &self,
         kind: WriteKind,
         ready: Vec<Ready>,
         bodies: &mut HashMap<String, Record>,
     ) -> Result<Pushed> {
-        let limit = self.plan.connection.write_limit(&self.plan.flow.stream, kind).unwrap_or(1);
-        let mut waiting: VecDeque<Vec<Ready>> = VecDeque::new();
+        let limit = self.plan.end.write_limit(kind).unwrap_or(1);
         let mut rest = ready.into_iter();
-        loop {
+        let batches = std::iter::from_fn(|| {
             let batch: Vec<Ready> = rest.by_ref().take(limit.max(1)).collect();
-            if batch.is_empty() {
-                break;
+            (!batch.is_empty()).then_some(batch)
+        });
+        let stop = &AtomicBool::new(false);
+        let at_once = self.parts.connections.at_once().per_flow.max(1);
+        let calls = stream::iter(batches).map(|batch| async move {
+            match stop.load(Ordering::Relaxed) {
+                true => (Vec::new(), None),
+                false => self.batch(kind, batch).await,
             }
-            waiting.push_back(batch);
+        });
+        let mut calls = std::pin::pin!(calls.buffer_unordered(at_once));
+        let (mut failed, mut changed) = (None, false);
+        while let Some((parts, error)) = calls.next().await {
+            for (batch, rows, calls) in parts {
+                if !changed {
+                    let step = self.outcome(batch, rows, u64::from(calls), bodies).await?;
+                    changed = !self.commit(step).await?;
+                }
+            }
+            failed = failed.or(error);
+            stop.store(changed || failed.is_some(), Ordering::Relaxed);
         }
+        match failed {
+            Some(error) if !changed => Err(error),
+            _ if changed => Ok(Pushed::FlowChanged),
+            _ => Ok(Pushed::All),
+        }
+    }
+
+    /// Sends a batch, in smaller ones where it is refused as a whole: what was sent, and what
+    /// became of it; and why the rest was not.
+    async fn batch(&self, kind: WriteKind, batch: Vec<Ready>) -> (Vec<Outcome>, Option<Error>) {
+        let (mut done, mut waiting) = (Vec::new(), VecDeque::from([batch]));
         while let Some(mut batch) = waiting.pop_front() {
             if self.cancel.is_cancelled() {
-                return Err(Error::new(Code::Conflict, "The sync was stopped."));
+                return (done, Some(Error::new(Code::Conflict, "The sync was stopped.")));
             }
             let sendings: Vec<Sending> = batch.iter().map(|one| one.sending.clone()).collect();
-            let (rows, calls) = match self.write(kind, &sendings).await {
-                Ok(outcome) => (outcome.rows, outcome.calls),
+            match self.write(kind, &sendings).await {
+                Ok(outcome) => done.push((batch, outcome.rows, outcome.calls)),
                 // The whole batch for the sake of one row: the others are found by halves.
                 Err(error) if is_about_rows(&error) && batch.len() > 1 => {
                     let half = batch.split_off(batch.len() / 2);
                     waiting.push_front(half);
                     waiting.push_front(batch);
-                    continue;
                 }
                 Err(error) if is_about_rows(&error) => {
-                    (vec![Sent::Refused(error.detail.to_string())], 1)
+                    done.push((batch, vec![Sent::Refused(error.detail.to_string())], 1));
                 }
-                Err(error) => return Err(error),
-            };
-            let step = self.outcome(batch, rows, u64::from(calls), bodies).await?;
-            if !self.commit(step).await? {
-                return Ok(Pushed::FlowChanged);
+                Err(error) => return (done, Some(error)),
             }
         }
-        Ok(Pushed::All)
+        (done, None)
     }
 
     /// Sends a batch.
     pub async fn write(&self, kind: WriteKind, rows: &[Sending]) -> Result<WriteOutcome> {
         let key = self.settle.key(kind, &digest(rows));
-        let (stream, field) = (&self.plan.flow.stream, &self.out.match_field);
-        self.plan.connection.write(stream, kind, field, rows, &key).await
+        self.plan.end.write(kind, &self.out.match_field, rows, &key).await
     }
 
     /// What a call's answer comes to.
@@ -336,7 +366,9 @@ impl Push<'_> {
     }
 
     fn refused(&self, record: Record, errors: Vec<FieldError>) -> Refused {
-        let data = Value::Object(record.data);
+        let mut data = Value::Object(record.data);
+        // What is wrong with it is told elsewhere; what is redacted is gone in any case.
+        drop(self.out.mapping.redact(&mut data));
         refusal(self.parts.env(), record.key, data, errors)
     }
 

@@ -9,6 +9,8 @@ mod editing;
 #[cfg(test)]
 mod elsewhere;
 #[cfg(test)]
+mod ends;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod gone;
@@ -19,8 +21,12 @@ mod outbound;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
+mod redaction;
+#[cfg(test)]
 mod rejected;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod schedules;
+#[cfg(test)]
+mod schema;

@@ -37,7 +37,7 @@ fn there(rig: &Rig, email: &str) -> Option<serde_json::Value> {
     rig.ids().iter().filter_map(find).find(|record| record["properties"]["email"] == email)
 }
 
-async fn interrupted<F: Future>(work: F, polls: usize) -> Option<F::Output> {
+pub async fn interrupted<F: Future>(work: F, polls: usize) -> Option<F::Output> {
     let mut work = pin!(work);
     let mut left = polls;
     std::future::poll_fn(move |cx| {
@@ -188,7 +188,9 @@ both! {
         rig.contacts().fault(Fault::on("POST", UPSERT, slow).skip(1));
         let run = rig.sync(&flow.id).await;
         assert_eq!(run.status, RunStatus::Waiting, "{:?}", run.error);
-        assert_eq!(run.progress.as_ref().unwrap()["sent_created"], 100);
+        // What was under way beside the call that was refused has come to its end.
+        let sent = run.progress.as_ref().unwrap()["sent_created"].as_u64().unwrap();
+        assert!((100..250).contains(&sent), "{sent}");
         db.sim.clock.advance_secs(120);
         rig.engine.run_until_idle().await.unwrap();
         let output = rig.run(&run).await.output.unwrap();

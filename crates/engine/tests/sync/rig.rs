@@ -15,7 +15,7 @@ use connectus_engine::{
     sync::{self, Counts},
 };
 use connectus_sandbox::{Handle, Limits, ObjectType, Running, Sandbox, SandboxConfig};
-use connectus_store::records::RecordSearch;
+use connectus_store::{Database, records::RecordSearch};
 use connectus_testkit::TestStore;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
@@ -70,10 +70,18 @@ impl Rig {
             ..SandboxConfig::new(db.sim.env.clone())
         };
         let hubspot = Sandbox::start(config).await.unwrap();
-        let fakes =
-            [&hubspot.hubspot_base_url, &hubspot.salesforce_base_url, &hubspot.mailchimp_base_url];
-        let addresses = fakes.map(|url| url.trim_start_matches("http://"));
-        let policy = EgressPolicy::allowing(addresses).unwrap();
+        let fakes = [
+            &hubspot.hubspot_base_url,
+            &hubspot.salesforce_base_url,
+            &hubspot.mailchimp_base_url,
+            &hubspot.zapier_base_url,
+        ];
+        let mut allowed = fakes.map(|url| url.trim_start_matches("http://")).to_vec();
+        if let Database::Postgres(url) = &db.database {
+            // The server that is also an end of flows.
+            allowed.extend(url.split('@').nth(1).and_then(|rest| rest.split('/').next()));
+        }
+        let policy = EgressPolicy::allowing(allowed).unwrap();
         let connections = Connections::new(db.store.clone(), Guarded::new(policy));
         let store = db.store.clone();
         let programs = Programs::default();

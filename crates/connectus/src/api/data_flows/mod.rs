@@ -10,6 +10,7 @@ pub mod rejected;
 pub mod replay;
 pub mod resync;
 pub mod runs;
+pub mod schema;
 pub mod sync;
 pub mod test_mapping;
 pub mod update;
@@ -23,7 +24,7 @@ use connectus_core::{
     Error, FlowId, IntegrationId, Result, TenantCtx,
     access::Permission::{FlowsRead, FlowsRun, FlowsWrite},
     collection::CollectionName,
-    flow::{DataFlow, Deletes, FlowOptions},
+    flow::{DataFlow, Deletes, Fields, FlowOptions, SchemaChanges},
 };
 use connectus_engine::flows;
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "/integrations/data-flows/{id}/sync",
             "/integrations/data-flows/{id}/sync_now",
         ];
+        "data_flows.schema" = schema, Needs(FlowsRead);
         "data_flows.resync" = resync, Needs(FlowsRun);
         "data_flows.runs" = runs, Needs(FlowsRead), aliases ["/integrations/data-flows/{id}/runs"];
         "data_flows.rejected" = rejected, Needs(FlowsRead),
@@ -81,6 +83,9 @@ pub struct FlowView {
     direction: &'static str,
     /// `draft`, `active`, `paused` or `error`.
     status: &'static str,
+    /// Why, where no person decided it: what changed at the source of a flow that was paused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_reason: Option<String>,
     /// The provider's stream.
     #[schema(example = "contacts")]
     stream: String,
@@ -130,6 +135,11 @@ pub struct OptionsBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "email")]
     match_field: Option<String>,
+    /// Of a table that is read: the column that grows with every change, so that only what changed
+    /// is read. Without it all rows are read each time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "updated_at")]
+    cursor_field: Option<String>,
     /// What becomes of a record whose other side is gone: `ignore` (the default), `mark` or
     /// `delete`.
     #[schema(value_type = String)]
@@ -138,6 +148,33 @@ pub struct OptionsBody {
     /// nothing is deleted or marked.
     #[schema(maximum = 100)]
     max_deletes_percent: u8,
+    /// What becomes of the flow when fields at the source are new, gone or of another type:
+    /// `ignore` (the default), `add` or `pause`.
+    #[schema(value_type = String)]
+    schema_changes: SchemaChanges,
+    /// Which fields of the source are read.
+    #[serde(skip_serializing_if = "FieldsBody::is_all")]
+    fields: FieldsBody,
+}
+
+/// Which fields of the source are read, by the provider's names: all, only some, or all but some.
+#[derive(Default, Deserialize, Serialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schema(as = FieldSelection)]
+pub struct FieldsBody {
+    /// Only these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["email", "firstname"]))]
+    include: Vec<String>,
+    /// All but these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    exclude: Vec<String>,
+}
+
+impl FieldsBody {
+    fn is_all(&self) -> bool {
+        self.include.is_empty() && self.exclude.is_empty()
+    }
 }
 
 impl Default for OptionsBody {
@@ -148,13 +185,27 @@ impl Default for OptionsBody {
 
 impl OptionsBody {
     fn of(options: FlowOptions) -> Self {
-        let FlowOptions { match_field, deletes, max_deletes_percent } = options;
-        Self { match_field, deletes, max_deletes_percent }
+        let Fields { include, exclude } = options.fields;
+        Self {
+            match_field: options.match_field,
+            cursor_field: options.cursor_field,
+            deletes: options.deletes,
+            max_deletes_percent: options.max_deletes_percent,
+            schema_changes: options.schema_changes,
+            fields: FieldsBody { include, exclude },
+        }
     }
 
     fn options(self) -> FlowOptions {
-        let Self { match_field, deletes, max_deletes_percent } = self;
-        FlowOptions { match_field, deletes, max_deletes_percent }
+        let FieldsBody { include, exclude } = self.fields;
+        FlowOptions {
+            match_field: self.match_field,
+            cursor_field: self.cursor_field,
+            deletes: self.deletes,
+            max_deletes_percent: self.max_deletes_percent,
+            schema_changes: self.schema_changes,
+            fields: Fields { include, exclude },
+        }
     }
 }
 
@@ -166,6 +217,7 @@ impl FlowView {
             name: flow.name,
             direction: flow.direction.name(),
             status: flow.status.name(),
+            status_reason: flow.status_reason,
             stream: flow.stream,
             destination: flow.destination.to_string(),
             source_fields: flow.source_fields,

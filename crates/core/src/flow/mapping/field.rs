@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{source::SourcePath, step::Step};
+use super::{redact::Redact, source::SourcePath, step::Step};
 
 #[derive(Clone, Debug)]
 pub(super) struct FieldMap {
@@ -41,11 +41,45 @@ pub struct StepResult {
 }
 
 impl FieldMap {
-    /// The value for the row; none when the field is left out.
+    /// The step that redacts the value, and where it stands.
+    pub(super) fn redaction(&self) -> Option<(usize, &Redact)> {
+        let mut steps = self.steps.iter().enumerate();
+        steps.find_map(|(at, step)| match step {
+            Step::Redact(redact) => Some((at, redact)),
+            _ => None,
+        })
+    }
+
+    pub(super) fn redaction_mut(&mut self) -> Option<&mut Redact> {
+        self.steps.iter_mut().find_map(|step| match step {
+            Step::Redact(redact) => Some(redact),
+            _ => None,
+        })
+    }
+
+    /// The value after the step at `at`; none where there is none. An error is the name of the
+    /// step that failed: its message may hold the value.
+    pub(super) fn until(&self, at: usize, record: &Value) -> Result<Option<Value>, &'static str> {
+        let found = self.source.find(record);
+        let mut value = Cow::Borrowed(found.unwrap_or(&Value::Null));
+        for step in self.steps.iter().take(at + 1) {
+            value = step.run(value, record).map_err(|_| step.name())?;
+        }
+        Ok((found.is_some() || !value.is_null()).then(|| value.into_owned()))
+    }
+
+    /// What is done with a record from which redacted values are gone.
+    pub(super) fn rest(&self) -> &[Step] {
+        let done = self.redaction().map_or(0, |(at, _)| at + 1);
+        self.steps.get(done..).unwrap_or_default()
+    }
+
+    /// The value for the row; none when the field is left out. Redacted values are gone from the
+    /// record.
     pub(super) fn map(&self, record: &Value) -> Result<Option<Value>, String> {
         let found = self.source.find(record);
         let mut value = Cow::Borrowed(found.unwrap_or(&Value::Null));
-        for step in &self.steps {
+        for step in self.rest() {
             value = step.run(value, record)?;
         }
         Ok((found.is_some() || !value.is_null()).then(|| value.into_owned()))
@@ -63,7 +97,7 @@ impl FieldMap {
             error: None,
             steps: Vec::with_capacity(self.steps.len()),
         };
-        for step in &self.steps {
+        for step in self.rest() {
             match step.run(value, record) {
                 Ok(next) => {
                     let output = Some(next.clone().into_owned());

@@ -21,6 +21,7 @@
 //! | `default` | stands in for a missing, null or empty value |
 //! | `validate` | refuses the row: `"required"`, `{"min": 0}`, ... |
 //! | `hash` | replaces by a digest: `"sha256"`, `{"salt": "NAME"}` |
+//! | `redact` | leaves nothing readable: `"mask"`, `"hash"`, `"drop"`, `"last4"` |
 //!
 //! A source field that is missing and gets no value from a rule is left out of the row, so that
 //! writing the row does not erase what is there; null stays null. Compiled once, applied to every
@@ -32,6 +33,7 @@ mod date;
 mod field;
 mod hash;
 mod lookup;
+mod redact;
 mod rule;
 mod source;
 mod step;
@@ -42,6 +44,7 @@ use serde_json::{Map, Value};
 use crate::{Code, Error, Result, error::FieldError, flow::Leg};
 use field::FieldMap;
 pub use field::{FieldResult, StepResult};
+pub use redact::Redaction;
 use rule::Pointer;
 use source::SourcePath;
 use step::Step;
@@ -62,6 +65,7 @@ type Chosen<'a> = (&'a str, Pointer, &'a Value);
 #[derive(Clone, Debug, Default)]
 pub struct Mapping {
     fields: Vec<FieldMap>,
+    redacted: bool,
 }
 
 impl Mapping {
@@ -195,7 +199,21 @@ impl Mapping {
                 Err(errors) => wrong.extend(errors),
             }
         }
-        if wrong.is_empty() { Ok(Self { fields }) } else { Err(Error::invalid_fields(wrong)) }
+        let mut redacted: Vec<&str> = Vec::new();
+        for field in fields.iter().filter(|field| field.redaction().is_some()) {
+            let source = field.source.name();
+            if redacted.contains(&source) {
+                let message = format!("`{source}` is redacted twice.");
+                wrong.push(Pointer::rules().key(&field.target).error(&message));
+            }
+            redacted.push(source);
+        }
+        let redacted = !redacted.is_empty();
+        if wrong.is_empty() {
+            Ok(Self { fields, redacted })
+        } else {
+            Err(Error::invalid_fields(wrong))
+        }
     }
 
     /// The names of the salts that hash rules need, each once.
@@ -216,11 +234,29 @@ impl Mapping {
         }
     }
 
+    /// The source fields, in their order.
+    pub fn sources(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|field| field.source.name())
+    }
+
     /// Maps one record.
     ///
     /// # Errors
     /// Every field of the row that failed, by target field.
     pub fn apply(&self, record: &Value) -> Result<Map<String, Value>, Vec<FieldError>> {
+        if !self.redacted {
+            return self.apply_redacted(record);
+        }
+        let mut record = record.clone();
+        self.redact(&mut record)?;
+        self.apply_redacted(&record)
+    }
+
+    /// Maps a record from which [`Self::redact`] has taken what is redacted.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub fn apply_redacted(&self, record: &Value) -> Result<Map<String, Value>, Vec<FieldError>> {
         let mut row = Map::new();
         let mut wrong = Vec::new();
         for field in &self.fields {
@@ -235,9 +271,19 @@ impl Mapping {
         if wrong.is_empty() { Ok(row) } else { Err(wrong) }
     }
 
-    /// Maps one record and tells for every field what happened at each step.
+    /// Maps one record and tells for every field what happened at each step. Of what is redacted it
+    /// tells what is left.
     pub fn test(&self, record: &Value) -> Vec<FieldResult> {
-        self.fields.iter().map(|field| field.explain(record)).collect()
+        let mut left = record.clone();
+        let wrong = self.redact(&mut left).err().unwrap_or_default();
+        let explain = |field: &FieldMap| {
+            let mut result = field.explain(&left);
+            if let Some(error) = wrong.iter().find(|error| error.field == field.target) {
+                (result.output, result.error) = (None, Some(error.message.clone()));
+            }
+            result
+        };
+        self.fields.iter().map(explain).collect()
     }
 }
 

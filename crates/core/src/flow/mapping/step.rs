@@ -10,6 +10,7 @@ use super::{
     date::Redate,
     hash::Hash,
     lookup::Lookup,
+    redact::Redact,
     rule::Pointer,
     text::{Case, Concat, Split, Trim},
 };
@@ -32,11 +33,12 @@ pub(super) enum Step {
     Default(Value),
     Validate(Box<Check>),
     Hash(Hash),
+    Redact(Redact),
 }
 
 impl Step {
     /// The member names, in the order in which the members of one object run.
-    pub(super) const NAMES: [&'static str; 11] = [
+    pub(super) const NAMES: [&'static str; 12] = [
         "expression",
         "concat",
         "split",
@@ -48,6 +50,7 @@ impl Step {
         "default",
         "validate",
         "hash",
+        "redact",
     ];
 
     pub(super) const fn name(&self) -> &'static str {
@@ -63,6 +66,7 @@ impl Step {
             Self::Default(_) => "default",
             Self::Validate(_) => "validate",
             Self::Hash(_) => "hash",
+            Self::Redact(_) => "redact",
         }
     }
 
@@ -87,6 +91,7 @@ impl Step {
             "default" => Self::Default(options.clone()),
             "validate" => Self::Validate(Box::new(Check::compile(options, at)?)),
             "hash" => Self::Hash(Hash::compile(options, at)?),
+            "redact" => Self::Redact(Redact::compile(options, at)?),
             _ => return Err(at.error("is not a rule.")),
         }))
     }
@@ -116,6 +121,7 @@ impl Step {
             Self::Lookup(lookup) => lookup.run(&value),
             Self::Date(date) => date.run(&value).map(Cow::Owned),
             Self::Hash(hash) => hash.run(&value).map(Cow::Owned),
+            Self::Redact(redact) => redact.run(&value).map(Cow::Owned),
         }
     }
 
