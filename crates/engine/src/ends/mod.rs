@@ -1,5 +1,5 @@
-//! The far ends of data flows: what a collection is kept alike with. A provider is one; a table, a
-//! receiver of webhooks and a file are others. The sync knows only [`End`].
+//! The far ends of data flows: what a collection is kept alike with. A provider is one; a table
+//! and a receiver of webhooks are others. The sync knows only [`End`].
 //!
 //! Adding one is a file here, a line in [`LIST`] and a pack under `providers/` that names its
 //! settings and secrets.
