@@ -1,6 +1,6 @@
 //! Creating, changing and deleting integrations.
 
-use connectus_connect::http::GuardedRequest;
+use connectus_connect::{http::GuardedRequest, packs};
 use connectus_core::{Code, integration::IntegrationStatus};
 use connectus_store::{audit::AuditFilter, credentials::CredentialState};
 use connectus_testkit::both;
@@ -176,13 +176,25 @@ both! {
     }
 
     async fn providers_are_seeded_once(db: TestStore) {
-        assert_eq!(seed_providers(&db.store).await.unwrap(), 7);
+        let built_in = packs::all().unwrap().len();
+        assert_eq!(seed_providers(&db.store).await.unwrap(), built_in);
         assert_eq!(seed_providers(&db.store).await.unwrap(), 0);
         let all = db.store.read().await.unwrap().providers(None).await.unwrap();
         let names: Vec<_> = all.iter().map(|one| one.display_name.as_str()).collect();
         assert_eq!(
             names,
-            ["Facebook Ads", "Google Ads", "HubSpot", "Mailchimp", "Salesforce", "Slack", "Zapier",]
+            [
+                "Facebook Ads",
+                "Google Ads",
+                "HubSpot",
+                "Mailchimp",
+                "PostgreSQL",
+                "SQLite file",
+                "Salesforce",
+                "Slack",
+                "Webhook",
+                "Zapier",
+            ]
         );
     }
 }
